@@ -1,0 +1,134 @@
+// Package lke declares a Kubernetes cluster on Linode (LKE), its node pools, and the provider through which everything
+// inside the cluster is declared.
+package lke
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"strconv"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// externalPool marks the pools that are resources of their own: the cluster resource deletes every pool that it neither
+// declares inline nor finds marked with one of its externalPoolTags.
+const externalPool = "lke-platform"
+
+// Cluster is an LKE cluster with its node pools.
+// Upstream: https://techdocs.akamai.com/linode-api/reference/post-lke-cluster
+type Cluster struct {
+	pulumi.ResourceState
+
+	// ID is Linode's number for the cluster.
+	ID pulumi.IDOutput `pulumi:"clusterId"`
+	// Kubeconfig gives full access to the cluster, as YAML. Secret.
+	Kubeconfig pulumi.StringOutput `pulumi:"kubeconfig"`
+	// Provider declares objects inside the cluster. It depends on the node pools, so that nothing is sent to a cluster
+	// without ready nodes, and so that nodes outlive what runs on them when the stack is destroyed.
+	Provider *kubernetes.Provider
+}
+
+// New declares a cluster.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	if faults := args.Validate(nil); len(faults) > 0 {
+		return nil, fmt.Errorf("lke: %w", faults.ToAggregate())
+	}
+	c := &Cluster{}
+	if err := ctx.RegisterComponentResource("lke-platform:lke:Cluster", name, c, opts...); err != nil {
+		return nil, fmt.Errorf("lke: %w", err)
+	}
+	cluster, err := c.newCluster(ctx, name, args)
+	if err != nil {
+		return nil, fmt.Errorf("lke: declaring the cluster: %w", err)
+	}
+	pools, err := c.newNodePools(ctx, name, args.NodePools, cluster)
+	if err != nil {
+		return nil, fmt.Errorf("lke: declaring node pools: %w", err)
+	}
+	c.ID = cluster.ID()
+	c.Kubeconfig = cluster.Kubeconfig.ApplyT(decode).(pulumi.StringOutput)
+	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
+		Kubeconfig: c.Kubeconfig,
+		// Without an identifier a new kubeconfig reads as a new cluster, and a preview replaces everything inside it.
+		ClusterIdentifier:      cluster.ID(),
+		EnableServerSideApply:  pulumi.Bool(true),
+		EnableConfigMapMutable: pulumi.Bool(true),
+		EnableSecretMutable:    pulumi.Bool(true),
+	}, pulumi.Parent(c), pulumi.DependsOn(pools))
+	if err != nil {
+		return nil, fmt.Errorf("lke: declaring the Kubernetes provider: %w", err)
+	}
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"clusterId": c.ID, "kubeconfig": c.Kubeconfig})
+}
+
+func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*linode.LkeCluster, error) {
+	return linode.NewLkeCluster(ctx, name, &linode.LkeClusterArgs{
+		Label:            pulumi.String(args.Label),
+		Region:           pulumi.String(args.Region),
+		K8sVersion:       pulumi.String(args.KubernetesVersion),
+		ControlPlane:     linode.LkeClusterControlPlaneArgs{HighAvailability: pulumi.Bool(args.HighAvailability)},
+		ExternalPoolTags: pulumi.ToStringArray([]string{externalPool}),
+		Pools: linode.LkeClusterPoolArray{linode.LkeClusterPoolArgs{
+			Type:   pulumi.String(args.SystemPool.Type),
+			Count:  pulumi.Int(args.SystemPool.Count),
+			Labels: pulumi.StringMap{PoolLabel: pulumi.String("system")},
+		}},
+	}, pulumi.Parent(c), pulumi.Protect(args.Protect))
+}
+
+func (c *Cluster) newNodePools(
+	ctx *pulumi.Context, name string, pools []NodePool, cluster *linode.LkeCluster,
+) ([]pulumi.Resource, error) {
+	clusterID := cluster.ID().ToStringOutput().ApplyT(strconv.Atoi).(pulumi.IntOutput)
+	var declared []pulumi.Resource
+	for _, pool := range pools {
+		args := &linode.LkeNodePoolArgs{
+			ClusterId: clusterID,
+			Type:      pulumi.String(pool.Type),
+			Labels:    pulumi.ToStringMap(pool.labels()),
+			Tags:      pulumi.ToStringArray([]string{externalPool}),
+			Taints:    pool.taints(),
+		}
+		if pool.Autoscale == nil {
+			args.NodeCount = pulumi.Int(pool.Count)
+		} else {
+			args.Autoscaler = linode.LkeNodePoolAutoscalerArgs{
+				Min: pulumi.Int(pool.Autoscale.Min), Max: pulumi.Int(pool.Autoscale.Max),
+			}
+		}
+		resource, err := linode.NewLkeNodePool(ctx, name+"-"+pool.Name, args, pulumi.Parent(c))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", pool.Name, err)
+		}
+		declared = append(declared, resource)
+	}
+	return declared, nil
+}
+
+func (p *NodePool) labels() map[string]string {
+	labels := map[string]string{PoolLabel: p.Name}
+	maps.Copy(labels, p.Labels)
+	return labels
+}
+
+func (p *NodePool) taints() linode.LkeNodePoolTaintArray {
+	taints := linode.LkeNodePoolTaintArray{}
+	for _, taint := range p.Taints {
+		taints = append(taints, linode.LkeNodePoolTaintArgs{
+			Key: pulumi.String(taint.Key), Value: pulumi.String(taint.Value), Effect: pulumi.String(taint.Effect),
+		})
+	}
+	return taints
+}
+
+// decode turns the kubeconfig into YAML: LKE's API hands it out in base64.
+func decode(kubeconfig string) (string, error) {
+	yaml, err := base64.StdEncoding.DecodeString(kubeconfig)
+	if err != nil {
+		return "", fmt.Errorf("lke: the kubeconfig that Linode sent is not base64: %w", err)
+	}
+	return string(yaml), nil
+}

@@ -1,0 +1,172 @@
+// Package tests proves what the whole program promises, without a process or a network.
+package tests
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"github.com/stretchr/testify/require"
+
+	"lke-platform/stacks"
+)
+
+const projectName = "lke-platform"
+
+// secret is what every secret of a tested stack holds.
+const secret = "the-secret-value"
+
+// graph is everything that a run of the program declared, by "type name".
+type graph struct {
+	mu        sync.Mutex
+	resources map[string]*node
+}
+
+// node is a resource as the program declared it.
+type node struct {
+	inputs  resource.PropertyMap
+	request *pulumirpc.RegisterResourceRequest
+}
+
+// NewResource notes a resource and answers as its provider would.
+func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.resources[args.TypeToken+" "+args.Name] = &node{inputs: args.Inputs, request: args.RegisterRPC}
+	outputs := args.Inputs.Copy()
+	switch args.TypeToken {
+	case "linode:index/lkeCluster:LkeCluster":
+		outputs["kubeconfig"] = resource.MakeSecret(resource.NewProperty("YXBpVmVyc2lvbjogdjE="))
+		return "4711", outputs, nil
+	case "kubernetes:core/v1:Secret":
+		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
+	}
+	return args.Name + "-id", outputs, nil
+}
+
+// Call answers the look-ups of what Linode offers.
+func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	return map[string]resource.PropertyMap{
+		"linode:index/getRegions:getRegions": list("regions",
+			offer("us-east", "capabilities", []any{"Linodes", "Kubernetes"}), offer("se-far", "capabilities", []any{"Linodes"})),
+		"linode:index/getInstanceTypes:getInstanceTypes": list("types", offer("g6-nanode-1", "class", "nanode"),
+			offer("g6-standard-1", "class", "standard"), offer("g6-standard-2", "class", "standard"),
+			offer("g6-dedicated-8", "class", "dedicated")),
+		"linode:index/getLkeVersions:getLkeVersions": list("versions", offer("1.36", "", nil), offer("1.35", "", nil)),
+	}[args.Token], nil
+}
+
+func list(name string, offers ...any) resource.PropertyMap {
+	return resource.NewPropertyMapFromMap(map[string]any{"id": name, name: offers})
+}
+
+func offer(id, property string, value any) map[string]any {
+	return map[string]any{"id": id, property: value}
+}
+
+// find returns the one resource of a type and name.
+func (g *graph) find(t *testing.T, typ, name string) *node {
+	t.Helper()
+	require.Contains(t, g.resources, typ+" "+name)
+	return g.resources[typ+" "+name]
+}
+
+// waitsFor says whether a resource comes after another: through dependsOn, properties, provider or parents, at any distance.
+func (g *graph) waitsFor(from, to string) bool {
+	seen := map[string]bool{}
+	var visit func(string) bool
+	visit = func(key string) bool {
+		if key == to {
+			return true
+		}
+		if seen[key] || g.resources[key] == nil {
+			return false
+		}
+		seen[key] = true
+		for _, urn := range links(g.resources[key].request) {
+			if visit(urn) {
+				return true
+			}
+		}
+		return false
+	}
+	return from != to && visit(from)
+}
+
+// links are the resources that a registration names, as "type name".
+func links(r *pulumirpc.RegisterResourceRequest) []string {
+	urns := append([]string{r.GetParent()}, r.GetDependencies()...)
+	for _, property := range r.GetPropertyDependencies() {
+		urns = append(urns, property.GetUrns()...)
+	}
+	if i := strings.LastIndex(r.GetProvider(), "::"); i > 0 {
+		urns = append(urns, r.GetProvider()[:i])
+	}
+	var keys []string
+	for _, urn := range urns {
+		if urn != "" {
+			keys = append(keys, string(resource.URN(urn).Type())+" "+resource.URN(urn).Name())
+		}
+	}
+	return keys
+}
+
+// deploy runs the whole program over the stack file in dir.
+func deploy(t *testing.T, dir, stack string) (*graph, error) {
+	t.Helper()
+	g := &graph{resources: map[string]*node{}}
+	err := pulumi.RunErr(stacks.Deploy, pulumi.WithMocks(projectName, stack, g), func(info *pulumi.RunInfo) {
+		info.RootDirectory = dir
+		info.Config, info.ConfigSecretKeys = readConfig(t, dir, stack)
+	})
+	return g, err
+}
+
+// readConfig turns a stack file into what the engine hands to the program.
+func readConfig(t *testing.T, dir, stack string) (values map[string]string, secrets []string) {
+	t.Helper()
+	quiet := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: "never"})
+	file, err := workspace.LoadProjectStack(quiet, &workspace.Project{Name: projectName},
+		filepath.Join(dir, "Pulumi."+stack+".yaml"))
+	require.NoError(t, err)
+	values = map[string]string{}
+	for key, value := range file.Config {
+		text, err := value.Value(config.NewBlindingDecrypter())
+		require.NoError(t, err)
+		values[key.String()] = text
+		if value.Secure() {
+			values[key.String()] = secret
+			secrets = append(secrets, key.String())
+		}
+	}
+	return values, secrets
+}
+
+// copyStack copies a stack file of the repository to a folder of its own, with the secrets that it needs and after edit.
+func copyStack(t *testing.T, stack string, edit func(text string) string) (dir string) {
+	t.Helper()
+	name := "Pulumi." + stack + ".yaml"
+	content, err := os.ReadFile(filepath.Join("..", name))
+	require.NoError(t, err)
+	values, _ := readConfig(t, "..", stack)
+	decoded, faults := stacks.Decode(func(section string) string { return values[projectName+":"+section] })
+	require.Empty(t, faults)
+	text := string(content)
+	for _, key := range decoded.SecretKeys() {
+		text += "  " + projectName + ":" + key + ":\n    secure: v1:ciphertext\n"
+	}
+	dir = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(edit(text)), 0o600))
+	return dir
+}
+
+func unchanged(text string) string { return text }
