@@ -1,0 +1,188 @@
+package fastly
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// An object is what the API answers for one thing, by the names of the API.
+type object map[string]any
+
+// text returns a field that is text, "" where it is missing or null.
+func (o object) text(name string) string {
+	value, _ := o[name].(string)
+	return value
+}
+
+type fieldType int
+
+const (
+	isText fieldType = iota
+	isNumber
+	isFlag
+	isList
+	isObject
+)
+
+// A field is one property of a kind of object: its type in answers, and its value until a client sets it.
+type field struct {
+	is      fieldType
+	initial any
+	refills bool   // empty text, too, becomes the initial value
+	parts   fields // of an object
+}
+
+type fields map[string]field
+
+func text(initial string) field     { return field{is: isText, initial: initial} }
+func refilled(initial string) field { return field{is: isText, initial: initial, refills: true} }
+func number(initial int) field      { return field{is: isNumber, initial: initial} }
+func flag(initial bool) field       { return field{is: isFlag, initial: initial} }
+
+// Fields that are null until they are set.
+var (
+	anyNumber = field{is: isNumber}
+	anyFlag   = field{is: isFlag}
+)
+
+// texts makes fields of the names in a space-separated list that are null until they are set.
+func texts(names string) fields {
+	f := fields{}
+	for _, name := range strings.Fields(names) {
+		f[name] = field{is: isText}
+	}
+	return f
+}
+
+// merge returns all fields of several sets; the last to define a field wins.
+func merge(sets ...fields) fields {
+	all := fields{}
+	for _, set := range sets {
+		maps.Copy(all, set)
+	}
+	return all
+}
+
+// initial returns an object with the initial value of every field.
+func (f fields) initial() object {
+	o := object{}
+	for name, field := range f {
+		o[name] = field.initial
+	}
+	return o
+}
+
+// create returns an object with the values of a request's body, and the initial ones of all other fields.
+func (f fields) create(body map[string]any) (object, error) {
+	sent, err := f.read(body)
+	if err != nil {
+		return nil, err
+	}
+	o := f.initial()
+	maps.Copy(o, sent)
+	return o, nil
+}
+
+// read returns those values of a request's body that are fields, in the types of answers. What is no field is ignored,
+// as Fastly does: its own clients send such.
+func (f fields) read(body map[string]any) (object, error) {
+	o := object{}
+	for name, field := range f {
+		raw, sent := body[name]
+		if !sent {
+			continue
+		}
+		value, err := field.convert(raw)
+		if err != nil {
+			return nil, badRequest("'%s' %s", name, err)
+		}
+		o[name] = value
+	}
+	return o, nil
+}
+
+// convert returns what a client sent, in the type of answers.
+func (f field) convert(raw any) (any, error) {
+	if raw == nil {
+		return f.initial, nil
+	}
+	switch f.is {
+	case isNumber:
+		return f.convertNumber(raw)
+	case isFlag:
+		return f.convertFlag(raw)
+	case isList:
+		return convertList(raw)
+	case isObject:
+		parts, ok := raw.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("must be an object")
+		}
+		return f.parts.read(parts)
+	default:
+		if value := plain(raw); value != "" || !f.refills {
+			return value, nil
+		}
+		return f.initial, nil
+	}
+}
+
+func (f field) convertNumber(raw any) (any, error) {
+	value := plain(raw)
+	if value == "" {
+		return f.initial, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return nil, fmt.Errorf("must be a whole number")
+	}
+	return n, nil
+}
+
+func (f field) convertFlag(raw any) (any, error) {
+	value := plain(raw)
+	if value == "" {
+		return f.initial, nil
+	}
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		return nil, fmt.Errorf("must be true or false")
+	}
+	return on, nil
+}
+
+// convertList sorts, as Fastly's lists have no order. A list comes as JSON, in a form too.
+func convertList(raw any) (any, error) {
+	if encoded, ok := raw.(string); ok && encoded != "" {
+		var items []any
+		if err := json.Unmarshal([]byte(encoded), &items); err != nil {
+			return nil, fmt.Errorf("must be a list")
+		}
+		raw = items
+	}
+	items, _ := raw.([]any)
+	list := slices.Clone(items)
+	slices.SortFunc(list, func(a, b any) int { return strings.Compare(plain(a), plain(b)) })
+	return list, nil
+}
+
+// plain writes a value of a form or of JSON as Fastly's older, text-only objects have it.
+func plain(raw any) string {
+	switch value := raw.(type) {
+	case string:
+		return value
+	case bool:
+		if value {
+			return "1"
+		}
+		return "0"
+	case float64:
+		return strconv.FormatFloat(value, 'f', -1, 64)
+	default:
+		return fmt.Sprint(value)
+	}
+}

@@ -1,0 +1,91 @@
+package fastly
+
+import (
+	"fmt"
+	"slices"
+)
+
+// validate says what keeps a version from being activated, in words for the user; nothing when it is valid.
+func (s *state) validate(svc *service, v *version) []string {
+	faults := []string{}
+	add := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	if len(v.Objects["domain"]) == 0 {
+		add("Version has no associated domains")
+	}
+	if svc.Type == "wasm" {
+		add("Version has no package")
+	} else if len(v.Objects["backend"]) == 0 && len(v.Objects["vcl"]) == 0 {
+		add("Version has no associated backends")
+	}
+	for _, domain := range v.Objects["domain"] {
+		if owner := s.ownerOf(domain.text("name"), svc); owner != nil {
+			add("Domain '%s' is already taken by service '%s' (%s)", domain.text("name"), owner.ID, owner.Name)
+		}
+	}
+	for _, backend := range v.Objects["backend"] {
+		if shield := backend.text("shield"); shield != "" && !isShield(shield) {
+			add("Backend '%s' refers to unknown shield '%s'", backend.text("name"), shield)
+		}
+	}
+	for _, director := range v.Objects["director"] {
+		members, _ := director["backends"].([]any)
+		for _, member := range members {
+			if kindAt("backend").named(v, plain(member)) == nil {
+				add("Director '%s' refers to unknown backend '%s'", director.text("name"), plain(member))
+			}
+		}
+	}
+	return append(faults, v.danglingReferences()...)
+}
+
+// ownerOf returns the other service whose active version has a domain, nil when none has.
+func (s *state) ownerOf(domain string, svc *service) *service {
+	at := slices.IndexFunc(s.Services, func(other *service) bool {
+		active := other.active()
+		return other != svc && active != nil && kindAt("domain").named(active, domain) != nil
+	})
+	if at < 0 {
+		return nil
+	}
+	return s.Services[at]
+}
+
+// A reference is a field, of any kind, that holds the name of another object of the version.
+type reference struct {
+	field         string
+	to            string // the kind's path
+	conditionType string // for conditions, the type that fits the field
+}
+
+var references = []reference{
+	{field: "healthcheck", to: "healthcheck"},
+	{field: "request_condition", to: "condition", conditionType: "REQUEST"},
+	{field: "cache_condition", to: "condition", conditionType: "CACHE"},
+	{field: "response_condition", to: "condition", conditionType: "RESPONSE"},
+	{field: "response_object_name", to: "response_object"},
+	{field: "uri_dictionary_name", to: "dictionary"},
+}
+
+func (v *version) danglingReferences() []string {
+	var faults []string
+	for _, k := range kinds {
+		for _, o := range v.Objects[k.path] {
+			for _, reference := range references {
+				name := o.text(reference.field)
+				if name == "" {
+					continue
+				}
+				target := kindAt(reference.to).named(v, name)
+				switch {
+				case target == nil:
+					faults = append(faults, fmt.Sprintf("%s '%s' refers to unknown %s '%s'",
+						k.noun, o.text("name"), reference.to, name))
+				case reference.conditionType != "" && target.text("type") != reference.conditionType:
+					faults = append(faults, fmt.Sprintf("%s '%s' has '%s' as its %s, which must be of type %s, not %s",
+						k.noun, o.text("name"), name, reference.field, reference.conditionType, target.text("type")))
+				}
+			}
+		}
+	}
+	return faults
+}

@@ -1,0 +1,107 @@
+package kubernetes
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	nodestages "sigs.k8s.io/kwok/kustomize/stage/node/fast"
+	heartbeat "sigs.k8s.io/kwok/kustomize/stage/node/heartbeat-with-lease"
+	podstages "sigs.k8s.io/kwok/kustomize/stage/pod/fast"
+)
+
+// stages is what kwok plays: nodes become Ready and stay so by renewing their lease, pods become ready at once, pods of
+// jobs complete, deleted pods go away.
+var stages = strings.Join([]string{
+	nodestages.DefaultNodeInit,
+	heartbeat.DefaultNodeHeartbeatWithLease,
+	podstages.DefaultPodReady,
+	podstages.DefaultPodComplete,
+	podstages.DefaultPodDelete,
+}, "\n---\n")
+
+// All programs are given their files by full path, by which killOrphans recognises them.
+
+func etcdArgs(dir, url string) []string {
+	const noPeer = "http://127.0.0.1:0" // a single member, but etcd insists on a peer address
+	return []string{
+		"--data-dir=" + filepath.Join(dir, "etcd"),
+		"--listen-client-urls=" + url,
+		"--advertise-client-urls=" + url,
+		"--listen-peer-urls=" + noPeer,
+		"--initial-advertise-peer-urls=" + noPeer,
+		"--initial-cluster=default=" + noPeer,
+		"--unsafe-no-fsync", // data survives the end of the process, not of the machine, which is enough here
+		"--log-level=warn",
+	}
+}
+
+func apiserverArgs(dir, etcd string, port int) []string {
+	return []string{
+		"--etcd-servers=" + etcd,
+		"--bind-address=127.0.0.1",
+		fmt.Sprintf("--secure-port=%d", port),
+		"--advertise-address=127.0.0.1",
+		"--endpoint-reconciler-type=none", // a loopback address is no valid endpoint
+		"--tls-cert-file=" + filepath.Join(dir, "apiserver.crt"),
+		"--tls-private-key-file=" + filepath.Join(dir, "apiserver.key"),
+		"--token-auth-file=" + filepath.Join(dir, "tokens.csv"),
+		"--authorization-mode=Node,RBAC",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=" + filepath.Join(dir, "service-account.key"),
+		"--service-account-signing-key-file=" + filepath.Join(dir, "service-account.key"),
+		"--service-cluster-ip-range=" + serviceNetwork,
+		"--allow-privileged",                   // as on LKE; node-exporter and storage drivers ask for it
+		"--enable-priority-and-fairness=false", // nobody competes for this server
+		"--profiling=false",
+	}
+}
+
+func controllerManagerArgs(dir string) []string {
+	return []string{
+		"--kubeconfig=" + filepath.Join(dir, "kubeconfig.yaml"),
+		"--root-ca-file=" + filepath.Join(dir, "ca.crt"),
+		"--service-account-private-key-file=" + filepath.Join(dir, "service-account.key"),
+		"--controllers=" + strings.Join(controllers(), ","),
+		"--leader-elect=false",
+		"--secure-port=0",
+		"--kube-api-qps=200",
+		"--kube-api-burst=400",
+		"--profiling=false",
+	}
+}
+
+// controllers are all but those that have nothing to do here: no metrics to scale by, no kubelet whose certificates to
+// sign, no devices to hand out, no version skew to migrate across.
+func controllers() []string {
+	return []string{"*",
+		"-horizontal-pod-autoscaler-controller",
+		"-certificatesigningrequest-approving-controller",
+		"-certificatesigningrequest-cleaner-controller",
+		"-certificatesigningrequest-signing-controller",
+		"-device-taint-eviction-controller",
+		"-podcertificaterequest-cleaner-controller",
+		"-resourceclaim-controller",
+		"-storage-version-migrator-controller",
+		"-storageversion-garbage-collector-controller",
+	}
+}
+
+func schedulerArgs(dir string) []string {
+	return []string{
+		"--kubeconfig=" + filepath.Join(dir, "kubeconfig.yaml"),
+		"--leader-elect=false",
+		"--secure-port=0",
+		"--profiling=false",
+	}
+}
+
+func kwokArgs(dir string) []string {
+	return []string{
+		"--kubeconfig=" + filepath.Join(dir, "kubeconfig.yaml"),
+		"--config=" + filepath.Join(dir, "kwok.yaml"),
+		"--manage-all-nodes",
+		"--node-lease-duration-seconds=40", // the kubelet's default
+		"--cidr=" + podNetwork,
+	}
+}

@@ -1,0 +1,165 @@
+// Package kubernetes runs the Kubernetes behind the simulated LKE clusters: real etcd, kube-apiserver,
+// kube-controller-manager and kube-scheduler, with nodes and pods simulated by kwok. Everything listens on loopback only.
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"lke-platform/tests/rehearsal/linode"
+)
+
+// Options says where the programs are and where the clusters' data goes.
+type Options struct {
+	// Bin is the folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok.
+	Bin string
+	// Dir keeps data, configuration and logs, one folder per cluster, named by the cluster's ID.
+	Dir string
+	// Log is told when a program ends that should not have; slog.Default() when nil.
+	Log *slog.Logger
+}
+
+// Clusters runs one control plane per simulated LKE cluster. It implements linode.ControlPlanes and is safe for concurrent
+// use; calls for different clusters do not wait for each other.
+type Clusters struct {
+	options Options
+
+	mu       sync.Mutex
+	clusters map[int]*cluster
+}
+
+var _ linode.ControlPlanes = (*Clusters)(nil)
+
+// cluster is the place of one cluster; its mutex keeps its starts, syncs and stops apart.
+type cluster struct {
+	mu      sync.Mutex
+	running *controlPlane // nil when stopped
+}
+
+// stop stops the control plane if it runs.
+func (c *cluster) stop() error {
+	if c.running == nil {
+		return nil
+	}
+	running := c.running
+	c.running = nil
+	return running.stop()
+}
+
+// New returns Clusters of which none runs yet; Start brings one up, new or from the data of an earlier run.
+func New(options Options) *Clusters {
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	// The programs' command lines tell whose they are, see killOrphans. (This fails only in a working folder that is gone.)
+	if dir, err := filepath.Abs(options.Dir); err == nil {
+		options.Dir = dir
+	}
+	return &Clusters{options: options, clusters: map[int]*cluster{}}
+}
+
+// Start brings up the control plane of a cluster and returns when it serves the API and makes service accounts, so that
+// pods can be created at once. A running cluster is left alone, unless the version changed or one of its programs has ended:
+// then it is restarted. The version is as the LKE API spells it, "1.36" or "v1.36.1+lke2"; the programs can take the part of
+// the three minor versions before their own. What Start did not see through, because of ctx or an error, is stopped again.
+func (c *Clusters) Start(ctx context.Context, clusterID int, version string) (linode.Access, error) {
+	cluster := c.cluster(clusterID)
+	cluster.mu.Lock()
+	defer cluster.mu.Unlock()
+
+	if cluster.running != nil && (cluster.running.version != version || cluster.running.programs.ended() != nil) {
+		if err := cluster.stop(); err != nil {
+			return linode.Access{}, fmt.Errorf("restarting Kubernetes of LKE cluster %d: %w", clusterID, err)
+		}
+	}
+	if cluster.running == nil {
+		plane, err := startControlPlane(ctx, c.options, c.folder(clusterID), clusterID, version)
+		if err != nil {
+			return linode.Access{}, fmt.Errorf("starting Kubernetes of LKE cluster %d: %w", clusterID, err)
+		}
+		cluster.running = plane
+	}
+	return cluster.running.access, nil
+}
+
+// Sync makes the nodes of a running cluster those listed, see linode.ControlPlanes. Nodes join before others leave; pods
+// of those that leave are evicted first, as far as their PodDisruptionBudgets let go of them within drainTimeout.
+func (c *Clusters) Sync(ctx context.Context, clusterID int, nodes []linode.Node) error {
+	err := c.onRunning(clusterID, func(plane *controlPlane) error { return plane.nodes.sync(ctx, nodes) })
+	if err != nil {
+		return fmt.Errorf("bringing the nodes of LKE cluster %d in line: %w", clusterID, err)
+	}
+	return nil
+}
+
+// Delete stops the control plane of a cluster and removes its data and logs. A cluster that is not there is no error.
+func (c *Clusters) Delete(_ context.Context, clusterID int) error {
+	cluster := c.cluster(clusterID)
+	cluster.mu.Lock()
+	defer cluster.mu.Unlock()
+
+	if err := errors.Join(cluster.stop(), remove(c.folder(clusterID))); err != nil {
+		return fmt.Errorf("deleting Kubernetes of LKE cluster %d: %w", clusterID, err)
+	}
+	return nil
+}
+
+// Close stops every program of every cluster and keeps the data. The clusters can be started again.
+func (c *Clusters) Close() error {
+	var group errgroup.Group
+	for _, cluster := range c.all() {
+		group.Go(func() error {
+			cluster.mu.Lock()
+			defer cluster.mu.Unlock()
+			return cluster.stop()
+		})
+	}
+	return group.Wait()
+}
+
+// Logs returns the folder with the logs of a cluster's programs, one file each.
+func (c *Clusters) Logs(clusterID int) string {
+	return filepath.Join(c.folder(clusterID), "logs")
+}
+
+func (c *Clusters) folder(clusterID int) string {
+	return filepath.Join(c.options.Dir, strconv.Itoa(clusterID))
+}
+
+func (c *Clusters) cluster(clusterID int) *cluster {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.clusters[clusterID] == nil {
+		c.clusters[clusterID] = &cluster{}
+	}
+	return c.clusters[clusterID]
+}
+
+func (c *Clusters) all() []*cluster {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Values(c.clusters))
+}
+
+// onRunning calls f with the control plane of a cluster. Where f fails because a program has ended, the error says so.
+func (c *Clusters) onRunning(clusterID int, f func(*controlPlane) error) error {
+	cluster := c.cluster(clusterID)
+	cluster.mu.Lock()
+	defer cluster.mu.Unlock()
+	if cluster.running == nil {
+		return errors.New("the cluster does not run; it has to be started first")
+	}
+	if err := cluster.running.programs.ended(); err != nil {
+		return err
+	}
+	return errors.Join(f(cluster.running), cluster.running.programs.ended())
+}

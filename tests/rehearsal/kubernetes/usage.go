@@ -1,0 +1,133 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/component-helpers/resource"
+)
+
+// Usage is how full a cluster is.
+type Usage struct {
+	Nodes []NodeUsage // by name
+	// Pods counts the pods in each phase.
+	Pods map[corev1.PodPhase]int
+	// Unschedulable says, for each pod (namespace/name) that fits no node, why: the scheduler's own words.
+	Unschedulable map[string]string
+}
+
+// NodeUsage is how full a node is.
+type NodeUsage struct {
+	Name        string
+	PoolID      int
+	Type        string    // Linode type
+	Capacity    Resources // of the Linode
+	Allocatable Resources // of it, what pods may request
+	Requested   Resources // by the pods on the node that have not ended
+}
+
+// Resources are amounts of what the scheduler counts.
+type Resources struct {
+	MilliCPUs   int64 // thousandths of a virtual CPU
+	MemoryBytes int64
+	Pods        int64
+}
+
+// Usage looks at the pods and nodes of a running cluster.
+func (c *Clusters) Usage(ctx context.Context, clusterID int) (Usage, error) {
+	var usage Usage
+	err := c.onRunning(clusterID, func(plane *controlPlane) error {
+		nodes, err := plane.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		pods, err := plane.client.CoreV1().Pods(corev1.NamespaceAll).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		usage = measure(nodes.Items, pods.Items)
+		return nil
+	})
+	if err != nil {
+		return Usage{}, fmt.Errorf("looking at LKE cluster %d: %w", clusterID, err)
+	}
+	return usage, nil
+}
+
+func measure(nodes []corev1.Node, pods []corev1.Pod) Usage {
+	usage := Usage{Pods: map[corev1.PodPhase]int{}, Unschedulable: map[string]string{}}
+	requested := map[string]Resources{}
+	for _, pod := range pods {
+		usage.Pods[pod.Status.Phase]++
+		if reason, waits := unschedulable(&pod); waits {
+			usage.Unschedulable[pod.Namespace+"/"+pod.Name] = reason
+		}
+		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			sum := requested[pod.Spec.NodeName]
+			requests := resource.PodRequests(&pod, resource.PodResourcesOptions{})
+			sum.MilliCPUs += requests.Cpu().MilliValue()
+			sum.MemoryBytes += requests.Memory().Value()
+			sum.Pods++
+			requested[pod.Spec.NodeName] = sum
+		}
+	}
+	for _, node := range nodes {
+		pool, _ := strconv.Atoi(node.Labels[poolLabel]) // 0 for a node that is not LKE's
+		usage.Nodes = append(usage.Nodes, NodeUsage{
+			Name:        node.Name,
+			PoolID:      pool,
+			Type:        node.Labels[corev1.LabelInstanceTypeStable],
+			Capacity:    amounts(node.Status.Capacity),
+			Allocatable: amounts(node.Status.Allocatable),
+			Requested:   requested[node.Name],
+		})
+	}
+	return usage
+}
+
+func unschedulable(pod *corev1.Pod) (string, bool) {
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
+	})
+	if i < 0 {
+		return "", false
+	}
+	return pod.Status.Conditions[i].Message, true
+}
+
+func amounts(list corev1.ResourceList) Resources {
+	return Resources{
+		MilliCPUs:   list.Cpu().MilliValue(),
+		MemoryBytes: list.Memory().Value(),
+		Pods:        list.Pods().Value(),
+	}
+}
+
+// ResidentBytes returns the memory that all programs of all clusters hold.
+func (c *Clusters) ResidentBytes() (int64, error) {
+	var pids []int
+	for _, cluster := range c.all() {
+		cluster.mu.Lock()
+		if cluster.running != nil {
+			pids = append(pids, cluster.running.programs.pids()...)
+		}
+		cluster.mu.Unlock()
+	}
+	sizes, err := processes("rss", pids)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for pid, size := range sizes {
+		kibibytes, err := strconv.ParseInt(size, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("memory of process %d: %w", pid, err)
+		}
+		sum += kibibytes << 10
+	}
+	return sum, nil
+}

@@ -1,0 +1,166 @@
+// Package linode simulates the part of the Linode API, v4 and v4beta, that the platform and the official Linode
+// clients use on its behalf: https://techdocs.akamai.com/linode-api/reference/api
+//
+// A kind of object is a collection (collection.go); routes lists all of them. The state is kept in one JSON file.
+package linode
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"lke-platform/tests/rehearsal/simulation"
+)
+
+// Options configure a simulated API.
+type Options struct {
+	// Dir is the folder of the state file, linode.json. It is created when missing.
+	Dir string
+	// Token is the only bearer token that is accepted.
+	Token string
+	// ControlPlanes runs the Kubernetes of the LKE clusters.
+	ControlPlanes ControlPlanes
+	// Log takes failures of the background work and requests for what is not simulated; slog.Default() when nil.
+	Log *slog.Logger
+}
+
+// API is a simulated Linode API: an http.Handler for the paths under /v4 and /v4beta.
+type API struct {
+	// Faults disturbs requests on demand.
+	Faults simulation.Faults
+
+	options Options
+	log     *slog.Logger
+	catalog *catalog
+	store   *simulation.Store[state]
+	mux     *http.ServeMux
+	handler http.Handler
+
+	ctx        context.Context // of the background work
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+	planesLock sync.Mutex
+	planes     map[int]*plane
+}
+
+// New opens the API on the state that options.Dir holds. Clusters in that state stay down until Resume.
+func New(options Options) (*API, error) {
+	store, err := simulation.OpenStore[state](filepath.Join(options.Dir, "linode.json"))
+	if err != nil {
+		return nil, fmt.Errorf("linode: %w", err)
+	}
+	catalog, err := loadCatalog()
+	if err != nil {
+		return nil, fmt.Errorf("linode: reading the catalog: %w", err)
+	}
+	a := &API{options: options, log: options.Log, catalog: catalog, store: store, planes: map[int]*plane{}}
+	if a.log == nil {
+		a.log = slog.Default()
+	}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.mux = a.newMux()
+	a.handler = a.Faults.Wrap(a.versions(), writeStatus)
+	return a, nil
+}
+
+// ServeHTTP answers a request as Linode would.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Close ends the background work and waits for it. Control planes stay as they are. Stop serving requests first.
+func (a *API) Close() {
+	a.cancel()
+	a.background.Wait()
+}
+
+// routes is what the API serves. A new kind of object adds its routes here.
+func (a *API) routes() []routes {
+	return []routes{
+		a.catalogRoutes(), a.accountRoutes(), a.eventRoutes(), a.instanceRoutes(),
+		a.clusterRoutes(), a.accessRoutes(), a.poolRoutes(), a.nodeRoutes(),
+	}
+}
+
+func (a *API) newMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, routes := range a.routes() {
+		for pattern, handle := range routes {
+			mux.Handle(pattern, a.transaction(handle))
+		}
+	}
+	return mux
+}
+
+// versions serves the same routes under both versions of the API.
+func (a *API) versions() http.Handler {
+	mux := http.NewServeMux()
+	for _, prefix := range []string{"/v4", "/v4beta"} {
+		mux.Handle(prefix+"/", http.StripPrefix(prefix, http.HandlerFunc(a.authorized)))
+	}
+	mux.HandleFunc("/", a.unknown)
+	return mux
+}
+
+func (a *API) authorized(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer "+a.options.Token {
+		writeError(w, errInvalidToken)
+		return
+	}
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.unknown(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// unknown leaves a trace, so that a missing part of the simulation is not taken for a deleted object.
+func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	a.log.Warn("the Linode API is not simulated there", "method", r.Method, "path", r.URL.Path)
+	writeError(w, errNotFound)
+}
+
+// call is one request and, for as long as it is handled, the state.
+type call struct {
+	*http.Request
+	state *state
+	body  []byte
+}
+
+// handler answers one call with what is to be sent as JSON. It changes the state after all its checks.
+type handler func(*call) (any, error)
+
+// routes maps patterns of http.ServeMux, without the API's version, to handlers.
+type routes map[string]handler
+
+// transaction runs a handler alone on the state: a reader for GET, else a writer, after whom the state is saved.
+func (a *API) transaction(handle handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the client is gone
+		}
+		var answer []byte
+		run := func(s *state) error {
+			result, err := handle(&call{Request: r, state: s, body: body})
+			if err != nil {
+				return err
+			}
+			answer, err = json.Marshal(result)
+			return err
+		}
+		if r.Method == http.MethodGet {
+			a.store.View(func(s *state) { err = run(s) })
+		} else {
+			err = a.store.Update(run)
+		}
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, answer)
+	}
+}

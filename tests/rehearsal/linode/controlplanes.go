@@ -1,0 +1,41 @@
+package linode
+
+import "context"
+
+// ControlPlanes runs the Kubernetes behind the simulated LKE clusters. Package kubernetes implements it.
+type ControlPlanes interface {
+	// Start brings up the control plane of a cluster, or brings it up again where the cluster's data is already on disk,
+	// and returns how to reach it. It returns when the API server answers.
+	Start(ctx context.Context, clusterID int, version string) (Access, error)
+	// Sync makes the cluster's nodes those listed: missing ones join, others leave, and labels and taints follow. It
+	// returns when all listed nodes are Ready. A node that somebody deletes in Kubernetes comes back by itself.
+	Sync(ctx context.Context, clusterID int, nodes []Node) error
+	// Delete stops the control plane and removes its data.
+	Delete(ctx context.Context, clusterID int) error
+}
+
+// Access is how a client reaches a control plane.
+type Access struct {
+	Kubeconfig []byte // YAML, as the LKE API hands it out (there in base64)
+	Endpoint   string // for instance https://127.0.0.1:41234
+}
+
+// Node is one worker of a cluster: a Linode of a node pool.
+type Node struct {
+	Name       string // the Kubernetes name, lke<cluster>-<pool>-<suffix>
+	PoolID     int
+	InstanceID int
+	Region     string
+	Type       InstanceType
+	IPv4       string // public
+	PrivateIP  string // 192.168.128.0/17
+	Labels     map[string]string
+	Taints     []Taint
+}
+
+// Taint is a taint of a node pool, with the effects of Kubernetes.
+type Taint struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Effect string `json:"effect"`
+}

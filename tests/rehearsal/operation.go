@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// operation watches one run of the engine: it shows the progress and remembers what took how long and what was said.
+type operation struct {
+	name    string
+	console *console
+	steps   map[string]*step // by URN, those that change something
+	errors  []string
+	warned  []string
+	took    time.Duration
+	over    chan struct{} // closed by finish
+	done    chan struct{} // closed when all events are handled
+}
+
+// step is the work on one resource.
+type step struct {
+	urn        string
+	kind       apitype.OpType
+	diffs      []string
+	begin, end time.Time
+	failed     bool
+}
+
+func (s *step) seconds() float64 { return s.end.Sub(s.begin).Seconds() }
+
+// watch starts an operation; the channel that it returns takes the engine's events.
+func watch(name string, console *console) (*operation, chan events.EngineEvent) {
+	o := &operation{
+		name: name, console: console, steps: map[string]*step{}, over: make(chan struct{}), done: make(chan struct{}),
+	}
+	channel := make(chan events.EngineEvent)
+	go o.follow(channel)
+	return o, channel
+}
+
+// finish ends the watch when the engine has returned. It closes the channel of events itself, but not where it fails before
+// its first event.
+func (o *operation) finish() {
+	close(o.over)
+	<-o.done
+}
+
+// follow handles events, and says what is still under way when nothing else is to be said.
+func (o *operation) follow(channel <-chan events.EngineEvent) {
+	defer close(o.done)
+	const patience = 5 * time.Second
+	quiet := time.NewTicker(patience)
+	defer quiet.Stop()
+	for {
+		select {
+		case event, open := <-channel:
+			if !open {
+				return
+			}
+			if o.handle(event) {
+				quiet.Reset(patience)
+			}
+		case <-o.over:
+			return
+		case <-quiet.C:
+			o.sayPending()
+		}
+	}
+}
+
+// handle returns whether it said something.
+func (o *operation) handle(event events.EngineEvent) bool {
+	switch {
+	case event.ResourcePreEvent != nil:
+		o.begin(event.ResourcePreEvent.Metadata)
+	case event.ResOutputsEvent != nil:
+		return o.end(event.ResOutputsEvent.Metadata, false)
+	case event.ResOpFailedEvent != nil:
+		return o.end(event.ResOpFailedEvent.Metadata, true)
+	case event.DiagnosticEvent != nil:
+		return o.diagnose(event.DiagnosticEvent)
+	}
+	return false
+}
+
+func (o *operation) begin(m apitype.StepEventMetadata) {
+	if m.Op == apitype.OpSame {
+		return
+	}
+	o.steps[m.URN] = &step{urn: m.URN, kind: m.Op, diffs: slices.Sorted(maps.Keys(m.DetailedDiff)), begin: time.Now()}
+}
+
+func (o *operation) end(m apitype.StepEventMetadata, failed bool) bool {
+	s, known := o.steps[m.URN]
+	if !known {
+		return false
+	}
+	s.end, s.failed = time.Now(), failed
+	if state := cmp.Or(m.New, m.Old); state == nil || !state.Custom {
+		return false // a component has no work of its own
+	}
+	o.console.say("%s  %s", o.name, s)
+	return true
+}
+
+// String says what happened, to what, in which fields and for how long.
+func (s *step) String() string {
+	text := fmt.Sprintf("%-8s %s", s.kind, describe(s.urn))
+	if len(s.diffs) > 0 {
+		text += " (" + strings.Join(s.diffs, ", ") + ")"
+	}
+	if seconds := s.seconds(); seconds >= 0.05 {
+		text += fmt.Sprintf("  %.1fs", seconds)
+	}
+	if s.failed {
+		text += "  FAILED"
+	}
+	return text
+}
+
+func (o *operation) diagnose(d *apitype.DiagnosticEvent) bool {
+	message := strings.TrimSpace(colors.Never.Colorize(d.Prefix + d.Message))
+	if d.Ephemeral || message == "" {
+		return false
+	}
+	if d.URN != "" {
+		message = describe(d.URN) + ": " + message
+	}
+	switch d.Severity {
+	case "error":
+		o.errors = append(o.errors, message)
+	case "warning":
+		o.warned = append(o.warned, message)
+	default:
+		return false
+	}
+	o.console.say("%s  %s  %s", o.name, d.Severity, message)
+	return true
+}
+
+func (o *operation) sayPending() {
+	for _, s := range o.sorted() {
+		if s.end.IsZero() {
+			o.console.say("%s  … still at %s, for %.0fs", o.name, describe(s.urn), time.Since(s.begin).Seconds())
+		}
+	}
+}
+
+// sorted returns the steps in the order in which they began.
+func (o *operation) sorted() []*step {
+	return slices.SortedFunc(maps.Values(o.steps), func(a, b *step) int { return a.begin.Compare(b.begin) })
+}
+
+// count returns how many resources the operation did the given thing to.
+func (o *operation) count(kind apitype.OpType) int {
+	total := 0
+	for _, s := range o.steps {
+		if s.kind == kind {
+			total++
+		}
+	}
+	return total
+}
+
+// changed returns how many resources the operation did anything to.
+func (o *operation) changed() int { return len(o.steps) }
+
+// failure says what went wrong: each resource and its reason, and where more is to be read.
+func (o *operation) failure(err error, logs string) error {
+	reasons := o.errors
+	if len(reasons) == 0 {
+		reasons = []string{err.Error()}
+	}
+	return fmt.Errorf("%s:\n  %s\nthe simulated APIs' and the control plane's logs are in %s",
+		o.name, strings.Join(reasons, "\n  "), logs)
+}
+
+// describe makes a URN readable: the type without its package path, and the name.
+func describe(urn string) string {
+	u := resource.URN(urn)
+	return fmt.Sprintf("%s %s", u.Type(), u.Name())
+}

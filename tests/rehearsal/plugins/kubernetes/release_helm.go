@@ -1,0 +1,195 @@
+package kubernetes
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
+	helmrelease "helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/releaseutil"
+	"helm.sh/helm/v3/pkg/storage/driver"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+)
+
+// deployment is one installation or upgrade.
+type deployment struct {
+	*releaseArgs
+	chart   *chart.Chart
+	config  *action.Configuration
+	timeout time.Duration
+	owner   string
+}
+
+// ownerKey is the label, on the records that Helm keeps, of the resource that a release belongs to.
+const ownerKey = "pulumi.com/resource"
+
+// ownerLabel is short enough for a label.
+func ownerLabel(urn resource.URN) string {
+	sum := sha256.Sum256([]byte(urn))
+	return hex.EncodeToString(sum[:16])
+}
+
+// install installs a release. What our own first attempt left behind is removed; any other release of that name is not touched.
+func (r *release) install(ctx context.Context, d *deployment) (*helmrelease.Release, error) {
+	last, err := d.config.Releases.Last(d.Name)
+	switch {
+	case isNoRelease(err):
+	case err != nil:
+		return nil, err
+	case isOwnFailedInstall(last, d.owner):
+		if err := d.uninstall(); err != nil {
+			return nil, fmt.Errorf("removing what the first attempt left behind: %w", err)
+		}
+	case last.Info.Status.IsPending():
+		return nil, stuck(d.config, last)
+	default:
+		return nil, fmt.Errorf("it exists already (revision %d, %s). To adopt it, give the resource the option import with the "+
+			"ID %q", last.Version, last.Info.Status, id(last.Namespace, last.Name))
+	}
+	install := action.NewInstall(d.config)
+	install.ReleaseName, install.Namespace, install.Description = d.Name, d.Namespace, d.Description
+	install.CreateNamespace, install.SkipCRDs = d.CreateNamespace, d.SkipCrds
+	install.Wait, install.WaitForJobs, install.Timeout = d.waits(), d.WaitForJobs && d.waits(), d.timeout
+	install.DisableHooks = d.DisableWebhooks
+	install.DisableOpenAPIValidation, install.SubNotes = d.DisableOpenapiValidation, d.RenderSubchartNotes
+	install.Labels = map[string]string{ownerKey: d.owner}
+	return install.RunWithContext(ctx, d.chart, d.Values)
+}
+
+// upgrade upgrades a release, or installs anew one whose first installation failed.
+func (r *release) upgrade(ctx context.Context, d *deployment) (*helmrelease.Release, error) {
+	last, err := d.config.Releases.Last(d.Name)
+	switch {
+	case isNoRelease(err):
+		return nil, errors.New("it is gone from the cluster; `pulumi refresh` takes note of that")
+	case err != nil:
+		return nil, err
+	case isOwnFailedInstall(last, d.owner):
+		return r.install(ctx, d)
+	case last.Info.Status.IsPending():
+		return nil, stuck(d.config, last)
+	}
+	upgrade := action.NewUpgrade(d.config)
+	upgrade.Namespace, upgrade.Description, upgrade.MaxHistory = d.Namespace, d.Description, d.MaxHistory
+	upgrade.Wait, upgrade.WaitForJobs, upgrade.Timeout = d.waits(), d.WaitForJobs && d.waits(), d.timeout
+	upgrade.CleanupOnFail, upgrade.Force = d.CleanupOnFail || d.Atomic, d.ForceUpdate
+	upgrade.Recreate, upgrade.DisableHooks, upgrade.SubNotes = d.RecreatePods, d.DisableCRDHooks, d.RenderSubchartNotes
+	upgrade.DisableOpenAPIValidation = d.DisableOpenapiValidation
+	return upgrade.RunWithContext(ctx, d.Name, d.chart, d.Values)
+}
+
+func isOwnFailedInstall(last *helmrelease.Release, owner string) bool {
+	failed := last.Info.Status == helmrelease.StatusFailed || last.Info.Status == helmrelease.StatusPendingInstall
+	return last.Version == 1 && failed && last.Labels[ownerKey] == owner
+}
+
+func (d *deployment) waits() bool { return !d.SkipAwait || d.Atomic }
+
+// recorded tells whether Helm keeps a record of what was deployed.
+func (d *deployment) recorded(deployed *helmrelease.Release) bool {
+	last, err := d.config.Releases.Last(d.Name)
+	return err == nil && deployed != nil && last.Version == deployed.Version
+}
+
+// undo takes a failed deployment back, and says so. It is what makes a release atomic: Helm would do it too, but before anybody
+// could look what the objects lack.
+func (d *deployment) undo(failed *helmrelease.Release) error {
+	if failed.Version == 1 {
+		if err := d.uninstall(); err != nil {
+			return fmt.Errorf("uninstalling it failed: %w", err)
+		}
+		return errors.New("it was uninstalled (atomic)")
+	}
+	deployed, err := d.config.Releases.Deployed(d.Name)
+	if err != nil {
+		return fmt.Errorf("it cannot be rolled back: %w", err)
+	}
+	rollback := action.NewRollback(d.config)
+	rollback.Version, rollback.Wait, rollback.Timeout = deployed.Version, true, d.timeout
+	rollback.DisableHooks = d.DisableCRDHooks
+	if err := rollback.Run(d.Name); err != nil {
+		return fmt.Errorf("rolling back to revision %d failed: %w", deployed.Version, err)
+	}
+	return fmt.Errorf("it was rolled back to revision %d (atomic)", deployed.Version)
+}
+
+func (d *deployment) uninstall() error {
+	uninstall := action.NewUninstall(d.config)
+	uninstall.Wait, uninstall.Timeout, uninstall.DisableHooks = true, d.timeout, true
+	_, err := uninstall.Run(d.Name)
+	return err
+}
+
+// stuck is the error for a release that an operation left half done, with the command that mends it.
+func stuck(config *action.Configuration, last *helmrelease.Release) error {
+	command := "helm uninstall " + last.Name
+	if deployed, err := config.Releases.Deployed(last.Name); err == nil {
+		command = fmt.Sprintf("helm rollback %s %d", last.Name, deployed.Version)
+	}
+	return fmt.Errorf("revision %d is stuck in %s: another Helm operation is under way, or was cut short. When none is, "+
+		"run\n  %s --namespace %s", last.Version, last.Info.Status, command, last.Namespace)
+}
+
+func isNoRelease(err error) bool { return errors.Is(err, driver.ErrReleaseNotFound) }
+
+// helm returns the configuration of Helm for releases in a namespace. What Helm tells of its progress becomes the resource's
+// status.
+func (r *release) helm(ctx context.Context, namespace string) (*action.Configuration, error) {
+	config := &action.Configuration{}
+	tell := func(format string, args ...any) { r.journal.status(ctx, fmt.Sprintf(format, args...)) }
+	err := config.Init(&clientGetter{r.cluster, namespace}, namespace, r.HelmReleaseSettings.Driver, tell)
+	return config, err
+}
+
+// clientGetter gives Helm the provider's own clients, without a kubeconfig on disk. Objects of charts that name no namespace
+// go into that of the release.
+type clientGetter struct {
+	*cluster
+	namespace string
+}
+
+// ToRESTConfig is that of Helm's RESTClientGetter.
+func (g *clientGetter) ToRESTConfig() (*rest.Config, error) {
+	config := rest.CopyConfig(g.rest)
+	config.WarningHandlerWithContext = nil // warnings about charts are for those who write charts
+	return config, nil
+}
+
+// ToDiscoveryClient is that of Helm's RESTClientGetter.
+func (g *clientGetter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
+	return g.discovery, nil
+}
+
+// ToRESTMapper is that of Helm's RESTClientGetter.
+func (g *clientGetter) ToRESTMapper() (meta.RESTMapper, error) { return g.mapper, nil }
+
+// ToRawKubeConfigLoader is that of Helm's RESTClientGetter.
+func (g *clientGetter) ToRawKubeConfigLoader() clientcmd.ClientConfig {
+	return g.clientConfig(g.namespace)
+}
+
+// manifest returns the objects of a release.
+func manifest(deployed *helmrelease.Release) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	for _, text := range releaseutil.SplitManifests(deployed.Manifest) {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {
+			return nil, fmt.Errorf("reading the manifest of release %s: %w", deployed.Name, err)
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+	return objects, nil
+}

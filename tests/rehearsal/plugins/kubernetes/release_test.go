@@ -1,0 +1,265 @@
+package kubernetes_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/cli"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	stand "lke-platform/tests/rehearsal/plugins/kubernetes"
+)
+
+const releaseToken = "kubernetes:helm.sh/v3:Release"
+
+// writeChart makes an unpacked chart, with a definition, a hook that has to end first, and a workload to wait for.
+func writeChart(t *testing.T, folder, name, version string) {
+	t.Helper()
+	for file, content := range map[string]string{
+		"Chart.yaml":  "apiVersion: v2\nname: " + name + "\nversion: " + version + "\nappVersion: 9.9.9\n",
+		"values.yaml": "greeting: hello\ncpu: 10m\n",
+		"crds/crd.yaml": `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.` + name + `.example}
+spec:
+  group: ` + name + `.example
+  scope: Cluster
+  names: {plural: gadgets, singular: gadget, kind: Gadget}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+`,
+		"templates/hook.yaml": `
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-setup
+  annotations: {helm.sh/hook: pre-install}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: setup, image: "setup:1"}]}}}
+`,
+		"templates/config.yaml": `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data: {greeting: {{ .Values.greeting | quote }}, version: {{ .Chart.Version | quote }}}
+`,
+		"templates/workload.yaml": `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: {{ .Release.Name }}}
+spec:
+  selector: {matchLabels: {app: {{ .Release.Name }}}}
+  template:
+    metadata: {labels: {app: {{ .Release.Name }}}}
+    spec: {terminationGracePeriodSeconds: 0, containers: [{name: app, image: "app:1", resources: {requests: {cpu: {{ .Values.cpu }}}}}]}
+`,
+	} {
+		file = filepath.Join(folder, name+"-"+version, file)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+	}
+}
+
+func releaseOf(chart, version, namespace string, values props, more props) props {
+	program := props{
+		"name": chart, "chart": chart, "version": version, "namespace": namespace, "values": values,
+		"repositoryOpts": props{"repo": "https://charts.example"}, "atomic": true, "timeout": 60,
+	}
+	for key, value := range more {
+		program[key] = value
+	}
+	return program
+}
+
+func (e *engine) greeting(namespace, name string) string {
+	e.Helper()
+	greeting, _, _ := unstructured.NestedString(e.live("configmaps", namespace, name).Object, "data", "greeting")
+	return greeting
+}
+
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeChart(t, folder, "greeter", "1.0.0")
+	writeChart(t, folder, "greeter", "1.1.0")
+	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e.namespace("greeter")
+
+	e.succeed(e.up(releaseToken, "greeter", releaseOf("greeter", "1.0.0", "greeter", props{"greeting": "hi"}, nil)))
+	require.Equal(t, "greeter/greeter", e.states[urnOf(releaseToken, "greeter")].id)
+	require.Equal(t, "deployed", e.output(releaseToken, "greeter", "status.status"))
+	require.EqualValues(t, 1, e.output(releaseToken, "greeter", "status.revision"))
+	require.Equal(t, "9.9.9", e.output(releaseToken, "greeter", "status.appVersion"))
+	require.Equal(t, "hi", e.greeting("greeter", "greeter"))
+	ready, _, _ := unstructured.NestedInt64(e.live("deployments", "greeter", "greeter").Object, "status", "readyReplicas")
+	require.EqualValues(t, 1, ready, "installing waits")
+	e.succeed(e.up("kubernetes:greeter.example/v1:Gadget", "gadget", props{"metadata": props{"name": "g"}, "size": 1}))
+	require.Equal(t, "g", e.states[urnOf("kubernetes:greeter.example/v1:Gadget", "gadget")].id)
+
+	program := releaseOf("greeter", "1.0.0", "greeter", props{"greeting": "hi"}, nil)
+	did, changed, err := e.up(releaseToken, "greeter", program)
+	e.must("same", did, changed, err)
+	require.Empty(t, e.refresh(releaseToken, "greeter"))
+
+	program = releaseOf("greeter", "1.1.0", "greeter", props{"greeting": "hi all"}, nil)
+	did, changed, err = e.up(releaseToken, "greeter", program)
+	e.must("update", did, changed, err)
+	require.ElementsMatch(t, []string{"version", "values.greeting"}, changed)
+	require.Equal(t, "hi all", e.greeting("greeter", "greeter"))
+
+	rollback := action.NewRollback(helm(t, "greeter"))
+	rollback.Version = 1
+	require.NoError(t, rollback.Run("greeter"))
+	require.ElementsMatch(t, []string{"version", "values.greeting"}, e.refresh(releaseToken, "greeter"),
+		"a rollback by hand is drift")
+	did, _, err = e.up(releaseToken, "greeter", program)
+	e.must("update", did, nil, err)
+	require.EqualValues(t, 4, e.output(releaseToken, "greeter", "status.revision"))
+
+	require.NoError(t, e.destroy(releaseToken, "greeter"))
+	_, err = objects("deployments", "greeter").Get(t.Context(), "greeter", metav1.GetOptions{})
+	require.True(t, apierrors.IsNotFound(err))
+}
+
+func TestFailedRelease(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeChart(t, folder, "failing", "1.0.0")
+	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e.namespace("failing")
+
+	unfit := releaseOf("failing", "1.0.0", "failing", props{"cpu": "64"}, props{"atomic": false, "timeout": 2})
+	_, _, err := e.up(releaseToken, "failing", unfit)
+	require.Error(t, err)
+	failed := e.states[urnOf(releaseToken, "failing")]
+	require.NotNil(t, failed, "Helm has the release, so the state has it too")
+	require.Contains(t, strings.Join(failed.unready, "\n"), "Insufficient cpu")
+
+	fit := releaseOf("failing", "1.0.0", "failing", nil, nil)
+	did, _, err := e.up(releaseToken, "failing", fit)
+	e.must("update", did, nil, err)
+	require.EqualValues(t, 1, e.output(releaseToken, "failing", "status.revision"), "the failed installation was removed first")
+
+	config := helm(t, "failing")
+	last, err := config.Releases.Last("failing")
+	require.NoError(t, err)
+	stuck := *last
+	stuck.Version, stuck.Info.Status = 2, "pending-upgrade"
+	require.NoError(t, config.Releases.Create(&stuck))
+	require.Empty(t, e.refresh(releaseToken, "failing"))
+	require.Contains(t, strings.Join(e.states[urnOf(releaseToken, "failing")].unready, "\n"), "helm rollback failing 1 --namespace failing")
+	_, _, err = e.up(releaseToken, "failing", releaseOf("failing", "1.0.0", "failing", props{"greeting": "x"}, nil))
+	require.ErrorContains(t, err, "helm rollback failing 1 --namespace failing")
+}
+
+func TestAtomicRelease(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeChart(t, folder, "atomic", "1.0.0")
+	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e.namespace("atomic")
+	unfit := releaseOf("atomic", "1.0.0", "atomic", props{"cpu": "64", "greeting": "never"}, props{"timeout": 5})
+
+	_, _, err := e.up(releaseToken, "atomic", unfit)
+	require.ErrorContains(t, err, "Insufficient cpu", "what was missing is told, although it is gone")
+	require.ErrorContains(t, err, "it was uninstalled")
+	require.Nil(t, e.states[urnOf(releaseToken, "atomic")])
+
+	e.succeed(e.up(releaseToken, "atomic", releaseOf("atomic", "1.0.0", "atomic", nil, nil)))
+	_, _, err = e.up(releaseToken, "atomic", unfit)
+	require.ErrorContains(t, err, "Insufficient cpu")
+	require.ErrorContains(t, err, "it was rolled back to revision 1")
+	require.Equal(t, "hello", e.greeting("atomic", "atomic"))
+	require.Empty(t, e.refresh(releaseToken, "atomic"))
+}
+
+func TestReleaseWithoutChart(t *testing.T) {
+	t.Parallel()
+	charts := &absent{err: errors.New("no route to charts.example")}
+	left := make(chan stand.NotRendered, 100)
+	e := onCluster(t, stand.Options{Charts: charts, NotRendered: func(n stand.NotRendered) { left <- n }}, nil)
+	e.namespace("absent")
+	program := releaseOf("absent", "3.2.1", "absent", nil, nil)
+	e.succeed(e.up(releaseToken, "absent", program))
+	want := stand.NotRendered{Release: "absent/absent", Chart: "absent", Version: "3.2.1", Reason: "no route to charts.example"}
+	require.Equal(t, want, <-left, "the preview tells")
+	require.Equal(t, want, <-left, "and so does the update")
+	require.Equal(t, "not-rendered", e.output(releaseToken, "absent", "status.status"))
+
+	require.Empty(t, e.refresh(releaseToken, "absent"))
+	did, changed, err := e.up(releaseToken, "absent", program)
+	e.must("same", did, changed, err)
+	require.Equal(t, want, <-left, "also where nothing changes")
+
+	folder := t.TempDir()
+	writeChart(t, folder, "absent", "3.2.1")
+	charts.set(stand.NewCharts(folder))
+	did, _, err = e.up(releaseToken, "absent", program)
+	e.must("update", did, nil, err)
+	require.Equal(t, "deployed", e.output(releaseToken, "absent", "status.status"))
+}
+
+// absent is a source without charts, until it is given one that has them.
+type absent struct {
+	mu     sync.Mutex
+	source stand.ChartSource
+	err    error
+}
+
+func (a *absent) set(source stand.ChartSource) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.source = source
+}
+
+func (a *absent) Locate(repository, chart, version string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.source == nil {
+		return "", a.err
+	}
+	return a.source.Locate(repository, chart, version)
+}
+
+func TestBadReleases(t *testing.T) {
+	t.Parallel()
+	e := onCluster(t, stand.Options{}, nil)
+	for name, bad := range map[string]struct {
+		program props
+		want    string
+	}{
+		"unknown property":   {props{"chart": "x", "atomik": true}, "atomik"},
+		"unknown repository": {props{"chart": "x", "repositoryOpts": props{"url": "y"}}, "repositoryOpts.url"},
+		"unknown beside what is not known yet": {
+			props{"chart": "x", "values": resource.MakeComputed(resource.NewProperty("")), "atomik": true}, "atomik",
+		},
+		"wrong type": {props{"chart": "x", "timeout": "soon"}, "timeout"},
+		"no chart":   {props{"name": "x"}, "chart"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := e.up(releaseToken, "bad", bad.program)
+			require.ErrorContains(t, err, bad.want)
+		})
+	}
+}
+
+// helm is Helm as its command line would be.
+func helm(t *testing.T, namespace string) *action.Configuration {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(file, []byte(cluster.kubeconfig), 0o600))
+	settings := cli.New()
+	settings.KubeConfig = file
+	config := &action.Configuration{}
+	require.NoError(t, config.Init(settings.RESTClientGetter(), namespace, "secret", func(string, ...any) {}))
+	return config
+}

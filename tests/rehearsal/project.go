@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"lke-platform/stacks"
+)
+
+// placeholder is the value of a secret that the stack file does not hold.
+const placeholder = "rehearsal-placeholder"
+
+// newStack makes the stack in a folder of its own, which holds copies of Pulumi.yaml and of the stack file where
+// placeholders stand for secrets. It returns a line for each secret that is made up.
+func newStack(ctx context.Context, o options, w *world) (auto.Stack, []string, error) {
+	dir := filepath.Join(o.dir(), "project")
+	project, madeUp, err := writeProject(ctx, o, dir)
+	if err != nil {
+		return auto.Stack{}, nil, err
+	}
+	// The program looks for the stack file in the folder that it runs in, as it does under the CLI.
+	if err := os.Chdir(dir); err != nil {
+		return auto.Stack{}, nil, fmt.Errorf("entering the project's folder: %w", err)
+	}
+	stack, err := auto.UpsertStackInlineSource(ctx, o.stack, project.Name.String(), stacks.Deploy,
+		auto.WorkDir(dir), auto.EnvVars(w.environment))
+	if err != nil {
+		return auto.Stack{}, nil, fmt.Errorf("making the stack: %w", err)
+	}
+	return stack, madeUp, nil
+}
+
+func writeProject(ctx context.Context, o options, dir string) (*workspace.Project, []string, error) {
+	project, err := workspace.LoadProject(filepath.Join(o.root, "Pulumi.yaml"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the project: %w", err)
+	}
+	quiet := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: "never"})
+	stack, err := workspace.LoadProjectStack(quiet, project, o.stackFile())
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading %s: %w", o.stackFile(), err)
+	}
+	madeUp, err := replaceSecrets(ctx, stack, string(project.Name))
+	if err != nil {
+		return nil, nil, fmt.Errorf("putting placeholders for secrets: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("making the project's folder: %w", err)
+	}
+	if err := project.Save(filepath.Join(dir, "Pulumi.yaml")); err != nil {
+		return nil, nil, fmt.Errorf("copying the project: %w", err)
+	}
+	if err := stack.Save(filepath.Join(dir, filepath.Base(o.stackFile()))); err != nil {
+		return nil, nil, fmt.Errorf("copying the stack file: %w", err)
+	}
+	return project, madeUp, nil
+}
+
+// replaceSecrets puts a placeholder for every encrypted value, which is never decrypted, and for every secret that the
+// program needs and the stack file lacks. What configures the real providers goes: here the environment does.
+func replaceSecrets(ctx context.Context, stack *workspace.ProjectStack, project string) (madeUp []string, err error) {
+	salt := []byte("rehearse")
+	crypter := config.NewSymmetricCrypterFromPassphrase(token, salt)
+	verifier, err := crypter.EncryptValue(ctx, "pulumi")
+	if err != nil {
+		return nil, err
+	}
+	// The form in which the engine keeps the passphrase's salt.
+	stack.EncryptionSalt = "v1:" + base64.StdEncoding.EncodeToString(salt) + ":" + verifier
+	stack.SecretsProvider, stack.EncryptedKey = "", ""
+
+	for key, value := range stack.Config {
+		switch {
+		case key.Namespace() == "linode" || key.Namespace() == "fastly" || key.Namespace() == "kubernetes":
+			delete(stack.Config, key)
+		case value.Secure():
+			madeUp = append(madeUp, fmt.Sprintf("%s is encrypted: a placeholder stands for it", key.Name()))
+		}
+	}
+	if stack.Config, err = stack.Config.Copy(config.NewBlindingDecrypter(), crypter); err != nil {
+		return nil, err
+	}
+	for _, name := range requiredSecrets(stack.Config, project) {
+		key := config.MustMakeKey(project, name)
+		if _, given := stack.Config[key]; given {
+			continue
+		}
+		ciphertext, err := crypter.EncryptValue(ctx, placeholder)
+		if err != nil {
+			return nil, err
+		}
+		stack.Config[key] = config.NewSecureValue(ciphertext)
+		madeUp = append(madeUp, fmt.Sprintf("%s is not set: a placeholder stands for it", name))
+	}
+	return madeUp, nil
+}
+
+// requiredSecrets asks the program which secrets the configuration needs. What is wrong with it is the program's to say.
+func requiredSecrets(values config.Map, project string) []string {
+	decoded, _ := stacks.Decode(func(section string) string {
+		text, err := values[config.MustMakeKey(project, section)].Value(config.NewBlindingDecrypter())
+		if err != nil {
+			return ""
+		}
+		return text
+	})
+	return decoded.SecretKeys()
+}

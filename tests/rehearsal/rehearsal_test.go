@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/stretchr/testify/require"
+
+	"lke-platform/tests/rehearsal/simulation"
+)
+
+// repository copies what a rehearsal reads to a folder of its own, with the tool-chain that make built.
+func repository(t testing.TB, edit func(stackFile string) string) (root string) {
+	t.Helper()
+	origin, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	if _, err := os.Stat(filepath.Join(origin, ".bin", "pulumi")); err != nil {
+		t.Skip("the tool-chain is missing: run `make toolchain`")
+	}
+	root = t.TempDir()
+	require.NoError(t, os.Symlink(filepath.Join(origin, ".bin"), filepath.Join(root, ".bin")))
+	for _, name := range []string{"Pulumi.yaml", "Pulumi.staging.yaml"} {
+		content, err := os.ReadFile(filepath.Join(origin, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(edit(string(content))), 0o600))
+	}
+	// A rehearsal enters a folder of its own and changes the environment.
+	t.Chdir(root)
+	for _, name := range []string{"PATH", "LINODE_URL", "FASTLY_API_URL", "PULUMI_BACKEND_URL", "PULUMI_DEBUG_PROVIDERS"} {
+		t.Setenv(name, os.Getenv(name))
+	}
+	return root
+}
+
+func asItIs(stackFile string) string { return stackFile }
+
+func readSummary(t testing.TB, o options) summary {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(o.dir(), "summary.json"))
+	require.NoError(t, err)
+	var s summary
+	require.NoError(t, json.Unmarshal(content, &s))
+	return s
+}
+
+func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
+	o := options{root: repository(t, asItIs), stack: "staging"}
+	require.NoError(t, run(t.Context(), o))
+
+	s := readSummary(t, o)
+	require.Equal(t, "succeeded", s.Result)
+	require.Positive(t, s.Up.Created)
+	require.Zero(t, s.Again.Changed)
+	require.Equal(t, 1, s.Resources["linode:index/lkeNodePool:LkeNodePool"])
+	require.Equal(t, 1, s.Resources["kubernetes:apps/v1:Deployment"])
+	require.Len(t, s.Nodes, 3)
+	require.Equal(t, 2, s.Pods["Running"])
+	// One g6-standard-1 at $12 and two g6-standard-2 at $24; the simple control plane costs nothing.
+	require.InDelta(t, 60, s.CostPerMonthUSD, 0.001)
+	last := s.CriticalPath[len(s.CriticalPath)-1]
+	require.Contains(t, last.URN, "kubernetes:", "the longest chain ends inside the cluster")
+	require.Contains(t, s.Warnings, "secret-app-signing-salt is not set: a placeholder stands for it")
+
+	t.Run("resumed after an edit", func(t *testing.T) {
+		edited := strings.Replace(readFile(t, o.stackFile()), "count: 2", "count: 3", 1)
+		require.NoError(t, os.WriteFile(o.stackFile(), []byte(edited), 0o600))
+		o.resume = true
+		require.NoError(t, run(t.Context(), o))
+		s := readSummary(t, o)
+		require.Zero(t, s.Up.Created)
+		require.Len(t, s.Nodes, 4)
+	})
+}
+
+func TestAFailureNamesTheResourceAndTheReason(t *testing.T) {
+	o := options{root: repository(t, asItIs), stack: "staging"}
+	w, err := startWorld(t.Context(), o)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, w.close()) }()
+	require.NoError(t, w.fastly.Faults().Add(simulation.Fault{Method: "POST", Path: "^/service$", Status: 503}))
+
+	err = rehearse(t.Context(), o, newConsole(io.Discard), w)
+	require.ErrorContains(t, err, "fastly:index/serviceVcl:ServiceVcl cdn: ")
+	require.ErrorContains(t, err, "503")
+	require.ErrorContains(t, err, filepath.Join(o.dir(), "logs"))
+	require.Equal(t, "failed", readSummary(t, o).Result)
+}
+
+func TestFaultsOfTheStackFileStopTheRehearsal(t *testing.T) {
+	o := options{stack: "staging", root: repository(t, func(text string) string {
+		return strings.NewReplacer("us-east", "us-esat", "replicas", "replcias", "count: 2", "count: 0").Replace(text)
+	})}
+	err := run(t.Context(), o)
+	require.ErrorContains(t, err, `cluster.region: Unsupported value: "us-esat"`)
+	require.ErrorContains(t, err, "cluster.nodePools[0].count: Invalid value: 0")
+}
+
+func TestEncryptedValuesAreReplacedAndNotDecrypted(t *testing.T) {
+	project := &workspace.Project{Name: "lke-platform"}
+	file := []byte(`encryptionsalt: v1:b3VyIG93bg==:v1:x:y
+config:
+  linode:token: {secure: v1:a:b}
+  lke-platform:secret-salt: {secure: v1:c:d}
+  lke-platform:app:
+    secrets: {SALT: salt, KEY: key}
+`)
+	path := filepath.Join(t.TempDir(), "Pulumi.x.yaml")
+	require.NoError(t, os.WriteFile(path, file, 0o600))
+	quiet := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: "never"})
+	stack, err := workspace.LoadProjectStack(quiet, project, path)
+	require.NoError(t, err)
+
+	madeUp, err := replaceSecrets(t.Context(), stack, "lke-platform")
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{
+		"secret-salt is encrypted: a placeholder stands for it", "secret-key is not set: a placeholder stands for it",
+	}, madeUp)
+	require.NoError(t, stack.Save(path))
+	written := readFile(t, path)
+	require.NotContains(t, written, "linode:token", "the environment points at the simulated API")
+	require.NotContains(t, written, "v1:c:d")
+	require.Equal(t, 2, strings.Count(written, "secure:"))
+}
+
+func TestTheCriticalPathIsTheChainThatDecidedTheTime(t *testing.T) {
+	begin := time.Now()
+	at := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
+	steps := map[string]*step{
+		"cluster": {urn: "cluster", begin: at(0), end: at(3)},
+		"pool":    {urn: "pool", begin: at(3), end: at(5)},
+		"cdn":     {urn: "cdn", begin: at(0), end: at(4)},
+		"app":     {urn: "app", begin: at(5), end: at(9)},
+		"quick":   {urn: "quick", begin: at(5), end: at(6)},
+	}
+	urns := func(names ...resource.URN) []resource.URN { return names }
+	path := criticalPath(steps, []apitype.ResourceV3{
+		{URN: "cluster"},
+		{URN: "cdn"},
+		{URN: "pool", PropertyDependencies: map[resource.PropertyKey][]resource.URN{"clusterId": urns("cluster")}},
+		{URN: "quick", Dependencies: urns("cluster")},
+		{URN: "app", Dependencies: urns("cdn"), Provider: "pool::id"},
+	})
+	require.Equal(t, []pathStep{{"cluster", 3}, {"pool", 2}, {"app", 4}}, path)
+}
+
+func readFile(t testing.TB, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(content)
+}

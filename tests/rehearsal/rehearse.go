@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+// rehearse previews the stack, brings it up, brings it up again to see that nothing changes, and sums up.
+func rehearse(ctx context.Context, o options, console *console, world *world) error {
+	stack, madeUp, err := newStack(ctx, o, world)
+	if err != nil {
+		return err
+	}
+	summary := newSummary(o, world, madeUp)
+	err = runSteps(ctx, o, console, stack, summary)
+	if err == nil {
+		err = summary.survey(ctx, stack, world)
+	}
+	if err != nil {
+		summary.Result = "failed"
+	}
+	return errors.Join(err, summary.publish(console, filepath.Join(o.dir(), "summary.json")))
+}
+
+func runSteps(ctx context.Context, o options, console *console, stack auto.Stack, summary *summary) error {
+	logs := filepath.Join(o.dir(), "logs")
+	preview, events := watch("preview", console)
+	_, err := stack.Preview(ctx, optpreview.EventStreams(events), optpreview.SuppressProgress())
+	preview.finish()
+	summary.note(preview)
+	if err != nil {
+		return preview.failure(err, logs)
+	}
+	console.say("preview: %d resources to be created, %d to be changed otherwise",
+		preview.count(apitype.OpCreate), preview.changed()-preview.count(apitype.OpCreate))
+
+	up, err := bringUp(ctx, stack, "up", console)
+	summary.note(up)
+	summary.recordUp(up)
+	if err != nil {
+		return up.failure(err, logs)
+	}
+	again, err := bringUp(ctx, stack, "again", console)
+	summary.note(again)
+	summary.Again.Changed = again.changed()
+	if err != nil {
+		return again.failure(err, logs)
+	}
+	return again.mustBeEmpty()
+}
+
+func bringUp(ctx context.Context, stack auto.Stack, name string, console *console) (*operation, error) {
+	console.say("%s: running", name)
+	begin := time.Now()
+	operation, events := watch(name, console)
+	_, err := stack.Up(ctx, optup.EventStreams(events), optup.SuppressProgress())
+	operation.finish()
+	operation.took = time.Since(begin)
+	if err == nil {
+		console.say("%s: %d resources changed in %.1fs", name, operation.changed(), operation.took.Seconds())
+	}
+	return operation, err
+}
+
+// mustBeEmpty refuses a second run that changes something: what is not stable then would change on every `pulumi up`.
+func (o *operation) mustBeEmpty() error {
+	var changes []string
+	for _, s := range o.sorted() {
+		changes = append(changes, s.String())
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return fmt.Errorf("a second `pulumi up` over an unchanged program changed %d resources:\n  %s",
+		len(changes), strings.Join(changes, "\n  "))
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"lke-platform/tests/rehearsal/kubernetes"
+	"lke-platform/tests/rehearsal/linode"
+	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
+)
+
+// summary is what a rehearsal found out. Its JSON form is an interface: fields are added, never renamed.
+type summary struct {
+	Stack     string         `json:"stack"`
+	Result    string         `json:"result"` // succeeded or failed
+	Resources map[string]int `json:"resources"`
+	Up        struct {
+		Seconds float64 `json:"seconds"`
+		Created int     `json:"created"`
+	} `json:"up"`
+	Again struct {
+		Changed int `json:"changed"`
+	} `json:"again"`
+	CriticalPath []pathStep `json:"criticalPath"`
+	NotRendered  []string   `json:"notRendered"`
+	Schemaless   []string   `json:"schemaless"`
+	// CostPerMonthUSD is at list price.
+	CostPerMonthUSD float64        `json:"costPerMonthUSD"`
+	Cost            []costLine     `json:"cost"`
+	Nodes           []nodeFill     `json:"nodes"`
+	Pods            map[string]int `json:"pods"`
+	NotRehearsed    []string       `json:"notRehearsed"`
+	Warnings        []string       `json:"warnings"`
+
+	steps map[string]*step // of up
+}
+
+// costLine is one line of the bill.
+type costLine struct {
+	What     string  `json:"what"`
+	Count    int     `json:"count"`
+	MonthUSD float64 `json:"monthUSD"`
+}
+
+// nodeFill is how full a node is, in percent of what pods may request.
+type nodeFill struct {
+	Name          string `json:"name"`
+	Type          string `json:"type"`
+	Pods          int64  `json:"pods"`
+	CPUPercent    int64  `json:"cpuPercent"`
+	MemoryPercent int64  `json:"memoryPercent"`
+}
+
+// unrendered collects the Helm releases whose chart could not be had.
+type unrendered struct {
+	mu    sync.Mutex
+	found []string
+}
+
+func (u *unrendered) add(release kubernetesplugin.NotRendered) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	line := fmt.Sprintf("%s (chart %s %s): %s", release.Release, release.Chart, release.Version, release.Reason)
+	if !slices.Contains(u.found, line) {
+		u.found = append(u.found, line)
+	}
+}
+
+func newSummary(o options, w *world, madeUp []string) *summary {
+	s := &summary{
+		Stack: o.stack, Result: "succeeded", Resources: map[string]int{}, Pods: map[string]int{},
+		CriticalPath: []pathStep{}, NotRendered: []string{}, Schemaless: []string{}, Cost: []costLine{}, Nodes: []nodeFill{},
+		Warnings: append([]string{}, madeUp...),
+		NotRehearsed: []string{
+			"containers: pods are scheduled, and become ready without running",
+			"traffic: no request goes through Fastly or an Ingress",
+		},
+	}
+	if len(w.standIns) > 0 {
+		s.NotRehearsed = append(s.NotRehearsed, "the official provider plugins "+strings.Join(w.standIns, ", ")+
+			": not installed, stand-ins took their place")
+	}
+	return s
+}
+
+// note keeps the warnings of an operation, each once.
+func (s *summary) note(o *operation) {
+	for _, warning := range o.warned {
+		if !slices.Contains(s.Warnings, warning) {
+			s.Warnings = append(s.Warnings, warning)
+		}
+	}
+}
+
+func (s *summary) recordUp(o *operation) {
+	s.Up.Seconds = round(o.took.Seconds())
+	s.Up.Created = o.count(apitype.OpCreate)
+	s.steps = o.steps
+}
+
+// survey asks the engine, the cluster and the simulated account what there is now.
+func (s *summary) survey(ctx context.Context, stack auto.Stack, w *world) error {
+	exported, err := stack.Export(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the stack's state: %w", err)
+	}
+	var state apitype.DeploymentV3
+	if err := json.Unmarshal(exported.Deployment, &state); err != nil {
+		return fmt.Errorf("reading the stack's state: %w", err)
+	}
+	for _, r := range state.Resources {
+		s.Resources[string(r.Type)]++
+		if !r.Custom {
+			delete(s.steps, string(r.URN)) // a component lasts as long as its parts, which count for themselves
+		}
+	}
+	s.CriticalPath = append(s.CriticalPath, criticalPath(s.steps, state.Resources)...)
+	s.NotRendered = append(s.NotRendered, w.unrendered.found...)
+	s.addCost(w.linode.MonthlyCost())
+	return s.addNodes(ctx, state.Resources, w.clusters)
+}
+
+func (s *summary) addCost(lines []linode.CostLine) {
+	for _, line := range lines {
+		s.Cost = append(s.Cost, costLine{What: line.What, Count: line.Count, MonthUSD: line.TotalUSD})
+		s.CostPerMonthUSD += line.TotalUSD
+	}
+}
+
+// addNodes says how full the nodes of the stack's clusters are, and warns of pods that fit none of them.
+func (s *summary) addNodes(ctx context.Context, resources []apitype.ResourceV3, clusters *kubernetes.Clusters) error {
+	for _, r := range resources {
+		if r.Type != "linode:index/lkeCluster:LkeCluster" {
+			continue
+		}
+		id, err := strconv.Atoi(string(r.ID))
+		if err != nil {
+			return fmt.Errorf("%s has the ID %q, which is no number", r.URN, r.ID)
+		}
+		usage, err := clusters.Usage(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, node := range usage.Nodes {
+			s.Nodes = append(s.Nodes, nodeFill{
+				Name: node.Name, Type: node.Type, Pods: node.Requested.Pods,
+				CPUPercent:    percent(node.Requested.MilliCPUs, node.Allocatable.MilliCPUs),
+				MemoryPercent: percent(node.Requested.MemoryBytes, node.Allocatable.MemoryBytes),
+			})
+		}
+		for phase, count := range usage.Pods {
+			s.Pods[string(phase)] += count
+		}
+		for pod, reason := range usage.Unschedulable {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("pod %s fits no node: %s", pod, reason))
+		}
+	}
+	return nil
+}
+
+func percent(part, whole int64) int64 {
+	if whole == 0 {
+		return 0
+	}
+	return part * 100 / whole
+}
+
+// publish writes the summary as JSON to path and as text to the console.
+func (s *summary) publish(console *console, path string) error {
+	content, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the summary: %w", err)
+	}
+	if err := os.WriteFile(path, append(content, '\n'), 0o644); err != nil {
+		return fmt.Errorf("writing the summary: %w", err)
+	}
+	if s.Result == "succeeded" {
+		s.print(console.out)
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lke-platform/tests/rehearsal/fastly"
+	"lke-platform/tests/rehearsal/kubernetes"
+	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/plugins"
+	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
+	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
+	linodeplugin "lke-platform/tests/rehearsal/plugins/linode"
+)
+
+// token opens the simulated APIs; it opens nothing else.
+const token = "rehearsal"
+
+// world is everything that the program believes to be the cloud.
+type world struct {
+	linode    *linode.API
+	fastly    *fastly.API
+	clusters  *kubernetes.Clusters
+	linodeURL string
+	fastlyURL string
+	standIns  []string // plugins that stand-ins replace
+	// environment is what points the engine, and any other client, at the world.
+	environment map[string]string
+	unrendered  *unrendered
+	closers     []func() error
+}
+
+// startWorld starts the simulated APIs, brings back the clusters that an earlier rehearsal left, and serves stand-ins for
+// the provider plugins that are not installed.
+func startWorld(ctx context.Context, o options) (*world, error) {
+	w := &world{unrendered: &unrendered{}}
+	if err := w.start(ctx, o); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *world) start(ctx context.Context, o options) error {
+	logs := filepath.Join(o.dir(), "logs")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return fmt.Errorf("making the folder for logs: %w", err)
+	}
+	linodeLog, err := w.openLog(filepath.Join(logs, "linode.log"))
+	if err != nil {
+		return err
+	}
+	w.clusters = kubernetes.New(kubernetes.Options{
+		Bin: filepath.Join(o.root, ".bin"), Dir: filepath.Join(o.dir(), "clusters"), Log: linodeLog,
+	})
+	w.closers = append(w.closers, w.clusters.Close)
+	w.linode, err = linode.New(linode.Options{
+		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
+	})
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, func() error { w.linode.Close(); return nil })
+	if err := w.linode.Resume(ctx); err != nil {
+		return err
+	}
+	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
+		return err
+	}
+	fastlyLog, err := w.openLog(filepath.Join(logs, "fastly.log"))
+	if err != nil {
+		return err
+	}
+	if w.fastly, err = fastly.New(fastly.Options{Dir: filepath.Join(o.dir(), "fastly"), Token: token}); err != nil {
+		return err
+	}
+	if w.fastlyURL, err = w.serve(w.fastly, fastlyLog); err != nil {
+		return err
+	}
+	return w.setEnvironment(o)
+}
+
+// setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.
+func (w *world) setEnvironment(o options) error {
+	debugProviders, err := w.serveStandIns()
+	if err != nil {
+		return err
+	}
+	w.environment = map[string]string{
+		"LINODE_URL":               w.linodeURL,
+		"LINODE_TOKEN":             token,
+		"FASTLY_API_URL":           w.fastlyURL,
+		"FASTLY_API_KEY":           token,
+		"PULUMI_BACKEND_URL":       "file://" + filepath.Join(o.dir(), "state"),
+		"PULUMI_CONFIG_PASSPHRASE": token,
+		"PULUMI_DEBUG_PROVIDERS":   debugProviders,
+		// Nothing is downloaded: each operation would otherwise first look for the plugins that the stand-ins replace.
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+	}
+	for name, value := range w.environment {
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("setting %s: %w", name, err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(o.dir(), "state"), 0o700); err != nil {
+		return fmt.Errorf("making the folder for Pulumi's state: %w", err)
+	}
+	return os.Setenv("PATH", filepath.Join(o.root, ".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// serveStandIns serves a stand-in for each provider plugin that is not installed.
+func (w *world) serveStandIns() (debugProviders string, err error) {
+	constructors := map[string]plugins.Constructor{
+		"linode":     linodeplugin.New,
+		"fastly":     fastlyplugin.New,
+		"kubernetes": kubernetesplugin.New(kubernetesplugin.Options{NotRendered: w.unrendered.add}),
+	}
+	for name := range constructors {
+		if installed(name) {
+			delete(constructors, name)
+		}
+	}
+	w.standIns = slices.Sorted(maps.Keys(constructors))
+	debugProviders, stop, err := plugins.Serve(constructors)
+	if err != nil {
+		return "", err
+	}
+	w.closers = append(w.closers, func() error { stop(); return nil })
+	return debugProviders, nil
+}
+
+// installed says whether the official plugin is there, of any version: the engine says which one it wants.
+func installed(name string) bool {
+	home := os.Getenv("PULUMI_HOME")
+	if home == "" {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			return false
+		}
+		home = filepath.Join(user, ".pulumi")
+	}
+	found, _ := filepath.Glob(filepath.Join(home, "plugins", "resource-"+name+"-v*"))
+	return slices.ContainsFunc(found, func(path string) bool {
+		info, err := os.Stat(path)
+		return err == nil && info.IsDir()
+	})
+}
+
+func (w *world) pluginsInUse() string {
+	if len(w.standIns) == 0 {
+		return "official provider plugins"
+	}
+	return "stand-ins for the provider plugins " + strings.Join(w.standIns, ", ")
+}
+
+// openLog opens a log of JSON lines.
+func (w *world) openLog(path string) (*slog.Logger, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening a log: %w", err)
+	}
+	w.closers = append(w.closers, file.Close)
+	return slog.New(slog.NewJSONHandler(file, nil)), nil
+}
+
+// serve serves an API on a free port and logs its requests.
+func (w *world) serve(api http.Handler, log *slog.Logger) (url string, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	server := &http.Server{Handler: logged(api, log), ReadHeaderTimeout: 10 * time.Second}
+	w.closers = append(w.closers, server.Close)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the server ended", "error", err)
+		}
+	}()
+	return "http://" + listener.Addr().String(), nil
+}
+
+// logged notes each request; neither headers nor bodies, which can hold secrets.
+func logged(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin := time.Now()
+		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(status, r)
+		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", status.status, "took", time.Since(begin).String())
+	})
+}
+
+// statusWriter remembers the status that was answered.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// close ends everything in the reverse order of its start, and leaves the state on disk.
+func (w *world) close() error {
+	var faults []error
+	for _, closer := range slices.Backward(w.closers) {
+		faults = append(faults, closer())
+	}
+	return errors.Join(faults...)
+}
