@@ -30,6 +30,7 @@ type operation struct {
 type step struct {
 	urn        string
 	kind       apitype.OpType
+	custom     bool // a provider\'s, rather than a component, which lasts as long as its parts
 	diffs      []string
 	begin, end time.Time
 	failed     bool
@@ -96,7 +97,10 @@ func (o *operation) begin(m apitype.StepEventMetadata) {
 	if m.Op == apitype.OpSame {
 		return
 	}
-	o.steps[m.URN] = &step{urn: m.URN, kind: m.Op, diffs: slices.Sorted(maps.Keys(m.DetailedDiff)), begin: time.Now()}
+	state := cmp.Or(m.New, m.Old)
+	o.steps[m.URN] = &step{
+		urn: m.URN, kind: m.Op, custom: state != nil && state.Custom, diffs: slices.Sorted(maps.Keys(m.DetailedDiff)), begin: time.Now(),
+	}
 }
 
 func (o *operation) end(m apitype.StepEventMetadata, failed bool) bool {
@@ -105,8 +109,8 @@ func (o *operation) end(m apitype.StepEventMetadata, failed bool) bool {
 		return false
 	}
 	s.end, s.failed = time.Now(), failed
-	if state := cmp.Or(m.New, m.Old); state == nil || !state.Custom {
-		return false // a component has no work of its own
+	if !s.custom {
+		return false
 	}
 	o.console.say("%s  %s", o.name, s)
 	return true
@@ -149,7 +153,7 @@ func (o *operation) diagnose(d *apitype.DiagnosticEvent) bool {
 
 func (o *operation) sayPending() {
 	for _, s := range o.sorted() {
-		if s.end.IsZero() {
+		if s.custom && s.end.IsZero() {
 			o.console.say("%s  … still at %s, for %.0fs", o.name, describe(s.urn), time.Since(s.begin).Seconds())
 		}
 	}

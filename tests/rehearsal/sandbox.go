@@ -19,30 +19,48 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		return err
 	}
 	exports := maps.Clone(w.environment)
-	address := strings.TrimPrefix(w.linodeURL, "http://")
 	maps.Copy(exports, map[string]string{
 		"KUBECONFIG": kubeconfig,
 		// linode-cli
-		"LINODE_CLI_TOKEN": token, "LINODE_CLI_API_HOST": address, "LINODE_CLI_API_SCHEME": "http", "LINODE_CLI_API_VERSION": "v4",
+		"LINODE_CLI_API_HOST":    strings.TrimPrefix(w.linodeURL, "http://"),
+		"LINODE_CLI_API_SCHEME":  "http",
+		"LINODE_CLI_API_VERSION": "v4",
+		"LINODE_CLI_TOKEN":       token,
 		// the Fastly CLI
-		"FASTLY_API_TOKEN": token, "FASTLY_API_ENDPOINT": w.fastlyURL,
-		"PATH": filepath.Join(o.root, ".bin") + ":$PATH",
+		"FASTLY_API_ENDPOINT": w.fastlyURL,
+		"FASTLY_API_TOKEN":    token,
+		// Behind what is installed, the Pulumi CLI above all: the one that was built here has no language plug-in.
+		"PATH": "$PATH:" + filepath.Join(o.root, ".bin"),
 	})
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(exports)) {
-		fmt.Fprintf(&lines, "export %s=%q\n", name, exports[name])
+		fmt.Fprintf(&lines, "export %s=\"%s\"\n", name, exports[name])
 	}
 	file := filepath.Join(o.root, ".rehearsal", "sandbox.env")
 	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
 		return fmt.Errorf("writing the sandbox's exports: %w", err)
 	}
 	defer os.Remove(file)
-	fmt.Fprintf(console.out, "\nThe sandbox is running. In another shell:\n\n  source .rehearsal/sandbox.env\n\n%s\n"+
-		"Then for instance\n\n  kubectl get pods --all-namespaces\n  pulumi preview --stack %s --cwd %s --diff\n\nCtrl-C ends it; "+
-		"`make sandbox RESUME=1` goes on from here.\n\n", lines.String(), o.stack, filepath.Join(o.dir(), "project"))
+	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack, filepath.Join(o.dir(), "project", filepath.Base(o.stackFile())))
 	<-ctx.Done()
 	return nil
 }
+
+const sandboxHelp = `
+The sandbox is running. In another shell, at the top of the repository:
+
+  source .rehearsal/sandbox.env
+
+which says
+
+%s
+Then for instance
+
+  kubectl get pods --all-namespaces
+  pulumi preview --stack %s --config-file %s
+
+Ctrl-C ends it; make sandbox RESUME=1 goes on from there.
+`
 
 // writeKubeconfig takes the kubeconfig from the stack's outputs.
 func writeKubeconfig(ctx context.Context, o options, w *world) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -105,6 +106,7 @@ func (s *summary) recordUp(o *operation) {
 	s.Up.Seconds = round(o.took.Seconds())
 	s.Up.Created = o.count(apitype.OpCreate)
 	s.steps = o.steps
+	maps.DeleteFunc(s.steps, func(_ string, step *step) bool { return !step.custom })
 }
 
 // survey asks the engine, the cluster and the simulated account what there is now.
@@ -119,9 +121,6 @@ func (s *summary) survey(ctx context.Context, stack auto.Stack, w *world) error 
 	}
 	for _, r := range state.Resources {
 		s.Resources[string(r.Type)]++
-		if !r.Custom {
-			delete(s.steps, string(r.URN)) // a component lasts as long as its parts, which count for themselves
-		}
 	}
 	s.CriticalPath = append(s.CriticalPath, criticalPath(s.steps, state.Resources)...)
 	s.NotRendered = append(s.NotRendered, w.unrendered.found...)
