@@ -87,7 +87,7 @@ func run(ctx context.Context, o options) error {
 	if err == nil && o.sandbox {
 		err = keep(ctx, o, console, world)
 	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
 	return err

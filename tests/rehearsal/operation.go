@@ -99,7 +99,8 @@ func (o *operation) begin(m apitype.StepEventMetadata) {
 	}
 	state := cmp.Or(m.New, m.Old)
 	o.steps[m.URN] = &step{
-		urn: m.URN, kind: m.Op, custom: state != nil && state.Custom, diffs: slices.Sorted(maps.Keys(m.DetailedDiff)), begin: time.Now(),
+		urn: m.URN, kind: m.Op, custom: state != nil && state.Custom,
+		diffs: slices.Sorted(maps.Keys(m.DetailedDiff)), begin: time.Now(),
 	}
 }
 

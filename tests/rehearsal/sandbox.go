@@ -41,7 +41,8 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		return fmt.Errorf("writing the sandbox's exports: %w", err)
 	}
 	defer os.Remove(file)
-	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack, filepath.Join(o.dir(), "project", filepath.Base(o.stackFile())))
+	stackFile := filepath.Join(o.dir(), "project", filepath.Base(o.stackFile()))
+	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack, stackFile)
 	<-ctx.Done()
 	return nil
 }
