@@ -2,15 +2,12 @@
 package stacks
 
 import (
-	"fmt"
-
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/app"
 	"lke-platform/components/cdn"
 	"lke-platform/components/lke"
+	"lke-platform/components/namespace"
 )
 
 // ingressClass is the class that Ingress objects ask for: the ingress controller's.
@@ -33,11 +30,14 @@ func Deploy(ctx *pulumi.Context) error {
 	}
 
 	// Everything inside the cluster is declared through its provider, which waits for the nodes.
-	namespace, err := newNamespace(ctx, config.App.Name, pulumi.Provider(cluster.Provider))
+	appNamespace, err := namespace.New(ctx, config.App.Name, &namespace.Args{
+		Name: config.App.Name, Standard: namespace.Restricted,
+		Open: []namespace.Opening{{Name: "web", Ports: []any{"http"}}},
+	}, pulumi.Providers(cluster.Provider))
 	if err != nil {
 		return err
 	}
-	config.App.Namespace = namespace.Metadata.Name().Elem()
+	config.App.Namespace = appNamespace.Name
 	config.App.IngressClass = pulumi.String(ingressClass)
 	if _, err = app.New(ctx, "app", &config.App, pulumi.Providers(cluster.Provider)); err != nil {
 		return err
@@ -56,19 +56,4 @@ func Deploy(ctx *pulumi.Context) error {
 	ctx.Export("fastlyServiceId", service.ID)
 	ctx.Export("url", pulumi.String("https://"+config.App.Hosts[0]))
 	return nil
-}
-
-// newNamespace declares a namespace whose pods run without privileges.
-// Upstream: https://kubernetes.io/docs/concepts/security/pod-security-standards/
-func newNamespace(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*corev1.Namespace, error) {
-	namespace, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{
-		Metadata: metav1.ObjectMetaArgs{
-			Name:   pulumi.String(name),
-			Labels: pulumi.StringMap{"pod-security.kubernetes.io/enforce": pulumi.String("restricted")},
-		},
-	}, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("stacks: declaring namespace %s: %w", name, err)
-	}
-	return namespace, nil
 }

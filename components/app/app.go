@@ -10,6 +10,8 @@ import (
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/kube"
 )
 
 // App is a web application behind an Ingress.
@@ -84,7 +86,7 @@ func (a *App) newService(ctx *pulumi.Context, name string, args *Args) (*corev1.
 		Metadata: args.metadata(),
 		Spec: corev1.ServiceSpecArgs{
 			Type:     pulumi.String("ClusterIP"),
-			Selector: args.selectorLabels(),
+			Selector: kube.SelectorLabels(args.Name),
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
 				Name: pulumi.String(portName), Port: pulumi.Int(80), TargetPort: pulumi.String(portName),
 			}},
@@ -121,21 +123,9 @@ func (a *App) newIngress(ctx *pulumi.Context, name string, args *Args) error {
 
 // metadata is that of every object of the application.
 func (a *Args) metadata() *metav1.ObjectMetaArgs {
-	labels := a.selectorLabels()
-	labels["app.kubernetes.io/component"] = pulumi.String("web")
-	labels["app.kubernetes.io/part-of"] = pulumi.String("lke-platform")
-	labels["app.kubernetes.io/managed-by"] = pulumi.String("pulumi")
-	return &metav1.ObjectMetaArgs{Name: pulumi.String(a.Name), Namespace: a.Namespace, Labels: labels}
-}
-
-// selectorLabels find the application's pods. A Deployment's selector is immutable: never change them.
-func (a *Args) selectorLabels() pulumi.StringMap {
-	return pulumi.StringMap{
-		"app.kubernetes.io/name":     pulumi.String(a.Name),
-		"app.kubernetes.io/instance": pulumi.String(a.Name),
-	}
+	return &metav1.ObjectMetaArgs{Name: pulumi.String(a.Name), Namespace: a.Namespace, Labels: kube.Labels(a.Name, "web")}
 }
 
 func (a *Args) selector() *metav1.LabelSelectorArgs {
-	return &metav1.LabelSelectorArgs{MatchLabels: a.selectorLabels()}
+	return &metav1.LabelSelectorArgs{MatchLabels: kube.SelectorLabels(a.Name)}
 }

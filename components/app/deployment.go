@@ -8,6 +8,8 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/kube"
 )
 
 // Seconds.
@@ -20,9 +22,6 @@ const (
 	drainDelay = 10
 	// stopLimit is how long a replica may take to finish its requests, drainDelay included.
 	stopLimit = 60
-	// nodeLossDelay is how long a replica on a lost node counts as running; Kubernetes' default of 300 is most of the time
-	// that such a loss takes to heal.
-	nodeLossDelay = 30
 )
 
 func (a *App) newDeployment(ctx *pulumi.Context, name string, args *Args, secret *corev1.Secret) error {
@@ -68,17 +67,7 @@ func (a *Args) podSpec(secret *corev1.Secret) *corev1.PodSpecArgs {
 			LabelSelector:     a.selector(),
 			MatchLabelKeys:    pulumi.ToStringArray([]string{"pod-template-hash"}),
 		}},
-		Tolerations: corev1.TolerationArray{leave("not-ready"), leave("unreachable")},
-	}
-}
-
-// leave moves a replica away from a node in the given condition.
-func leave(condition string) corev1.TolerationArgs {
-	return corev1.TolerationArgs{
-		Key:               pulumi.String("node.kubernetes.io/" + condition),
-		Operator:          pulumi.String("Exists"),
-		Effect:            pulumi.String("NoExecute"),
-		TolerationSeconds: pulumi.Int(nodeLossDelay),
+		Tolerations: kube.Tolerations(),
 	}
 }
 

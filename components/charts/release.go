@@ -1,0 +1,92 @@
+package charts
+
+import (
+	"reflect"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Release is a chart installed by Helm: one resource in the state, whose hooks run, and which is undone when it fails.
+//
+// It has the type and the property names of the official SDK's helm/v3.Release. That package imports every API group of
+// Kubernetes and triples the time of a build.
+// Upstream: https://www.pulumi.com/registry/packages/kubernetes/api-docs/helm/v3/release/
+type Release struct {
+	pulumi.CustomResourceState
+}
+
+// ReleaseArgs says what to install, and where.
+type ReleaseArgs struct {
+	Chart Chart
+	// Name is the release's name, explicit so that the names of its objects are known.
+	Name string
+	// Namespace exists already.
+	Namespace pulumi.StringInput
+	// Values are the chart's values. A secret does not belong here: create a Secret and name it.
+	Values pulumi.Map
+	// Overrides are merged over Values, last and whatever they say: the way to what the component does not offer.
+	Overrides map[string]any
+}
+
+// timeout is how long a release may take until all that it made is ready, in seconds.
+const timeout = 600
+
+// releaseInputs are the properties of the official type that are used here.
+type releaseInputs struct {
+	Atomic         pulumi.BoolInput   `pulumi:"atomic"`
+	Chart          pulumi.StringInput `pulumi:"chart"`
+	Name           pulumi.StringInput `pulumi:"name"`
+	Namespace      pulumi.StringInput `pulumi:"namespace"`
+	RepositoryOpts pulumi.MapInput    `pulumi:"repositoryOpts"`
+	Timeout        pulumi.IntInput    `pulumi:"timeout"`
+	Values         pulumi.MapInput    `pulumi:"values"`
+	Version        pulumi.StringInput `pulumi:"version"`
+}
+
+type releaseProperties struct {
+	Atomic         bool           `pulumi:"atomic"`
+	Chart          string         `pulumi:"chart"`
+	Name           string         `pulumi:"name"`
+	Namespace      string         `pulumi:"namespace"`
+	RepositoryOpts map[string]any `pulumi:"repositoryOpts"`
+	Timeout        int            `pulumi:"timeout"`
+	Values         map[string]any `pulumi:"values"`
+	Version        string         `pulumi:"version"`
+}
+
+func (releaseInputs) ElementType() reflect.Type { return reflect.TypeFor[releaseProperties]() }
+
+// NewRelease declares a release. It is there when everything that it made is ready.
+func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pulumi.ResourceOption) (*Release, error) {
+	inputs := releaseInputs{
+		Atomic:    pulumi.Bool(true),
+		Chart:     pulumi.String(args.Chart.Name),
+		Name:      pulumi.String(args.Name),
+		Namespace: args.Namespace,
+		Timeout:   pulumi.Int(timeout),
+		Values:    merge(args.Values, pulumi.ToMap(args.Overrides)),
+		Version:   pulumi.String(args.Chart.Version),
+	}
+	if args.Chart.Repository != "" {
+		inputs.RepositoryOpts = pulumi.Map{"repo": pulumi.String(args.Chart.Repository)}
+	}
+	release := &Release{}
+	return release, ctx.RegisterResource("kubernetes:helm.sh/v3:Release", name, inputs, release, opts...)
+}
+
+// merge returns base with over laid on top, map by map.
+func merge(base, over pulumi.Map) pulumi.Map {
+	merged := pulumi.Map{}
+	for key, value := range base {
+		merged[key] = value
+	}
+	for key, value := range over {
+		below, isMap := merged[key].(pulumi.Map)
+		above, goesDeeper := value.(pulumi.Map)
+		if isMap && goesDeeper {
+			value = merge(below, above)
+		}
+		merged[key] = value
+	}
+	return merged
+}
