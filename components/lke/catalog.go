@@ -6,6 +6,7 @@ import (
 
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
@@ -20,34 +21,59 @@ type Catalog struct {
 
 // LookUpCatalog asks Linode's API; it needs the Linode token.
 func LookUpCatalog(ctx *pulumi.Context) (*Catalog, error) {
-	regions, err := linode.GetRegions(ctx, &linode.GetRegionsArgs{})
+	catalog := &Catalog{}
+	var lookUps errgroup.Group
+	lookUps.Go(func() (err error) {
+		catalog.Regions, err = lookUpRegions(ctx)
+		return err
+	})
+	lookUps.Go(func() (err error) {
+		catalog.NodeTypes, err = lookUpNodeTypes(ctx)
+		return err
+	})
+	lookUps.Go(func() (err error) {
+		catalog.KubernetesVersions, err = lookUpVersions(ctx)
+		return err
+	})
+	return catalog, lookUps.Wait()
+}
+
+func lookUpRegions(ctx *pulumi.Context) (ids []string, err error) {
+	answer, err := linode.GetRegions(ctx, &linode.GetRegionsArgs{})
 	if err != nil {
 		return nil, fmt.Errorf("lke: listing regions: %w", err)
 	}
-	types, err := linode.GetInstanceTypes(ctx, &linode.GetInstanceTypesArgs{})
+	for _, region := range answer.Regions {
+		if slices.Contains(region.Capabilities, "Kubernetes") {
+			ids = append(ids, region.Id)
+		}
+	}
+	return ids, nil
+}
+
+func lookUpNodeTypes(ctx *pulumi.Context) (ids []string, err error) {
+	answer, err := linode.GetInstanceTypes(ctx, &linode.GetInstanceTypesArgs{})
 	if err != nil {
 		return nil, fmt.Errorf("lke: listing node types: %w", err)
 	}
-	versions, err := linode.GetLkeVersions(ctx, &linode.GetLkeVersionsArgs{})
+	for _, nodeType := range answer.Types {
+		// LKE takes no Nanodes.
+		if nodeType.Class != "nanode" {
+			ids = append(ids, nodeType.Id)
+		}
+	}
+	return ids, nil
+}
+
+func lookUpVersions(ctx *pulumi.Context) (ids []string, err error) {
+	answer, err := linode.GetLkeVersions(ctx, &linode.GetLkeVersionsArgs{})
 	if err != nil {
 		return nil, fmt.Errorf("lke: listing Kubernetes versions: %w", err)
 	}
-	catalog := &Catalog{}
-	for _, region := range regions.Regions {
-		if slices.Contains(region.Capabilities, "Kubernetes") {
-			catalog.Regions = append(catalog.Regions, region.Id)
-		}
+	for _, version := range answer.Versions {
+		ids = append(ids, version.Id)
 	}
-	for _, nodeType := range types.Types {
-		// LKE takes no Nanodes.
-		if nodeType.Class != "nanode" {
-			catalog.NodeTypes = append(catalog.NodeTypes, nodeType.Id)
-		}
-	}
-	for _, version := range versions.Versions {
-		catalog.KubernetesVersions = append(catalog.KubernetesVersions, version.Id)
-	}
-	return catalog, nil
+	return ids, nil
 }
 
 // Check returns every value of the arguments that Linode does not offer. Empty values are Validate's to report.

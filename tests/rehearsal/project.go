@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -48,7 +49,12 @@ func writeProject(ctx context.Context, o options, dir string) (*workspace.Projec
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %s: %w", o.stackFile(), err)
 	}
-	madeUp, err := replaceSecrets(ctx, stack, string(project.Name))
+	copied := filepath.Join(dir, filepath.Base(o.stackFile()))
+	earlier, err := workspace.LoadProjectStack(quiet, project, copied) // empty in a first rehearsal
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading %s: %w", copied, err)
+	}
+	madeUp, err := replaceSecrets(ctx, stack, earlier.EncryptionSalt, string(project.Name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("putting placeholders for secrets: %w", err)
 	}
@@ -58,7 +64,7 @@ func writeProject(ctx context.Context, o options, dir string) (*workspace.Projec
 	if err := project.Save(filepath.Join(dir, "Pulumi.yaml")); err != nil {
 		return nil, nil, fmt.Errorf("copying the project: %w", err)
 	}
-	if err := stack.Save(filepath.Join(dir, filepath.Base(o.stackFile()))); err != nil {
+	if err := stack.Save(copied); err != nil {
 		return nil, nil, fmt.Errorf("copying the stack file: %w", err)
 	}
 	return project, madeUp, nil
@@ -66,7 +72,11 @@ func writeProject(ctx context.Context, o options, dir string) (*workspace.Projec
 
 // replaceSecrets puts a placeholder for every encrypted value, which is never decrypted, and for every secret that the
 // program needs and the stack file lacks. What configures the real providers goes: here the environment does.
-func replaceSecrets(ctx context.Context, stack *workspace.ProjectStack, project string) (madeUp []string, err error) {
+//
+// The salt of an earlier rehearsal is kept, since the engine derives a key, which takes it a while, for each that it meets.
+func replaceSecrets(
+	ctx context.Context, stack *workspace.ProjectStack, earlierSalt, project string,
+) (madeUp []string, err error) {
 	salt := []byte("rehearse")
 	crypter := config.NewSymmetricCrypterFromPassphrase(token, salt)
 	verifier, err := crypter.EncryptValue(ctx, "pulumi")
@@ -74,7 +84,7 @@ func replaceSecrets(ctx context.Context, stack *workspace.ProjectStack, project 
 		return nil, err
 	}
 	// The form in which the engine keeps the passphrase's salt.
-	stack.EncryptionSalt = "v1:" + base64.StdEncoding.EncodeToString(salt) + ":" + verifier
+	stack.EncryptionSalt = cmp.Or(earlierSalt, "v1:"+base64.StdEncoding.EncodeToString(salt)+":"+verifier)
 	stack.SecretsProvider, stack.EncryptedKey = "", ""
 
 	for key, value := range stack.Config {

@@ -119,7 +119,7 @@ config:
 	stack, err := workspace.LoadProjectStack(quiet, project, path)
 	require.NoError(t, err)
 
-	madeUp, err := replaceSecrets(t.Context(), stack, "lke-platform")
+	madeUp, err := replaceSecrets(t.Context(), stack, "", "lke-platform")
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{
 		"secret-salt is encrypted: a placeholder stands for it", "secret-key is not set: a placeholder stands for it",
