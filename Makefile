@@ -4,6 +4,8 @@ STACK ?= staging
 CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
 TOOLCHAIN := $(addprefix .bin/,pulumi $(CONTROL_PLANE))
 REHEARSAL := tests/rehearsal
+MODULES := . sdks/fastly $(REHEARSAL)
+TIMED := $(CURDIR)/tools/timed
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox test lint bench toolchain clean FORCE
@@ -18,15 +20,18 @@ sandbox: .bin/rehearse toolchain ## The same, and keep everything running for ku
 	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume) -sandbox
 
 test: toolchain ## Run all tests
-	go vet ./... && go test ./...
-	cd $(REHEARSAL) && go vet ./... && go test ./...
+	@for module in $(MODULES); do \
+	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" go test ./...) || exit 1; \
+	done
 
 lint: .bin/golangci-lint ## Check format and style
-	.bin/golangci-lint run ./...
-	cd $(REHEARSAL) && ../../.bin/golangci-lint run --config ../../.golangci.yml ./...
+	@for module in $(MODULES); do \
+	  (cd $$module && $(TIMED) "golangci-lint in $$module" $(CURDIR)/.bin/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) \
+	    || exit 1; \
+	done
 
-bench: toolchain ## Measure what is promised about speed and size
-	cd $(REHEARSAL) && go test -run '^$$' -bench . -benchtime 1x ./...
+bench: .bin/rehearse toolchain ## Measure what is promised about speed and size
+	@cd $(REHEARSAL) && $(TIMED) benchmarks go test -run '^$$' -bench . -benchtime 1x . ./kubernetes
 
 clean: ## Remove everything that was built or rehearsed
 	rm -rf .bin .rehearsal
@@ -41,5 +46,4 @@ $(TOOLCHAIN) .bin/golangci-lint:
 
 # Go knows best what has changed.
 .bin/rehearse: FORCE
-	@echo "building the rehearsal (the first time takes minutes)"
-	@go build -C $(REHEARSAL) -o ../../.bin/rehearse .
+	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -o $(CURDIR)/.bin/rehearse .
