@@ -2,7 +2,6 @@ package stacks
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -159,8 +158,7 @@ func report(stack string, faults field.ErrorList) error {
 		lines[i] = "  " + fault.Error()
 	}
 	slices.Sort(lines)
-	return errors.New(fmt.Sprintf("Pulumi.%s.yaml: %d faults, nothing was changed:\n", stack, len(faults)) +
-		strings.Join(slices.Compact(lines), "\n"))
+	return fmt.Errorf("Pulumi.%s.yaml is not valid, nothing was changed:\n%s", stack, strings.Join(slices.Compact(lines), "\n"))
 }
 
 func hasFault(faults field.ErrorList, section string) bool {
