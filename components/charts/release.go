@@ -64,7 +64,7 @@ func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pul
 		Name:      pulumi.String(args.Name),
 		Namespace: args.Namespace,
 		Timeout:   pulumi.Int(timeout),
-		Values:    merge(args.Values, pulumi.ToMap(args.Overrides)),
+		Values:    merge(args.Values, toInput(args.Overrides).(pulumi.Map)),
 		Version:   pulumi.String(args.Chart.Version),
 	}
 	if args.Chart.Repository != "" {
@@ -72,6 +72,26 @@ func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pul
 	}
 	release := &Release{}
 	return release, ctx.RegisterResource("kubernetes:helm.sh/v3:Release", name, inputs, release, opts...)
+}
+
+// toInput turns free-form configuration into an input, maps into maps, so that they can be merged.
+func toInput(value any) pulumi.Input {
+	switch value := value.(type) {
+	case map[string]any:
+		inputs := pulumi.Map{}
+		for key, item := range value {
+			inputs[key] = toInput(item)
+		}
+		return inputs
+	case []any:
+		inputs := pulumi.Array{}
+		for _, item := range value {
+			inputs = append(inputs, toInput(item))
+		}
+		return inputs
+	default:
+		return pulumi.Any(value)
+	}
 }
 
 // merge returns base with over laid on top, map by map.

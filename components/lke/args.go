@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/network"
 )
 
 // Args describes a cluster and its node pools.
@@ -16,10 +17,15 @@ type Args struct {
 	Label string `json:"-"`
 	// Region is the Linode region, for instance us-east. A cluster never moves: another region replaces it.
 	Region string `json:"region"`
-	// KubernetesVersion is the minor version, for instance "1.36". Changing it recycles every node, one at a time.
+	// KubernetesVersion is the minor version, for instance "1.36". Changing it recycles every node, one at a time. It goes up
+	// by one minor version at a time, and never back.
 	KubernetesVersion string `json:"kubernetesVersion"`
 	// HighAvailability runs the control plane three times. It costs more and cannot be taken back. Default false.
 	HighAvailability bool `json:"highAvailability"`
+	// APIAccess lists the networks that may reach the Kubernetes API, in CIDR form: those of everybody who runs Pulumi or
+	// kubectl, the CI runner included. Default empty: the API is open to all, and guarded by its credentials only.
+	// Upstream: https://techdocs.akamai.com/cloud-computing/docs/manage-a-kubernetes-clusters-control-plane-acl
+	APIAccess []string `json:"apiAccess"`
 	// SystemPool is the pool that Linode demands inside every cluster. Keep it small: it cannot be replaced on its own.
 	SystemPool SystemPool `json:"systemPool"`
 	// NodePools carry the workloads. At least one is required.
@@ -44,7 +50,7 @@ type NodePool struct {
 	Type string `json:"type"`
 	// Count is the number of nodes, 1 to 100. Leave it out where Autoscale decides.
 	Count int `json:"count"`
-	// Autoscale lets LKE choose the number of nodes.
+	// Autoscale lets LKE choose the number of nodes. A new pool starts with Min.
 	Autoscale *Autoscale `json:"autoscale"`
 	// Labels are put on every node.
 	Labels map[string]string `json:"labels"`
@@ -72,12 +78,28 @@ const maxNodes = 100
 // PoolLabel is the node label that holds the name of the pool.
 const PoolLabel = "pool"
 
+// MostNodes is how many nodes there can be for pods that tolerate no taints.
+func (a *Args) MostNodes() int {
+	nodes := a.SystemPool.Count
+	for _, pool := range a.NodePools {
+		switch {
+		case len(pool.Taints) > 0:
+		case pool.Autoscale != nil:
+			nodes += pool.Autoscale.Max
+		default:
+			nodes += pool.Count
+		}
+	}
+	return nodes
+}
+
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Required(path.Child("region"), a.Region)
 	faults = append(faults, check.Required(path.Child("kubernetesVersion"), a.KubernetesVersion)...)
 	faults = append(faults, check.Required(path.Child("systemPool", "type"), a.SystemPool.Type)...)
 	faults = append(faults, check.Between(path.Child("systemPool", "count"), a.SystemPool.Count, 1, maxNodes)...)
+	faults = append(faults, network.Validate(path.Child("apiAccess"), a.APIAccess)...)
 
 	pools := path.Child("nodePools")
 	if len(a.NodePools) == 0 {

@@ -1,5 +1,5 @@
-// Package lke declares a Kubernetes cluster on Linode (LKE), its node pools, and the provider through which everything
-// inside the cluster is declared.
+// Package lke declares a Kubernetes cluster on Linode (LKE) with its node pools and their firewall, the classes of storage and
+// of priority that everything inside the cluster relies on, and the provider through which it is declared.
 package lke
 
 import (
@@ -11,6 +11,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/network"
 )
 
 // externalPool marks the pools that are resources of their own: the cluster resource deletes every pool that it neither
@@ -29,6 +31,15 @@ type Cluster struct {
 	// Provider declares objects inside the cluster. It depends on the node pools, so that nothing is sent to a cluster
 	// without ready nodes, and so that nodes outlive what runs on them when the stack is destroyed.
 	Provider *kubernetes.Provider
+
+	// classes are the objects that a pod or a claim inside the cluster names, and that it is refused without.
+	classes []pulumi.Resource
+}
+
+// Inside is the option that places a component inside the cluster: it takes the cluster's provider, and waits for the classes
+// of priority and storage that its pods and claims may name.
+func (c *Cluster) Inside() pulumi.ResourceOption {
+	return pulumi.Composite(pulumi.Providers(c.Provider), pulumi.DependsOn(c.classes))
 }
 
 // New declares a cluster.
@@ -61,22 +72,50 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("lke: declaring the Kubernetes provider: %w", err)
 	}
+	if c.classes, err = c.newClasses(ctx, name, args); err != nil {
+		return nil, fmt.Errorf("lke: declaring classes: %w", err)
+	}
+	if err := c.newFirewall(ctx, name); err != nil {
+		return nil, fmt.Errorf("lke: declaring the firewall of the nodes: %w", err)
+	}
 	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"clusterId": c.ID, "kubeconfig": c.Kubeconfig})
 }
 
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*linode.LkeCluster, error) {
+	// On dry runs too: a preview has to say what cannot be done.
+	hook, err := ctx.RegisterResourceHook(name+"-upgrade", CheckUpgrade, &pulumi.ResourceHookOptions{OnDryRun: true})
+	if err != nil {
+		return nil, err
+	}
 	return linode.NewLkeCluster(ctx, name, &linode.LkeClusterArgs{
-		Label:            pulumi.String(args.Label),
-		Region:           pulumi.String(args.Region),
-		K8sVersion:       pulumi.String(args.KubernetesVersion),
-		ControlPlane:     linode.LkeClusterControlPlaneArgs{HighAvailability: pulumi.Bool(args.HighAvailability)},
+		Label:      pulumi.String(args.Label),
+		Region:     pulumi.String(args.Region),
+		K8sVersion: pulumi.String(args.KubernetesVersion),
+		ControlPlane: linode.LkeClusterControlPlaneArgs{
+			HighAvailability: pulumi.Bool(args.HighAvailability),
+			Acl:              args.accessList(),
+		},
 		ExternalPoolTags: pulumi.ToStringArray([]string{externalPool}),
 		Pools: linode.LkeClusterPoolArray{linode.LkeClusterPoolArgs{
 			Type:   pulumi.String(args.SystemPool.Type),
 			Count:  pulumi.Int(args.SystemPool.Count),
 			Labels: pulumi.StringMap{PoolLabel: pulumi.String("system")},
 		}},
-	}, pulumi.Parent(c), pulumi.Protect(args.Protect))
+	}, pulumi.Parent(c), pulumi.Protect(args.Protect),
+		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}))
+}
+
+// accessList says who may reach the API. It is said in so many words that there is no list: an absent one would leave the list
+// of an earlier time in force.
+func (a *Args) accessList() linode.LkeClusterControlPlaneAclArgs {
+	list := linode.LkeClusterControlPlaneAclArgs{Enabled: pulumi.Bool(len(a.APIAccess) > 0)}
+	if len(a.APIAccess) > 0 {
+		ipv4, ipv6 := network.Families(a.APIAccess)
+		list.Addresses = linode.LkeClusterControlPlaneAclAddressArray{linode.LkeClusterControlPlaneAclAddressArgs{
+			Ipv4s: pulumi.ToStringArray(ipv4), Ipv6s: pulumi.ToStringArray(ipv6),
+		}}
+	}
+	return list
 }
 
 func (c *Cluster) newNodePools(
@@ -92,14 +131,18 @@ func (c *Cluster) newNodePools(
 			Tags:      pulumi.ToStringArray([]string{externalPool}),
 			Taints:    pool.taints(),
 		}
+		// A pool that has to be replaced stays until the nodes of the new one are ready, which is the engine's default.
+		opts := []pulumi.ResourceOption{pulumi.Parent(c)}
 		if pool.Autoscale == nil {
 			args.NodeCount = pulumi.Int(pool.Count)
 		} else {
 			args.Autoscaler = linode.LkeNodePoolAutoscalerArgs{
 				Min: pulumi.Int(pool.Autoscale.Min), Max: pulumi.Int(pool.Autoscale.Max),
 			}
+			// How many nodes there are at the moment is the autoscaler's to say.
+			opts = append(opts, pulumi.IgnoreChanges([]string{"nodeCount"}))
 		}
-		resource, err := linode.NewLkeNodePool(ctx, name+"-"+pool.Name, args, pulumi.Parent(c))
+		resource, err := linode.NewLkeNodePool(ctx, name+"-"+pool.Name, args, opts...)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", pool.Name, err)
 		}

@@ -4,6 +4,7 @@ package check
 
 import (
 	"fmt"
+	"net/mail"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -77,6 +78,18 @@ func Domains(path *field.Path, values []string) field.ErrorList {
 		seen.Insert(value)
 	}
 	return faults
+}
+
+// Email refuses what is not one plain e-mail address.
+func Email(path *field.Path, value string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(path, "must be an e-mail address that somebody reads")}
+	}
+	address, err := mail.ParseAddress(value)
+	if err != nil || address.Address != value {
+		return field.ErrorList{field.Invalid(path, value, "must be an e-mail address, for instance ops@example.com")}
+	}
+	return nil
 }
 
 // Quantity refuses what Kubernetes does not take as an amount of CPU or memory, and amounts that are not above zero.

@@ -1,0 +1,27 @@
+package kube
+
+import (
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// NewServiceMonitor has Prometheus collect metrics from the pods behind the Services with the given labels. Its kind comes with
+// the monitoring of the platform.
+// Upstream: https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.ServiceMonitor
+func NewServiceMonitor(
+	ctx *pulumi.Context, name string, metadata *metav1.ObjectMetaArgs, services pulumi.StringMap, endpoint pulumi.Map,
+	opts ...pulumi.ResourceOption,
+) error {
+	_, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
+		ApiVersion: pulumi.String("monitoring.coreos.com/v1"),
+		Kind:       pulumi.String("ServiceMonitor"),
+		Metadata:   metadata,
+		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{
+			"selector":  pulumi.Map{"matchLabels": services},
+			"endpoints": pulumi.Array{endpoint},
+		}},
+	}, opts...)
+	return err
+}
