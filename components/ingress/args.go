@@ -1,0 +1,59 @@
+package ingress
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/network"
+)
+
+// The controllers. Both serve the same plain Ingress objects.
+const (
+	Traefik = "traefik"
+	NGINX   = "nginx"
+)
+
+// Args describes the way into the cluster.
+type Args struct {
+	// Controller is traefik or nginx. Default traefik: ingress-nginx has had no security fixes since March 2026.
+	// Another controller comes with a NodeBalancer, and an address, of its own.
+	Controller string `json:"controller"`
+	// Replicas is how many controllers run, on different nodes; at least 2. Default 2.
+	Replicas int `json:"replicas"`
+	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor.
+	Allow []string `json:"allow"`
+	// Open lets everybody connect past Fastly. Default false. Turn it on to serve without a CDN.
+	Open bool `json:"open"`
+	// MaxBodySize is the largest request body, for instance 256Mi. Default: no limit but the application's.
+	// Only nginx has it: Traefik passes bodies on as they come, and could count only what it holds back.
+	MaxBodySize string `json:"maxBodySize"`
+	// Values are merged over the values of the controller's chart, whatever they say.
+	Values map[string]any `json:"values"`
+
+	// FastlyRanges are the networks that Fastly connects from. They may connect, and are believed about who the visitor is.
+	FastlyRanges pulumi.StringArrayInput `json:"-"`
+	// Annotations are further ones of the Service, such as those that have its address published under a name.
+	Annotations map[string]string `json:"-"`
+}
+
+// Defaults are the arguments where nothing else is said.
+func Defaults() Args { return Args{Controller: Traefik, Replicas: 2} }
+
+// Validate returns every fault of what configuration can set, with its path.
+func (a *Args) Validate(path *field.Path) field.ErrorList {
+	faults := check.OneOf(path.Child("controller"), a.Controller, Traefik, NGINX)
+	faults = append(faults, check.Between(path.Child("replicas"), a.Replicas, 2, 100)...)
+	faults = append(faults, network.Validate(path.Child("allow"), a.Allow)...)
+	if a.Open && len(a.Allow) > 0 {
+		faults = append(faults, field.Forbidden(path.Child("allow"), "has no effect while open lets everybody connect"))
+	}
+	if a.MaxBodySize == "" {
+		return faults
+	}
+	if a.Controller == Traefik {
+		return append(faults, field.Forbidden(path.Child("maxBodySize"),
+			"traefik passes bodies on as they come; limit them in the application"))
+	}
+	return append(faults, check.Quantity(path.Child("maxBodySize"), a.MaxBodySize)...)
+}

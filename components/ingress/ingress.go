@@ -1,0 +1,105 @@
+// Package ingress declares the way into the cluster: an ingress controller behind one NodeBalancer, which knows its visitors by
+// their real addresses and lets nobody past the CDN.
+package ingress
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/charts"
+	"lke-platform/components/internal/kube"
+	"lke-platform/components/namespace"
+)
+
+// Controller is an ingress controller behind a NodeBalancer.
+type Controller struct {
+	pulumi.ResourceState
+
+	// ClassName is the class that Ingress objects name. It is known when the NodeBalancer has its address, so that Ingress
+	// objects come after the controller and go before it.
+	ClassName pulumi.StringOutput `pulumi:"className"`
+}
+
+// Namespace is where the controller runs, and where requests to what it serves come from.
+const Namespace = "ingress"
+
+// kind is what tells one controller from the other.
+type kind struct {
+	chart charts.Chart
+	class string
+	// labels find the controller's pods, of which webPorts and metricsPort are ports, by name.
+	labels      map[string]string
+	webPorts    []any
+	metricsPort any
+	// values are those of the chart.
+	values func(*Args, *balancer) pulumi.Map
+}
+
+func (a *Args) kind() kind {
+	if a.Controller == NGINX {
+		return nginx
+	}
+	return traefik
+}
+
+// New declares a controller.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Controller, error) {
+	if faults := args.Validate(nil); len(faults) > 0 {
+		return nil, fmt.Errorf("ingress: %w", faults.ToAggregate())
+	}
+	if args.FastlyRanges == nil && len(args.Allow) == 0 && !args.Open {
+		return nil, errors.New("ingress: nobody could connect: neither Fastly's ranges nor other networks are allowed")
+	}
+	c := &Controller{}
+	if err := ctx.RegisterComponentResource("lke-platform:ingress:Controller", name, c, opts...); err != nil {
+		return nil, fmt.Errorf("ingress: %w", err)
+	}
+	k := args.kind()
+	ns, err := namespace.New(ctx, name, &namespace.Args{
+		Name: Namespace, Standard: namespace.Restricted,
+		Open: []namespace.Opening{
+			{Name: "web", Pods: k.labels, Ports: k.webPorts},
+			{Name: "metrics", Pods: k.labels, Namespaces: []string{"monitoring"}, Ports: []any{k.metricsPort}},
+		},
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, fmt.Errorf("ingress: declaring the namespace: %w", err)
+	}
+	// Each kind has a name of its own in the state: where the kind changes, the new controller is there before the old one goes.
+	release, err := charts.NewRelease(ctx, name+"-"+k.class, &charts.ReleaseArgs{
+		Chart: k.chart, Name: k.chart.Name, Namespace: ns.Name,
+		Values: k.values(args, newBalancer(args)), Overrides: args.Values,
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, fmt.Errorf("ingress: declaring the release: %w", err)
+	}
+	// The URN is known in a preview, unlike the ID.
+	c.ClassName = release.URN().ApplyT(func(pulumi.URN) string { return k.class }).(pulumi.StringOutput)
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"className": c.ClassName})
+}
+
+// spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it
+// to, a drain on a small cluster would leave no place for the replica that it moves.
+func spread(labels map[string]string) pulumi.Array {
+	return pulumi.Array{pulumi.Map{
+		"maxSkew":           pulumi.Int(1),
+		"topologyKey":       pulumi.String("kubernetes.io/hostname"),
+		"whenUnsatisfiable": pulumi.String("DoNotSchedule"),
+		"nodeTaintsPolicy":  pulumi.String("Honor"),
+		"matchLabelKeys":    pulumi.ToStringArray([]string{"pod-template-hash"}),
+		"labelSelector":     pulumi.Map{"matchLabels": pulumi.ToStringMap(labels)},
+	}}
+}
+
+// pods are the values that both charts know by the same name.
+func pods(labels map[string]string, cpu, memory string) pulumi.Map {
+	return pulumi.Map{
+		"resources":                 kube.Requests(cpu, memory),
+		"tolerations":               kube.TolerationValues(),
+		"topologySpreadConstraints": spread(labels),
+		// The application cannot be reached without them.
+		"priorityClassName": pulumi.String(kube.PriorityApp),
+	}
+}

@@ -1,0 +1,87 @@
+package ingress
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"lke-platform/components/charts"
+)
+
+var nginx = kind{
+	chart:       charts.IngressNGINX,
+	class:       "nginx",
+	labels:      nginxLabels,
+	webPorts:    []any{"http", "https"},
+	metricsPort: "metrics",
+	values:      nginxValues,
+}
+
+var nginxLabels = map[string]string{
+	"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller",
+}
+
+// nginxValues are the values of the chart.
+// Upstream: https://github.com/kubernetes/ingress-nginx/blob/main/charts/ingress-nginx/README.md
+func nginxValues(args *Args, b *balancer) pulumi.Map {
+	annotations := maps.Clone(b.annotations)
+	// Requests from inside the cluster to the NodeBalancer's address would never leave the node, and come without the PROXY
+	// header that nginx insists on. Where only the name is known they take the way that all others take.
+	annotations[linodePrefix+"hostname-only-ingress"] = pulumi.String("true")
+	controller := pulumi.Map{
+		"replicaCount": pulumi.Int(args.Replicas),
+		// All but one.
+		"minAvailable":               pulumi.Int(args.Replicas - 1),
+		"unhealthyPodEvictionPolicy": pulumi.String("AlwaysAllow"),
+		"ingressClassResource": pulumi.Map{
+			"enabled": pulumi.Bool(true), "default": pulumi.Bool(false), "name": pulumi.String("nginx"),
+		},
+		"config": nginxConfig(args, b),
+		// It checks annotations, of which there are none here, and has let attackers in before (CVE-2025-1974).
+		"admissionWebhooks": pulumi.Map{"enabled": pulumi.Bool(false)},
+		"publishService":    pulumi.Map{"enabled": pulumi.Bool(true)},
+		"service": pulumi.Map{
+			"annotations":           annotations,
+			"type":                  pulumi.String("LoadBalancer"),
+			"externalTrafficPolicy": pulumi.String("Cluster"),
+		},
+		"metrics": pulumi.Map{
+			"enabled": pulumi.Bool(true), "serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
+		},
+	}
+	maps.Copy(controller, pods(nginxLabels, "100m", "512Mi"))
+	return pulumi.Map{"controller": controller}
+}
+
+// nginxConfig is the controller's ConfigMap.
+// Upstream: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/
+func nginxConfig(args *Args, b *balancer) pulumi.Map {
+	return pulumi.Map{
+		"use-proxy-protocol":         pulumi.String("true"),
+		"use-forwarded-headers":      pulumi.String("true"),
+		"compute-full-forwarded-for": pulumi.String("true"),
+		// One list for both: who may speak the PROXY protocol, and whose X-Forwarded-For is believed.
+		"proxy-real-ip-cidr": b.forwarders.ApplyT(func(fastly []string) string {
+			return strings.Join(slices.Concat(b.proxies, fastly), ",")
+		}),
+		"force-ssl-redirect": pulumi.String("true"),
+		// Like Traefik, it passes bodies on as they come.
+		"proxy-body-size":         pulumi.String(args.bodyLimit()),
+		"proxy-request-buffering": pulumi.String("off"),
+		// By default it is the number of the node's processors, each with memory of its own.
+		"worker-processes": pulumi.String("2"),
+	}
+}
+
+// bodyLimit is MaxBodySize as nginx wants it: in bytes, 0 for no limit.
+func (a *Args) bodyLimit() string {
+	limit, err := resource.ParseQuantity(a.MaxBodySize)
+	if err != nil {
+		return "0" // Validate's to report, unless there is none
+	}
+	return strconv.FormatInt(limit.Value(), 10)
+}

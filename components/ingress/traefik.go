@@ -1,0 +1,94 @@
+package ingress
+
+import (
+	"maps"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/charts"
+)
+
+var traefik = kind{
+	chart:       charts.Traefik,
+	class:       "traefik",
+	labels:      traefikLabels,
+	webPorts:    []any{"web", "websecure"},
+	metricsPort: "metrics",
+	values:      traefikValues,
+}
+
+var traefikLabels = map[string]string{"app.kubernetes.io/name": "traefik"}
+
+const (
+	// traefikReadTimeout is how long a visitor may take to send a request; Traefik's own minute cuts off slow uploads.
+	traefikReadTimeout = "10m"
+	// A controller that is told to stop still accepts requests for as long as nodes may still send some, and then has time to
+	// finish them. Both fit into the time until it is killed, in seconds.
+	traefikAcceptTime = "10s"
+	traefikDrainTime  = "45s"
+	traefikStopLimit  = 60
+)
+
+// traefikValues are the values of the chart.
+// Upstream: https://github.com/traefik/traefik-helm-chart/blob/master/traefik/VALUES.md
+func traefikValues(args *Args, b *balancer) pulumi.Map {
+	values := pulumi.Map{
+		"deployment": pulumi.Map{
+			"replicas":                      pulumi.Int(args.Replicas),
+			"terminationGracePeriodSeconds": pulumi.Int(traefikStopLimit),
+		},
+		"podDisruptionBudget": pulumi.Map{"enabled": pulumi.Bool(true), "maxUnavailable": pulumi.Int(1)},
+		"ingressClass": pulumi.Map{
+			"enabled": pulumi.Bool(true), "isDefaultClass": pulumi.Bool(false), "name": pulumi.String("traefik"),
+		},
+		// Plain Ingress objects are all that it serves. Their status gets the address of the Service.
+		"providers": pulumi.Map{
+			"kubernetesCRD": pulumi.Map{"enabled": pulumi.Bool(false)},
+			"kubernetesIngress": pulumi.Map{
+				"enabled": pulumi.Bool(true), "publishedService": pulumi.Map{"enabled": pulumi.Bool(true)},
+			},
+		},
+		"ports": pulumi.Map{"web": traefikRedirect(b), "websecure": traefikPort(b)},
+		"service": pulumi.Map{
+			"annotations": b.annotations,
+			"spec": pulumi.Map{
+				"type": pulumi.String("LoadBalancer"), "externalTrafficPolicy": pulumi.String("Cluster"),
+			},
+		},
+		"metrics": pulumi.Map{"prometheus": pulumi.Map{
+			"service":        pulumi.Map{"enabled": pulumi.Bool(true)},
+			"serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
+			// The graph sees to it that monitors can be made.
+			"disableAPICheck": pulumi.Bool(true),
+		}},
+		"accessLog": pulumi.Map{"enabled": pulumi.Bool(true), "format": pulumi.String("json")},
+		"api":       pulumi.Map{"dashboard": pulumi.Bool(false)},
+		"global":    pulumi.Map{"checkNewVersion": pulumi.Bool(false), "sendAnonymousUsage": pulumi.Bool(false)},
+	}
+	maps.Copy(values, pods(traefikLabels, "100m", "256Mi"))
+	return values
+}
+
+// traefikPort is an entry point that is reached through the NodeBalancer.
+func traefikPort(b *balancer) pulumi.Map {
+	return pulumi.Map{
+		"proxyProtocol":    pulumi.Map{"trustedIPs": pulumi.ToStringArray(b.proxies)},
+		"forwardedHeaders": pulumi.Map{"trustedIPs": b.forwarders},
+		"transport": pulumi.Map{
+			"respondingTimeouts": pulumi.Map{"readTimeout": pulumi.String(traefikReadTimeout)},
+			"lifeCycle": pulumi.Map{
+				"requestAcceptGraceTimeout": pulumi.String(traefikAcceptTime),
+				"graceTimeOut":              pulumi.String(traefikDrainTime),
+			},
+		},
+	}
+}
+
+// traefikRedirect is the entry point that sends visitors on to HTTPS.
+func traefikRedirect(b *balancer) pulumi.Map {
+	port := traefikPort(b)
+	port["http"] = pulumi.Map{"redirections": pulumi.Map{"entryPoint": pulumi.Map{
+		"to": pulumi.String("websecure"), "scheme": pulumi.String("https"), "permanent": pulumi.Bool(true),
+	}}}
+	return port
+}
