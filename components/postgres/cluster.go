@@ -1,0 +1,157 @@
+// Package postgres declares a PostgreSQL cluster that outlives its nodes: several servers, a pooler in front of them, every
+// change archived on Object Storage within a minute, and the operator that runs it all.
+package postgres
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/kube"
+)
+
+// Cluster is a database cluster whose servers and pooler are ready, and whose database belongs to the application's role.
+// Upstream: https://access.crunchydata.com/documentation/postgres-operator/latest/references/crd/6.0.x/postgrescluster
+type Cluster struct {
+	pulumi.ResourceState
+
+	// Name of the cluster.
+	Name pulumi.StringOutput `pulumi:"name"`
+	// SecretName is the name of the Secret, in the cluster's namespace, with which the application connects. The operator
+	// writes its keys: user, password and dbname; host, port and uri of the primary; pgbouncer-host, pgbouncer-port and
+	// pgbouncer-uri of the pooler. It is known when the database is there, and loaded where there is something to load.
+	SecretName pulumi.StringOutput `pulumi:"secretName"`
+}
+
+const (
+	apiVersion = "postgres-operator.crunchydata.com/v1"
+	prefix     = "postgres-operator.crunchydata.com/"
+	// instanceSet names the servers of a cluster, and repository its one repository of backups. Neither may ever change.
+	instanceSet = "pg"
+	repository  = "repo1"
+	// initKey is the key of the SQL that runs once, in a new cluster.
+	initKey = "init.sql"
+)
+
+// New declares a cluster. The operator has to be there: its caller depends on it, and on the kinds of object that monitoring
+// brings.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	if faults := append(args.Validate(nil), args.validateName()...); len(faults) > 0 {
+		return nil, fmt.Errorf("postgres: %w", faults.ToAggregate())
+	}
+	c := &Cluster{}
+	if err := ctx.RegisterComponentResource("lke-platform:postgres:Cluster", name, c, opts...); err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	cluster, err := c.newCluster(ctx, name, args)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: declaring the cluster: %w", err)
+	}
+	if err := c.newMonitor(ctx, name, args); err != nil {
+		return nil, fmt.Errorf("postgres: declaring the PodMonitor: %w", err)
+	}
+	c.Name = cluster.Metadata.Name().Elem()
+	user := pulumi.Sprintf("%s-pguser-%s", c.Name, args.Database)
+	c.SecretName = user
+	if args.Load != nil {
+		job, err := c.newLoad(ctx, name, args, user)
+		if err != nil {
+			return nil, fmt.Errorf("postgres: declaring the load: %w", err)
+		}
+		// Who asks for the Secret waits for the load.
+		c.SecretName = pulumi.All(user, job.Metadata.Name()).ApplyT(func(values []any) string {
+			return values[0].(string)
+		}).(pulumi.StringOutput)
+	}
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"name": c.Name, "secretName": c.SecretName})
+}
+
+func (a *Args) validateName() field.ErrorList {
+	faults := check.Name(field.NewPath("name"), a.Name)
+	if len(a.Name) > longestName {
+		faults = append(faults, field.TooLong(field.NewPath("name"), a.Name, longestName))
+	}
+	return faults
+}
+
+func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*apiextensions.CustomResource, error) {
+	guard, err := newGuard(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := c.newRepositorySecret(ctx, name, args, "backups", args.ownKeys())
+	if err != nil {
+		return nil, err
+	}
+	setup, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
+		Metadata: args.metadata(args.Name+"-init", nil),
+		Data:     pulumi.StringMap{initKey: pulumi.String(args.initSQL())},
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, err
+	}
+	spec := args.spec(keys, setup.Metadata.Name())
+	if args.StartFrom != nil {
+		source := keys
+		if args.StartFrom.Bucket != nil {
+			source, err = c.newRepositorySecret(ctx, name+"-source", args, "source", args.sourceKeys())
+			if err != nil {
+				return nil, err
+			}
+		}
+		spec["dataSource"] = pulumi.Map{"pgbackrest": args.dataSource(source)}
+	}
+	return apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
+		ApiVersion:  pulumi.String(apiVersion),
+		Kind:        pulumi.String("PostgresCluster"),
+		Metadata:    args.metadata(args.Name, args.annotations()),
+		OtherFields: kubernetes.UntypedArgs{"spec": spec},
+	}, pulumi.Parent(c), pulumi.Protect(args.Protect), guard)
+}
+
+// annotations wait for what makes a cluster ready, as it has no condition that says so: its servers, its pooler, the first SQL,
+// and the archive, which shows that keys, path and passphrase are right. While the operator restores, the observed generation
+// stays behind, so that a restore is awaited too.
+func (a *Args) annotations() pulumi.StringMap {
+	annotations := pulumi.StringMap{
+		"pulumi.com/waitFor": pulumi.Sprintf(
+			`["jsonpath={.status.instances[0].readyReplicas}=%d",`+
+				`"jsonpath={.status.proxy.pgBouncer.readyReplicas}=%d",`+
+				`"jsonpath={.status.databaseInitSQL}",`+
+				`"jsonpath={.status.pgbackrest.repos[0].stanzaCreated}=true"]`, a.Instances, a.Pooler.Replicas),
+		"pulumi.com/timeoutSeconds": pulumi.String(a.timeoutSeconds()),
+	}
+	if a.Restore != nil {
+		// What the operator has restored once by this name, it does not restore again.
+		annotations[restoreAnnotation] = pulumi.String(target(a.Restore.Time))
+	}
+	return annotations
+}
+
+// timeoutSeconds is Timeout, which Validate has checked.
+func (a *Args) timeoutSeconds() string {
+	timeout, _ := time.ParseDuration(a.Timeout)
+	return strconv.Itoa(int(timeout.Seconds()))
+}
+
+// initSQL makes the role the owner of its database: as an ordinary role it could not even create a table, since PostgreSQL 15.
+func (a *Args) initSQL() string {
+	return fmt.Sprintf("ALTER DATABASE %[1]q OWNER TO %[1]q;\n", a.Database)
+}
+
+func (a *Args) metadata(name string, annotations pulumi.StringMap) metav1.ObjectMetaArgs {
+	return metav1.ObjectMetaArgs{
+		Name:        pulumi.String(name),
+		Namespace:   a.Namespace,
+		Labels:      kube.Labels(a.Name, "database"),
+		Annotations: annotations,
+	}
+}

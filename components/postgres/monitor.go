@@ -1,0 +1,52 @@
+package postgres
+
+import (
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// ExporterPort is the name of the port that metrics are read from.
+const ExporterPort = "exporter"
+
+// ExporterPods are the labels of a cluster's pods that have metrics. A namespace that lets nothing in has to open ExporterPort
+// of theirs to monitoring.
+func ExporterPods(cluster string) map[string]string {
+	return map[string]string{
+		prefix + "cluster":                   cluster,
+		prefix + "crunchy-postgres-exporter": "true",
+	}
+}
+
+// newMonitor lets Prometheus read the metrics, under the labels that upstream's dashboards and rules know.
+// Upstream: https://github.com/CrunchyData/postgres-operator/tree/main/config/monitoring
+func (c *Cluster) newMonitor(ctx *pulumi.Context, name string, args *Args) error {
+	const label = "__meta_kubernetes_pod_label_postgres_operator_crunchydata_com_"
+	_, err := apiextensions.NewCustomResource(ctx, name+"-monitor", &apiextensions.CustomResourceArgs{
+		ApiVersion: pulumi.String("monitoring.coreos.com/v1"),
+		Kind:       pulumi.String("PodMonitor"),
+		Metadata:   args.metadata(args.Name, nil),
+		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{
+			"selector": pulumi.Map{"matchLabels": pulumi.ToStringMap(ExporterPods(args.Name))},
+			"podMetricsEndpoints": pulumi.Array{pulumi.Map{
+				"port": pulumi.String(ExporterPort),
+				"relabelings": pulumi.Array{
+					relabel("pg_cluster", "__meta_kubernetes_namespace", label+"cluster"),
+					relabel("deployment", label+"instance"),
+					relabel("role", label+"role"),
+					relabel("ip", "__meta_kubernetes_pod_ip"),
+				},
+			}},
+		}},
+	}, pulumi.Parent(c))
+	return err
+}
+
+// relabel makes a label of others, with a colon between them.
+func relabel(label string, sources ...string) pulumi.Map {
+	return pulumi.Map{
+		"sourceLabels": pulumi.ToStringArray(sources),
+		"separator":    pulumi.String(":"),
+		"targetLabel":  pulumi.String(label),
+	}
+}

@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"lke-platform/components/internal/kube"
+)
+
+// spec is the PostgresCluster's. keys names the Secret of the repository, setup the ConfigMap of the first SQL.
+func (a *Args) spec(keys, setup pulumi.StringPtrOutput) pulumi.Map {
+	spec := pulumi.Map{
+		"postgresVersion": pulumi.Int(a.Version),
+		"instances":       pulumi.Array{a.instances()},
+		"users": pulumi.Array{pulumi.Map{
+			"name":      pulumi.String(a.Database),
+			"databases": pulumi.ToStringArray([]string{a.Database}),
+			// Passwords stand in URLs, where other characters would have to be escaped.
+			"password": pulumi.Map{"type": pulumi.String("AlphaNumeric")},
+		}},
+		"databaseInitSQL": pulumi.Map{"name": setup, "key": pulumi.String(initKey)},
+		"config":          pulumi.Map{"parameters": pulumi.ToStringMap(a.parameters())},
+		// Without slots the primary keeps nothing for a replica that is gone: it catches up from the archive.
+		"patroni": pulumi.Map{"dynamicConfiguration": pulumi.Map{
+			"postgresql": pulumi.Map{"use_slots": pulumi.Bool(false)},
+		}},
+		"backups": pulumi.Map{"pgbackrest": a.backups(keys)},
+		"proxy":   pulumi.Map{"pgBouncer": a.pooler()},
+		"monitoring": pulumi.Map{"pgmonitor": pulumi.Map{
+			"exporter": pulumi.Map{"resources": kube.Requests("20m", "128Mi")},
+		}},
+	}
+	if !a.RequireTLS {
+		// "host" is a connection with TLS or without.
+		spec["authentication"] = pulumi.Map{"rules": pulumi.Array{pulumi.Map{
+			"connection": pulumi.String("host"), "method": pulumi.String("scram-sha-256"),
+		}}}
+	}
+	return spec
+}
+
+func (a *Args) instances() pulumi.Map {
+	return pulumi.Map{
+		"name":                pulumi.String(instanceSet),
+		"replicas":            pulumi.Int(a.Instances),
+		"dataVolumeClaimSpec": a.claim(a.Storage),
+		"walVolumeClaimSpec":  a.claim(a.WALStorage),
+		"resources":           kube.Requests(a.CPU, a.Memory),
+		"sidecars":            pulumi.Map{"replicaCertCopy": resources("5m", "32Mi")},
+		"priorityClassName":   pulumi.String(kube.PriorityData),
+		"tolerations":         kube.TolerationValues(),
+		// Two servers on one node would be lost together, so that one of them may as well not run.
+		"affinity": pulumi.Map{"podAntiAffinity": pulumi.Map{
+			"requiredDuringSchedulingIgnoredDuringExecution": pulumi.Array{pulumi.Map{
+				"topologyKey": pulumi.String("kubernetes.io/hostname"),
+				"labelSelector": pulumi.Map{"matchLabels": pulumi.StringMap{
+					prefix + "cluster":      pulumi.String(a.Name),
+					prefix + "instance-set": pulumi.String(instanceSet),
+				}},
+			}},
+		}},
+	}
+}
+
+func (a *Args) claim(size string) pulumi.Map {
+	return pulumi.Map{
+		"storageClassName": a.StorageClass,
+		"accessModes":      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
+		"resources":        pulumi.Map{"requests": pulumi.StringMap{"storage": pulumi.String(size)}},
+	}
+}
+
+// parameters bound what piles up in the write-ahead log's volume, each by a part of it, so that none can fill it: checkpoints
+// come when a quarter is used, and a slot that nobody reads is given up at two fifths.
+func (a *Args) parameters() map[string]string {
+	parameters := map[string]string{
+		// A hundred for what does not come through the pooler: migrations, the exporter, replicas, the operator.
+		"max_connections":        strconv.Itoa(100 + a.Pooler.Replicas*a.Pooler.Size),
+		"shared_buffers":         part(a.Memory, 0.25) + "MB",
+		"max_wal_size":           part(a.WALStorage, 0.25) + "MB",
+		"max_slot_wal_keep_size": part(a.WALStorage, 0.4) + "MB",
+	}
+	maps.Copy(parameters, a.Parameters)
+	return parameters
+}
+
+func (a *Args) pooler() pulumi.Map {
+	global := pulumi.StringMap{
+		"pool_mode":         pulumi.String(a.Pooler.Mode),
+		"default_pool_size": pulumi.String(strconv.Itoa(a.Pooler.Size)),
+		"max_client_conn":   pulumi.String("1000"),
+		// Clients may prepare statements, although their next transaction may run on another connection.
+		"max_prepared_statements": pulumi.String("200"),
+	}
+	if !a.RequireTLS {
+		global["client_tls_sslmode"] = pulumi.String("prefer")
+	}
+	return pulumi.Map{
+		"replicas":          pulumi.Int(a.Pooler.Replicas),
+		"config":            pulumi.Map{"global": global},
+		"resources":         kube.Requests("50m", "64Mi"),
+		"sidecars":          pulumi.Map{"pgbouncerConfig": resources("5m", "32Mi")},
+		"priorityClassName": pulumi.String(kube.PriorityData),
+		"tolerations":       kube.TolerationValues(),
+	}
+}
+
+// part is a share of a quantity, in mebibytes; PostgreSQL calls them MB.
+func part(quantity string, share float64) string {
+	size := resource.MustParse(quantity)
+	return fmt.Sprintf("%.0f", size.AsApproximateFloat64()*share/(1<<20))
+}
+
+func resources(cpu, memory string) pulumi.Map {
+	return pulumi.Map{"resources": kube.Requests(cpu, memory)}
+}

@@ -1,0 +1,160 @@
+package postgres
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/internal/check"
+)
+
+const (
+	// The versions that the operator has images of, and metrics.
+	oldestVersion, newestVersion = 15, 17
+	// smallestVolume is Linode's: a smaller one is silently made as large.
+	smallestVolume = "10Gi"
+	// longestName leaves room for what the operator appends: 46 characters with the name of the instance set.
+	longestName = 46 - len(instanceSet)
+)
+
+// Validate returns every fault of what configuration can set, with its path.
+func (a *Args) Validate(path *field.Path) field.ErrorList {
+	faults := check.Between(path.Child("version"), a.Version, oldestVersion, newestVersion)
+	faults = append(faults, check.Name(path.Child("database"), a.Database)...)
+	if a.Database == "postgres" {
+		faults = append(faults, field.Forbidden(path.Child("database"), "is the superuser's"))
+	}
+	faults = append(faults, check.Between(path.Child("instances"), a.Instances, 1, 10)...)
+	faults = append(faults, volume(path.Child("storage"), a.Storage)...)
+	faults = append(faults, volume(path.Child("walStorage"), a.WALStorage)...)
+	faults = append(faults, check.Quantity(path.Child("cpu"), a.CPU)...)
+	faults = append(faults, check.Quantity(path.Child("memory"), a.Memory)...)
+	faults = append(faults, parameters(path.Child("parameters"), a.Parameters)...)
+	faults = append(faults, a.Pooler.validate(path.Child("pooler"))...)
+	faults = append(faults, a.Backups.validate(path.Child("backups"))...)
+	faults = append(faults, a.validateOrigin(path)...)
+	if timeout, err := time.ParseDuration(a.Timeout); err != nil || timeout < time.Minute {
+		faults = append(faults, field.Invalid(path.Child("timeout"), a.Timeout,
+			"must be a duration of a minute or more, for instance 30m"))
+	}
+	return faults
+}
+
+func (p *Pooler) validate(path *field.Path) field.ErrorList {
+	faults := check.Between(path.Child("replicas"), p.Replicas, 1, 10)
+	faults = append(faults, check.OneOf(path.Child("mode"), p.Mode, "transaction", "session")...)
+	return append(faults, check.Between(path.Child("size"), p.Size, 1, 500)...)
+}
+
+func (b *Backups) validate(path *field.Path) field.ErrorList {
+	faults := schedule(path.Child("full"), b.Full)
+	faults = append(faults, schedule(path.Child("differential"), b.Differential)...)
+	faults = append(faults, check.Between(path.Child("retentionDays"), b.RetentionDays, 1, 3650)...)
+	faults = append(faults, check.Required(path.Child("encryption"), b.Encryption)...)
+	if b.Path != "" {
+		faults = append(faults, check.URLPath(path.Child("path"), b.Path)...)
+	}
+	return faults
+}
+
+// validateOrigin checks where the data comes from, which can only be one place.
+func (a *Args) validateOrigin(path *field.Path) field.ErrorList {
+	var faults field.ErrorList
+	if a.Restore != nil {
+		faults = append(faults, moment(path.Child("restore", "time"), a.Restore.Time)...)
+	}
+	if a.StartFrom != nil {
+		faults = append(faults, a.StartFrom.validate(path.Child("startFrom"))...)
+		if a.Restore != nil {
+			faults = append(faults, field.Forbidden(path.Child("startFrom"),
+				"is for a cluster that does not exist yet, and restore for one that does; leave one of them out"))
+		}
+	}
+	if a.Load != nil {
+		faults = append(faults, check.Required(path.Child("load", "url"), a.Load.URL)...)
+		if a.StartFrom != nil {
+			faults = append(faults, field.Forbidden(path.Child("load"), "a cluster that starts from a backup is not empty"))
+		}
+	}
+	return faults
+}
+
+func (s *StartFrom) validate(path *field.Path) field.ErrorList {
+	var faults field.ErrorList
+	if s.Time != "" {
+		faults = moment(path.Child("time"), s.Time)
+	}
+	if s.Bucket == nil {
+		return faults
+	}
+	bucket := path.Child("bucket")
+	faults = append(faults, check.Required(bucket.Child("name"), s.Bucket.Name)...)
+	faults = append(faults, check.Domain(bucket.Child("endpoint"), s.Bucket.Endpoint)...)
+	faults = append(faults, check.URLPath(bucket.Child("path"), s.Bucket.Path)...)
+	faults = append(faults, check.Required(bucket.Child("accessKey"), s.Bucket.AccessKey)...)
+	return append(faults, check.Required(bucket.Child("secretKey"), s.Bucket.SecretKey)...)
+}
+
+// volume refuses what is not a size, and sizes below the smallest volume.
+func volume(path *field.Path, value string) field.ErrorList {
+	if faults := check.Quantity(path, value); len(faults) > 0 {
+		return faults
+	}
+	if size := resource.MustParse(value); size.Cmp(resource.MustParse(smallestVolume)) < 0 {
+		return field.ErrorList{field.Invalid(path, value, "must be at least "+smallestVolume+", Linode's smallest volume")}
+	}
+	return nil
+}
+
+// schedule refuses what is not a schedule, and schedules that never come.
+func schedule(path *field.Path, value string) field.ErrorList {
+	if faults := check.Schedule(path, value); len(faults) > 0 {
+		return faults
+	}
+	if times, err := cron.ParseStandard(value); err == nil && times.Next(time.Now()).IsZero() {
+		return field.ErrorList{field.Invalid(path, value, "never comes")}
+	}
+	return nil
+}
+
+// moment refuses what is not a time in RFC 3339, to the second and in the past.
+func moment(path *field.Path, value string) field.ErrorList {
+	instant, err := time.Parse(time.RFC3339, value)
+	switch {
+	case err != nil:
+		// YAML turns a time without quotes into another form.
+		return field.ErrorList{field.Invalid(path, value, `must be a time in RFC 3339, in quotes: "2026-11-20T10:00:00Z"`)}
+	case instant.Nanosecond() != 0:
+		return field.ErrorList{field.Invalid(path, value, "must not have fractions of a second")}
+	case instant.After(time.Now()):
+		return field.ErrorList{field.Invalid(path, value, "must not be in the future")}
+	}
+	return nil
+}
+
+// operatorOwned are the parameters that the operator sets itself; its custom resource refuses them.
+var operatorOwned = []string{
+	"archive_command", "archive_mode", "cluster_name", "config_file", "data_directory", "external_pid_file", "hba_file",
+	"hot_standby", "ident_file", "listen_addresses", "log_directory", "log_file_mode", "logging_collector", "port",
+	"primary_conninfo", "primary_slot_name", "recovery_min_apply_delay", "recovery_target*", "restore_command", "ssl", "ssl_*",
+	"synchronous_standby_names", "unix_socket_*", "wal_level", "wal_log_hints",
+}
+
+func parameters(path *field.Path, values map[string]string) field.ErrorList {
+	var faults field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		owned := slices.ContainsFunc(operatorOwned, func(pattern string) bool {
+			prefix, isPrefix := strings.CutSuffix(pattern, "*")
+			return name == pattern || isPrefix && strings.HasPrefix(name, prefix)
+		})
+		if owned {
+			faults = append(faults, field.Forbidden(path.Key(name), "is the operator's to set"))
+		}
+	}
+	return faults
+}
