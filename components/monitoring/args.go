@@ -1,0 +1,158 @@
+package monitoring
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/internal/check"
+)
+
+// Args describes the monitoring of a cluster.
+type Args struct {
+	// Retention is how long Prometheus keeps what it has measured, at most: "30d". Default 30d.
+	Retention string `json:"retention"`
+	// Storage is the size of Prometheus' volume, at least 10Gi. Default 50Gi.
+	//
+	// The operator replaces Prometheus and its volume when the size changes: the history begins anew.
+	Storage string `json:"storage"`
+	// RetentionSize is how much of Storage the history may take; what is older than that goes before Retention is over. At most
+	// 90 % of Storage, since the newest measurements and compaction need room beside it. Default: 75 % of Storage.
+	RetentionSize string `json:"retentionSize"`
+	// Resources are those of Prometheus. It takes some 4 KiB of memory for each of its series.
+	Resources Resources `json:"resources"`
+	// Grafana shows it all.
+	Grafana Grafana `json:"grafana"`
+	// Alerts says who is told when something is wrong.
+	Alerts Alerts `json:"alerts"`
+	// Values are merged over those of the chart kube-prometheus-stack, last. No secret belongs here.
+	Values map[string]any `json:"values"`
+
+	// GrafanaHost is the public name of Grafana.
+	GrafanaHost string `json:"-"`
+	// IngressNamespace is where the ingress controller runs, which alone may reach Grafana. Default ingress.
+	IngressNamespace string `json:"-"`
+	// SecretValues holds the value of every secret of SecretNames, by that name.
+	SecretValues pulumi.StringMapInput `json:"-"`
+}
+
+// Resources of Prometheus. Memory is reserved and limited; CPU is reserved only.
+type Resources struct {
+	// CPU is in cores. Default 250m.
+	CPU string `json:"cpu"`
+	// Memory is in bytes. Default 2Gi.
+	Memory string `json:"memory"`
+}
+
+// Grafana is the login of the one account that Grafana has. It keeps no data: its dashboards are code, and what is clicked
+// together is gone when it restarts.
+type Grafana struct {
+	// User is the name of the account. Default admin.
+	User string `json:"user"`
+	// Password names the secret of the stack that holds the password. Default grafana-password.
+	Password string `json:"password"`
+}
+
+const (
+	// minVolume is the least size of a volume at Linode, in bytes.
+	minVolume = 10 << 30
+	// historyShare is how much of the volume the history takes by default, and mostHistoryShare what it may take; in percent.
+	historyShare, mostHistoryShare = 75, 90
+)
+
+// Defaults are the arguments where nothing else is said.
+func Defaults() Args {
+	return Args{
+		Retention:        "30d",
+		Storage:          "50Gi",
+		Resources:        Resources{CPU: "250m", Memory: "2Gi"},
+		Grafana:          Grafana{User: "admin", Password: "grafana-password"},
+		Alerts:           Alerts{BackupAge: "26h", FullBackupAge: "8d"},
+		IngressNamespace: "ingress",
+	}
+}
+
+// Validate returns every fault of the arguments, with its path.
+func (a *Args) Validate(path *field.Path) field.ErrorList {
+	faults := validateDuration(path.Child("retention"), a.Retention)
+	faults = append(faults, a.validateStorage(path)...)
+	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
+	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
+	faults = append(faults, check.Required(path.Child("grafana", "user"), a.Grafana.User)...)
+	faults = append(faults, validateSecret(path.Child("grafana", "password"), a.Grafana.Password)...)
+	return append(faults, a.Alerts.validate(path.Child("alerts"))...)
+}
+
+func (a *Args) validateStorage(path *field.Path) field.ErrorList {
+	faults := check.Quantity(path.Child("storage"), a.Storage)
+	if a.RetentionSize != "" {
+		faults = append(faults, check.Quantity(path.Child("retentionSize"), a.RetentionSize)...)
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	storage := resource.MustParse(a.Storage)
+	if storage.Value() < minVolume {
+		faults = append(faults, field.Invalid(path.Child("storage"), a.Storage, "must be 10Gi or more, as Linode's volumes are"))
+	}
+	if most := storage.Value() * mostHistoryShare / 100; a.historyBytes() > most {
+		faults = append(faults, field.Invalid(path.Child("retentionSize"), a.RetentionSize, fmt.Sprintf(
+			"must be %s or less, %d %% of storage", resource.NewQuantity(most, resource.BinarySI), mostHistoryShare)))
+	}
+	return faults
+}
+
+// historyBytes is how many bytes the history may take. Both quantities are valid.
+func (a *Args) historyBytes() int64 {
+	if a.RetentionSize != "" {
+		size := resource.MustParse(a.RetentionSize)
+		return size.Value()
+	}
+	size := resource.MustParse(a.Storage)
+	return size.Value() * historyShare / 100
+}
+
+// SecretNames are the secrets of the stack that monitoring uses, each once and sorted.
+func (a *Args) SecretNames() []string {
+	return sets.List(sets.New(append(a.Alerts.secretNames(), a.Grafana.Password)...))
+}
+
+// duration is what Prometheus and Alertmanager take, in the one unit that people write.
+var duration = regexp.MustCompile(`^([1-9][0-9]{0,4})([mhdwy])$`)
+
+var units = map[string]time.Duration{
+	"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
+}
+
+func validateDuration(path *field.Path, value string) field.ErrorList {
+	if !duration.MatchString(value) {
+		return field.ErrorList{field.Invalid(path, value, "must be a number of m, h, d, w or y, for instance 26h or 30d")}
+	}
+	return nil
+}
+
+// seconds of a valid duration.
+func seconds(value string) int {
+	parts := duration.FindStringSubmatch(value)
+	count, _ := strconv.Atoi(parts[1])
+	return count * int(units[parts[2]]/time.Second)
+}
+
+// validateSecret refuses names that cannot be the key of a Secret's entry.
+func validateSecret(path *field.Path, name string) field.ErrorList {
+	faults := check.Required(path, name)
+	if len(faults) > 0 {
+		return faults
+	}
+	for _, reason := range validation.IsConfigMapKey(name) {
+		faults = append(faults, field.Invalid(path, name, reason))
+	}
+	return faults
+}

@@ -1,0 +1,154 @@
+// Package monitoring declares Prometheus, Alertmanager and Grafana, the alerts about what has hurt before, and the metrics that
+// `kubectl top` and autoscalers ask for.
+package monitoring
+
+import (
+	"fmt"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/charts"
+	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/kube"
+	"lke-platform/components/namespace"
+)
+
+// Stack is kube-prometheus-stack and metrics-server. It selects the monitors and rules of all namespaces, and its CRDs have to
+// be there before them: what brings monitors along depends on it.
+type Stack struct {
+	pulumi.ResourceState
+
+	// Namespace is known when it is there. A ConfigMap in it with the label grafana_dashboard=1 is a dashboard.
+	Namespace pulumi.StringOutput `pulumi:"namespace"`
+}
+
+// Namespace is the name of the namespace that all of it runs in, from where it asks for metrics.
+const Namespace = "monitoring"
+
+const (
+	// receiversSecret holds the secrets of Alertmanager's receivers, each under its name.
+	receiversSecret = "alertmanager-receivers"
+	// userKey and passwordKey are the entries of Grafana's Secret.
+	userKey, passwordKey = "admin-user", "admin-password"
+	// grafanaService is the chart's name for Grafana's Service.
+	grafanaService = "kube-prometheus-stack-grafana"
+)
+
+// New declares the monitoring.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Stack, error) {
+	faults := append(args.Validate(nil), check.Domain(field.NewPath("grafanaHost"), args.GrafanaHost)...)
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("monitoring: %w", faults.ToAggregate())
+	}
+	s := &Stack{}
+	if err := ctx.RegisterComponentResource("lke-platform:monitoring:Stack", name, s, opts...); err != nil {
+		return nil, fmt.Errorf("monitoring: %w", err)
+	}
+	ns, err := namespace.New(ctx, name, args.namespace(), pulumi.Parent(s))
+	if err != nil {
+		return nil, fmt.Errorf("monitoring: %w", err)
+	}
+	s.Namespace = ns.Name
+	if err := s.newMetricsServer(ctx, name, ns); err != nil {
+		return nil, fmt.Errorf("monitoring: declaring metrics-server: %w", err)
+	}
+	release, err := s.newRelease(ctx, name, args, ns)
+	if err != nil {
+		return nil, fmt.Errorf("monitoring: declaring kube-prometheus-stack: %w", err)
+	}
+	if err := s.newRules(ctx, name, &args.Alerts, release); err != nil {
+		return nil, fmt.Errorf("monitoring: declaring the alert rules: %w", err)
+	}
+	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"namespace": s.Namespace})
+}
+
+// namespace is privileged, since the node exporter reads the host's network, processes and file systems, which no stricter
+// standard allows. All other pods here are unprivileged by their own settings.
+func (a *Args) namespace() *namespace.Args {
+	return &namespace.Args{
+		Name: Namespace, Standard: namespace.Privileged,
+		Open: []namespace.Opening{
+			{
+				Name: "grafana", Pods: map[string]string{"app.kubernetes.io/name": "grafana"},
+				Namespaces: []string{a.IngressNamespace}, Ports: []any{3000},
+			},
+			// The API server asks these two.
+			{Name: "operator", Pods: map[string]string{"app": "kube-prometheus-stack-operator"}, Ports: []any{10250}},
+			{Name: "metrics-server", Pods: map[string]string{"app.kubernetes.io/name": "metrics-server"}, Ports: []any{10250}},
+		},
+	}
+}
+
+func (s *Stack) newRelease(
+	ctx *pulumi.Context, name string, args *Args, ns pulumi.Resource,
+) (*charts.Release, error) {
+	login, err := s.newLogin(ctx, name, args)
+	if err != nil {
+		return nil, fmt.Errorf("login of Grafana: %w", err)
+	}
+	waitFor := []pulumi.Resource{ns}
+	if len(args.Alerts.secretNames()) > 0 {
+		receivers, err := s.newReceiversSecret(ctx, name, args)
+		if err != nil {
+			return nil, fmt.Errorf("secrets of Alertmanager: %w", err)
+		}
+		waitFor = append(waitFor, receivers)
+	}
+	return charts.NewRelease(ctx, name, &charts.ReleaseArgs{
+		Chart:     charts.KubePrometheusStack,
+		Name:      "kube-prometheus-stack",
+		Namespace: s.Namespace,
+		Values:    args.values(login.Metadata.Name().Elem()),
+		Overrides: args.Values,
+	}, pulumi.Parent(s), pulumi.DependsOn(waitFor))
+}
+
+// newLogin holds Grafana's account. Grafana reads it when it starts, and has no volume that would remember an older one: the
+// Secret is immutable and named by the engine, so that a new password is a new Secret, which rolls Grafana.
+func (s *Stack) newLogin(ctx *pulumi.Context, name string, args *Args) (*corev1.Secret, error) {
+	return corev1.NewSecret(ctx, name+"-grafana", &corev1.SecretArgs{
+		Metadata:  metav1.ObjectMetaArgs{Namespace: s.Namespace, Labels: kube.Labels("grafana", "login")},
+		Immutable: pulumi.Bool(true),
+		StringData: pulumi.StringMap{
+			userKey:     pulumi.String(args.Grafana.User),
+			passwordKey: args.secret(args.Grafana.Password),
+		},
+	}, pulumi.Parent(s))
+}
+
+// newReceiversSecret holds what Alertmanager's receivers need. Alertmanager reads it again for each message.
+func (s *Stack) newReceiversSecret(ctx *pulumi.Context, name string, args *Args) (*corev1.Secret, error) {
+	values := pulumi.StringMap{}
+	for _, secret := range args.Alerts.secretNames() {
+		values[secret] = args.secret(secret)
+	}
+	return corev1.NewSecret(ctx, name+"-receivers", &corev1.SecretArgs{
+		Metadata: metav1.ObjectMetaArgs{
+			Name: pulumi.String(receiversSecret), Namespace: s.Namespace, Labels: kube.Labels("alertmanager", "receivers"),
+		},
+		StringData: values,
+	}, pulumi.Parent(s))
+}
+
+func (a *Args) secret(name string) pulumi.StringOutput {
+	return a.SecretValues.ToStringMapOutput().MapIndex(pulumi.String(name))
+}
+
+// newMetricsServer lets `kubectl top` and autoscalers know what pods use.
+func (s *Stack) newMetricsServer(ctx *pulumi.Context, name string, ns pulumi.Resource) error {
+	_, err := charts.NewRelease(ctx, name+"-metrics-server", &charts.ReleaseArgs{
+		Chart:     charts.MetricsServer,
+		Name:      "metrics-server",
+		Namespace: s.Namespace,
+		Values: pulumi.Map{
+			// The kubelets of LKE show a certificate that they signed themselves.
+			"args":        pulumi.ToStringArray([]string{"--kubelet-insecure-tls"}),
+			"resources":   kube.Requests("50m", "100Mi"),
+			"tolerations": kube.TolerationValues(),
+		},
+	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{ns}))
+	return err
+}

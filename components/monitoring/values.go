@@ -1,0 +1,154 @@
+package monitoring
+
+import (
+	"maps"
+	"strconv"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/kube"
+)
+
+const (
+	// storageClass is lke's for what can be measured again.
+	storageClass = "platform-delete"
+	// alertmanagerStorage holds silences and what was sent already; no volume is smaller.
+	alertmanagerStorage = "10Gi"
+)
+
+// values are those of the chart kube-prometheus-stack.
+// Upstream: https://github.com/prometheus-community/helm-charts/tree/main/charts/kube-prometheus-stack
+func (a *Args) values(login pulumi.StringInput) pulumi.Map {
+	values := managedControlPlane()
+	maps.Copy(values, pulumi.Map{
+		"crds":                     crds(),
+		"prometheusOperator":       operator(),
+		"prometheus":               pulumi.Map{"prometheusSpec": a.prometheus()},
+		"alertmanager":             a.alertmanager(),
+		"grafana":                  a.grafana(login),
+		"kube-state-metrics":       exporter("25m", "128Mi", kube.TolerationValues()),
+		"prometheus-node-exporter": exporter("25m", "64Mi", nil),
+	})
+	return values
+}
+
+// managedControlPlane turns off what cannot be reached, as Linode runs it, and the alerts about it, which would fire forever.
+// The alerts that those of this package take the place of are off too.
+func managedControlPlane() pulumi.Map {
+	off := func() pulumi.Map { return pulumi.Map{"enabled": pulumi.Bool(false)} }
+	return pulumi.Map{
+		"kubeEtcd":              off(),
+		"kubeControllerManager": off(),
+		"kubeScheduler":         off(),
+		"kubeProxy":             off(),
+		"defaultRules": pulumi.Map{
+			"rules": pulumi.ToBoolMap(map[string]bool{
+				"etcd": false, "kubeControllerManager": false, "kubeProxy": false,
+				"kubeSchedulerAlerting": false, "kubeSchedulerRecording": false,
+			}),
+			"disabled": pulumi.ToBoolMap(map[string]bool{
+				"KubeDeploymentReplicasMismatch": true, "KubeStatefulSetReplicasMismatch": true,
+				"KubeNodeNotReady": true, "KubePersistentVolumeFillingUp": true,
+			}),
+		},
+	}
+}
+
+// crds go up with the chart: Helm itself installs CRDs and never upgrades them.
+func crds() pulumi.Map {
+	return pulumi.Map{"upgradeJob": pulumi.Map{
+		"enabled":   pulumi.Bool(true),
+		"resources": kube.Requests("10m", "128Mi"),
+		"image":     pulumi.Map{"busybox": pulumi.Map{"tag": pulumi.String("1.38.0")}},
+	}}
+}
+
+func operator() pulumi.Map {
+	return pulumi.Map{
+		"resources":                kube.Requests("25m", "192Mi"),
+		"tolerations":              kube.TolerationValues(),
+		"prometheusConfigReloader": pulumi.Map{"resources": kube.Requests("10m", "50Mi")},
+		"admissionWebhooks":        pulumi.Map{"patch": pulumi.Map{"resources": kube.Requests("10m", "64Mi")}},
+	}
+}
+
+func (a *Args) prometheus() pulumi.Map {
+	spec := pulumi.Map{
+		"retention":     pulumi.String(a.Retention),
+		"retentionSize": pulumi.String(strconv.FormatInt(a.historyBytes()>>20, 10) + "MiB"),
+		"resources":     kube.Requests(a.Resources.CPU, a.Resources.Memory),
+		"tolerations":   kube.TolerationValues(),
+		"storageSpec":   volume(a.Storage),
+		// A claim would outlive the release, and bill.
+		"persistentVolumeClaimRetentionPolicy": deleteClaims(),
+	}
+	// Otherwise only monitors and rules of this one release are taken.
+	for _, kind := range []string{"serviceMonitor", "podMonitor", "probe", "scrapeConfig", "rule"} {
+		spec[kind+"SelectorNilUsesHelmValues"] = pulumi.Bool(false)
+	}
+	return spec
+}
+
+func (a *Args) alertmanager() pulumi.Map {
+	spec := pulumi.Map{
+		"resources":                            kube.Requests("10m", "100Mi"),
+		"tolerations":                          kube.TolerationValues(),
+		"storage":                              volume(alertmanagerStorage),
+		"persistentVolumeClaimRetentionPolicy": deleteClaims(),
+	}
+	if len(a.Alerts.secretNames()) > 0 {
+		spec["secrets"] = pulumi.ToStringArray([]string{receiversSecret})
+	}
+	return pulumi.Map{"alertmanagerSpec": spec, "config": a.Alerts.config(a.grafanaURL())}
+}
+
+func (a *Args) grafanaURL() string { return "https://" + a.GrafanaHost }
+
+// grafana has no volume, and reads dashboards from its own namespace only: the role for all namespaces that the chart would
+// give it reads every Secret of the cluster.
+func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
+	return pulumi.Map{
+		"admin": pulumi.Map{
+			"existingSecret": login, "userKey": pulumi.String(userKey), "passwordKey": pulumi.String(passwordKey),
+		},
+		"resources":     kube.Requests("50m", "512Mi"),
+		"tolerations":   kube.TolerationValues(),
+		"persistence":   pulumi.Map{"enabled": pulumi.Bool(false)},
+		"initChownData": pulumi.Map{"enabled": pulumi.Bool(false)},
+		"testFramework": pulumi.Map{"enabled": pulumi.Bool(false)},
+		"rbac":          pulumi.Map{"namespaced": pulumi.Bool(true)},
+		"sidecar": pulumi.Map{
+			"resources":   kube.Requests("10m", "128Mi"),
+			"dashboards":  pulumi.Map{"searchNamespace": pulumi.String(Namespace)},
+			"datasources": pulumi.Map{"searchNamespace": pulumi.String(Namespace)},
+		},
+		"env": pulumi.StringMap{
+			"GF_SERVER_ROOT_URL": pulumi.String(a.grafanaURL()),
+			// The login's cookie goes over TLS only.
+			"GF_SECURITY_COOKIE_SECURE":      pulumi.String("true"),
+			"GF_ANALYTICS_REPORTING_ENABLED": pulumi.String("false"),
+			"GF_ANALYTICS_CHECK_FOR_UPDATES": pulumi.String("false"),
+		},
+	}
+}
+
+// exporter is one without further settings; a DaemonSet brings its own tolerations.
+func exporter(cpu, memory string, tolerations pulumi.Array) pulumi.Map {
+	values := pulumi.Map{"resources": kube.Requests(cpu, memory)}
+	if tolerations != nil {
+		values["tolerations"] = tolerations
+	}
+	return values
+}
+
+func volume(size string) pulumi.Map {
+	return pulumi.Map{"volumeClaimTemplate": pulumi.Map{"spec": pulumi.Map{
+		"storageClassName": pulumi.String(storageClass),
+		"accessModes":      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
+		"resources":        pulumi.Map{"requests": pulumi.StringMap{"storage": pulumi.String(size)}},
+	}}}
+}
+
+func deleteClaims() pulumi.StringMap {
+	return pulumi.StringMap{"whenDeleted": pulumi.String("Delete"), "whenScaled": pulumi.String("Delete")}
+}

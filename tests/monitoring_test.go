@@ -1,0 +1,389 @@
+package tests
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/monitoring"
+)
+
+const (
+	chartReleaseType = "kubernetes:helm.sh/v3:Release"
+	alertRulesType   = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
+)
+
+// monitored are arguments with every kind of receiver.
+func monitored() monitoring.Args {
+	args := monitoring.Defaults()
+	args.GrafanaHost = "grafana.example.com"
+	args.Alerts.Receivers = []monitoring.Receiver{
+		{Name: "ops", Slack: &monitoring.Slack{Channel: "#ops", URL: "slack-url"}},
+		{Name: "pager", Severity: "critical", Webhook: &monitoring.Webhook{URL: "pager-url"}},
+		{Name: "owners", Severity: "critical", Email: &monitoring.Email{
+			To: "owners@example.com", From: "platform@example.com", Server: "smtp.example.com:587", User: "platform",
+			Password: "smtp-password",
+		}},
+	}
+	args.Alerts.DeadManSwitch = &monitoring.DeadManSwitch{URL: "heartbeat-url"}
+	values := pulumi.StringMap{}
+	for _, name := range args.SecretNames() {
+		values[name] = pulumi.ToSecret(pulumi.String(secret)).(pulumi.StringOutput)
+	}
+	args.SecretValues = values
+	return args
+}
+
+// monitor declares the stack of the arguments, with an Ingress for Grafana.
+func monitor(t *testing.T, args monitoring.Args) *graph {
+	t.Helper()
+	g := &graph{resources: map[string]*node{}}
+	require.NoError(t, pulumi.RunErr(func(ctx *pulumi.Context) error {
+		stack, err := monitoring.New(ctx, "monitoring", &args)
+		if err != nil {
+			return err
+		}
+		_, err = stack.NewIngress(ctx, "grafana", &monitoring.IngressArgs{
+			Host: args.GrafanaHost, Class: pulumi.String("traefik"), TLSSecret: pulumi.String("grafana-tls"),
+		})
+		return err
+	}, pulumi.WithMocks(projectName, "test", g)))
+	return g
+}
+
+// chartValues are the values of a release, without marks of secrets.
+func chartValues(t *testing.T, g *graph, name string) map[string]any {
+	t.Helper()
+	return g.find(t, chartReleaseType, name).inputs["values"].Mappable().(map[string]any)
+}
+
+// inside walks down maps.
+func inside(t *testing.T, value any, keys ...string) any {
+	t.Helper()
+	for _, key := range keys {
+		require.Contains(t, value, key)
+		value = value.(map[string]any)[key]
+	}
+	return value
+}
+
+func TestMonitoringLeavesTheManagedControlPlaneAlone(t *testing.T) {
+	t.Parallel()
+	values := chartValues(t, monitor(t, monitored()), "monitoring")
+	for _, part := range []string{"kubeEtcd", "kubeControllerManager", "kubeScheduler", "kubeProxy"} {
+		require.Equal(t, false, inside(t, values, part, "enabled"), part)
+	}
+	for _, group := range []string{
+		"etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy",
+	} {
+		require.Equal(t, false, inside(t, values, "defaultRules", "rules", group), "its alerts would fire forever")
+	}
+}
+
+func TestPrometheusSelectsTheMonitorsOfAllComponents(t *testing.T) {
+	t.Parallel()
+	spec := inside(t, chartValues(t, monitor(t, monitored()), "monitoring"), "prometheus", "prometheusSpec")
+	for _, kind := range []string{"serviceMonitor", "podMonitor", "probe", "scrapeConfig", "rule"} {
+		require.Equal(t, false, inside(t, spec, kind+"SelectorNilUsesHelmValues"))
+	}
+}
+
+func TestTheHistoryFitsItsVolume(t *testing.T) {
+	t.Parallel()
+	args := monitored()
+	args.Storage = "20Gi"
+	spec := inside(t, chartValues(t, monitor(t, args), "monitoring"), "prometheus", "prometheusSpec")
+	require.Equal(t, "30d", inside(t, spec, "retention"))
+	require.Equal(t, "15360MiB", inside(t, spec, "retentionSize"), "three quarters of the volume")
+	claim := inside(t, spec, "storageSpec", "volumeClaimTemplate", "spec")
+	require.Equal(t, "platform-delete", inside(t, claim, "storageClassName"))
+	require.Equal(t, "20Gi", inside(t, claim, "resources", "requests", "storage"))
+	require.Equal(t, "Delete", inside(t, spec, "persistentVolumeClaimRetentionPolicy", "whenDeleted"), "or the volume goes on billing")
+}
+
+func TestGrafanaIsBehindALoginOfItsOwn(t *testing.T) {
+	t.Parallel()
+	g := monitor(t, monitored())
+	login := g.find(t, "kubernetes:core/v1:Secret", "monitoring-grafana").inputs
+	require.True(t, login["immutable"].BoolValue(), "a new password has to be a new Secret, so that Grafana restarts with it")
+	require.Equal(t, secret, plain(plain(login["stringData"]).ObjectValue()["admin-password"]).StringValue())
+	grafana := inside(t, chartValues(t, g, "monitoring"), "grafana")
+	require.Equal(t, "monitoring-grafana-1a2b3c4d", inside(t, grafana, "admin", "existingSecret"))
+	require.Equal(t, true, inside(t, grafana, "rbac", "namespaced"), "Grafana must not read the Secrets of the cluster")
+
+	ingress := g.find(t, "kubernetes:networking.k8s.io/v1:Ingress", "grafana").inputs["spec"].ObjectValue()
+	require.Equal(t, "traefik", ingress["ingressClassName"].StringValue())
+	require.Equal(t, "grafana-tls", ingress["tls"].ArrayValue()[0].ObjectValue()["secretName"].StringValue())
+}
+
+func TestNoSecretStandsInTheMonitoringsValues(t *testing.T) {
+	t.Parallel()
+	g := monitor(t, monitored())
+	for key, node := range g.resources {
+		if !strings.HasPrefix(key, "kubernetes:core/v1:Secret ") {
+			require.NotContains(t, resource.NewProperty(node.inputs).String(), secret, key)
+		}
+	}
+	receivers := g.find(t, "kubernetes:core/v1:Secret", "monitoring-receivers").inputs
+	require.ElementsMatch(t, []resource.PropertyKey{"slack-url", "pager-url", "smtp-password", "heartbeat-url"},
+		plain(receivers["stringData"]).ObjectValue().StableKeys())
+	require.True(t, g.waitsFor(chartReleaseType+" monitoring", "kubernetes:core/v1:Secret monitoring-receivers"))
+}
+
+func TestAlertsReachTheirReceivers(t *testing.T) {
+	t.Parallel()
+	alertmanager := inside(t, chartValues(t, monitor(t, monitored()), "monitoring"), "alertmanager")
+	require.Equal(t, []any{"alertmanager-receivers"}, inside(t, alertmanager, "alertmanagerSpec", "secrets"))
+	require.Equal(t, "null", inside(t, alertmanager, "config", "route", "receiver"))
+
+	matchers := map[string]any{}
+	for _, route := range inside(t, alertmanager, "config", "route", "routes").([]any) {
+		matchers[inside(t, route, "receiver").(string)] = inside(t, route, "matchers").([]any)[0]
+	}
+	require.Equal(t, map[string]any{
+		"dead-man-switch": `alertname = "Watchdog"`,
+		"ops":             `severity =~ "critical|warning"`,
+		"pager":           `severity =~ "critical"`,
+		"owners":          `severity =~ "critical"`,
+	}, matchers)
+
+	const folder = "/etc/alertmanager/secrets/alertmanager-receivers/"
+	receivers := map[string]map[string]any{}
+	for _, receiver := range inside(t, alertmanager, "config", "receivers").([]any) {
+		receivers[inside(t, receiver, "name").(string)] = receiver.(map[string]any)
+	}
+	for name, want := range map[string][3]string{
+		"dead-man-switch": {"webhook_configs", "url_file", "heartbeat-url"},
+		"ops":             {"slack_configs", "api_url_file", "slack-url"},
+		"pager":           {"webhook_configs", "url_file", "pager-url"},
+		"owners":          {"email_configs", "auth_password_file", "smtp-password"},
+	} {
+		way := inside(t, receivers[name], want[0]).([]any)[0]
+		require.Equal(t, folder+want[2], inside(t, way, want[1]), name)
+		require.Equal(t, name != "dead-man-switch", inside(t, way, "send_resolved"), name)
+	}
+}
+
+func TestTheDeadManSwitchIsCalledAsOftenAsConfigured(t *testing.T) {
+	t.Parallel()
+	args := monitored()
+	args.Alerts.DeadManSwitch.Interval = "10m"
+	route := inside(t, chartValues(t, monitor(t, args), "monitoring"), "alertmanager", "config", "route", "routes").([]any)[0]
+	require.Equal(t, "10m", inside(t, route, "repeat_interval"))
+}
+
+func TestWithoutReceiversNothingIsMounted(t *testing.T) {
+	t.Parallel()
+	args := monitored()
+	args.Alerts.Receivers, args.Alerts.DeadManSwitch = nil, nil
+	require.True(t, args.Alerts.Unrouted())
+	g := monitor(t, args)
+	require.NotContains(t, g.resources, "kubernetes:core/v1:Secret monitoring-receivers")
+	require.NotContains(t, inside(t, chartValues(t, g, "monitoring"), "alertmanager", "alertmanagerSpec"), "secrets")
+}
+
+func TestRulesComeAfterTheirCRDAndCarryTheLimits(t *testing.T) {
+	t.Parallel()
+	args := monitored()
+	args.Alerts.BackupAge = "2d"
+	g := monitor(t, args)
+	require.True(t, g.waitsFor(alertRulesType+" monitoring-rules", chartReleaseType+" monitoring"))
+	require.True(t, g.waitsFor(chartReleaseType+" monitoring", "kubernetes:networking.k8s.io/v1:NetworkPolicy monitoring-default-deny"))
+
+	limits := map[string]string{}
+	names := []string{}
+	for _, group := range g.find(t, alertRulesType, "monitoring-rules").inputs["spec"].ObjectValue()["groups"].ArrayValue() {
+		names = append(names, group.ObjectValue()["name"].StringValue())
+		for _, rule := range group.ObjectValue()["rules"].ArrayValue() {
+			if labels := rule.ObjectValue()["labels"].ObjectValue(); rule.ObjectValue()["record"].HasValue() {
+				limits[labels["backup"].StringValue()] = rule.ObjectValue()["expr"].StringValue()
+			}
+		}
+	}
+	require.Equal(t, map[string]string{"any": "vector(172800)", "full": "vector(691200)"}, limits)
+	require.ElementsMatch(t, []string{
+		"backups", "blind", "certificates", "certsync", "dns", "limits", "nodes", "origin", "postgres", "volumes", "workloads",
+	}, names)
+}
+
+func TestOnlyTheIngressControllerReachesGrafana(t *testing.T) {
+	t.Parallel()
+	policy := policySpec(t, monitor(t, monitored()), "monitoring-grafana")
+	require.Contains(t, policy, `kubernetes.io/metadata.name":"ingress"`)
+	require.Contains(t, policy, `3000`)
+}
+
+func policySpec(t *testing.T, g *graph, name string) string {
+	t.Helper()
+	text, err := json.Marshal(g.find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", name).inputs["spec"].Mappable())
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestOverridesOfTheUserAreMergedIntoTheMonitoringsValues(t *testing.T) {
+	t.Parallel()
+	args := monitored()
+	args.Values = map[string]any{"grafana": map[string]any{"replicas": 2}}
+	grafana := inside(t, chartValues(t, monitor(t, args), "monitoring"), "grafana")
+	require.InDelta(t, 2, inside(t, grafana, "replicas"), 0)
+	require.Contains(t, grafana, "admin")
+}
+
+func TestMetricsServerTrustsTheKubelets(t *testing.T) {
+	t.Parallel()
+	values := chartValues(t, monitor(t, monitored()), "monitoring-metrics-server")
+	require.Equal(t, []any{"--kubelet-insecure-tls"}, inside(t, values, "args"))
+}
+
+func TestFaultsOfMonitoring(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		edit func(*monitoring.Args)
+		want string
+	}{
+		"no retention": {func(a *monitoring.Args) { a.Retention = "0" },
+			`monitoring.retention: Invalid value: "0": must be a number of m, h, d, w or y`},
+		"retention of parts of a day": {func(a *monitoring.Args) { a.Retention = "1.5d" }, `monitoring.retention: Invalid value: "1.5d"`},
+		"volume too small": {func(a *monitoring.Args) { a.Storage = "5Gi" },
+			`monitoring.storage: Invalid value: "5Gi": must be 10Gi or more`},
+		"size without a unit that exists": {func(a *monitoring.Args) { a.Storage = "50GB" },
+			`monitoring.storage: Invalid value: "50GB": must be a quantity`},
+		"history larger than its volume": {func(a *monitoring.Args) { a.RetentionSize = "60Gi" },
+			`monitoring.retentionSize: Invalid value: "60Gi": must be`},
+		"history that leaves no room": {func(a *monitoring.Args) { a.RetentionSize = "49Gi" },
+			`90 % of storage`},
+		"no memory":   {func(a *monitoring.Args) { a.Resources.Memory = "0" }, `monitoring.resources.memory: Invalid value: "0"`},
+		"no login":    {func(a *monitoring.Args) { a.Grafana.User = "" }, `monitoring.grafana.user: Required value`},
+		"no password": {func(a *monitoring.Args) { a.Grafana.Password = "" }, `monitoring.grafana.password: Required value`},
+		"a secret that is no name": {func(a *monitoring.Args) { a.Alerts.Receivers[0].Slack.URL = "https://hooks.slack.com/x" },
+			`monitoring.alerts.receivers[0].slack.url: Invalid value`},
+		"a receiver with two ways": {func(a *monitoring.Args) { a.Alerts.Receivers[0].Webhook = &monitoring.Webhook{URL: "x"} },
+			`monitoring.alerts.receivers[0]: Invalid value: "ops": must have one of slack, webhook and email`},
+		"a receiver without a way": {func(a *monitoring.Args) { a.Alerts.Receivers[1].Webhook = nil },
+			`monitoring.alerts.receivers[1]: Invalid value: "pager": must have one of`},
+		"two receivers alike": {func(a *monitoring.Args) { a.Alerts.Receivers[1].Name = "ops" },
+			`monitoring.alerts.receivers[1].name: Duplicate value: "ops"`},
+		"a reserved name": {func(a *monitoring.Args) { a.Alerts.Receivers[0].Name = "null" },
+			`monitoring.alerts.receivers[0].name: Duplicate value: "null"`},
+		"an unknown severity": {func(a *monitoring.Args) { a.Alerts.Receivers[0].Severity = "info" },
+			`monitoring.alerts.receivers[0].severity: Unsupported value: "info": supported values: "warning", "critical"`},
+		"a mail server without a port": {func(a *monitoring.Args) { a.Alerts.Receivers[2].Email.Server = "smtp.example.com" },
+			`monitoring.alerts.receivers[2].email.server: Invalid value: "smtp.example.com": must be a host and a port`},
+		"a heartbeat without an address": {func(a *monitoring.Args) { a.Alerts.DeadManSwitch.URL = "" },
+			`monitoring.alerts.deadManSwitch.url: Required value`},
+		"a heartbeat every second": {func(a *monitoring.Args) { a.Alerts.DeadManSwitch.Interval = "1s" },
+			`monitoring.alerts.deadManSwitch.interval: Invalid value: "1s"`},
+		"an age that does not parse": {func(a *monitoring.Args) { a.Alerts.BackupAge = "a day" },
+			`monitoring.alerts.backupAge: Invalid value: "a day"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := monitored()
+			test.edit(&args)
+			faults := args.Validate(field.NewPath("monitoring"))
+			require.Len(t, faults, 1)
+			require.Contains(t, faults[0].Error(), test.want)
+		})
+	}
+	args := monitored()
+	require.Empty(t, args.Validate(nil))
+	require.Equal(t, []string{"grafana-password", "heartbeat-url", "pager-url", "slack-url", "smtp-password"}, args.SecretNames())
+}
+
+const rulesDir = "../components/monitoring/rules"
+
+// promtool runs Prometheus' own tool over files.
+func promtool(t *testing.T, arguments ...string) string {
+	t.Helper()
+	tool, err := filepath.Abs("../.bin/promtool")
+	require.NoError(t, err)
+	if _, err := os.Stat(tool); err != nil {
+		t.Skip("alert rules are not tested: .bin/promtool is not there; run: make .bin/promtool")
+	}
+	out, err := exec.Command(tool, arguments...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
+func globRules(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(rulesDir, pattern))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	return files
+}
+
+func TestAlertRulesFireWhenTheyShould(t *testing.T) {
+	t.Parallel()
+	promtool(t, append([]string{"check", "rules", "--lint-fatal"}, globRules(t, "*.yaml")...)...)
+	promtool(t, append([]string{"test", "rules"}, globRules(t, "tests/*.yaml")...)...)
+}
+
+// firing finds the alert that an expectation of a test file is about.
+var firing = regexp.MustCompile(`ALERTS\{alertname="(\w+)", alertstate="firing"\}`)
+
+func TestEveryAlertIsTestedBothWaysAndExplainsItself(t *testing.T) {
+	t.Parallel()
+	fires, staysQuiet := map[string]bool{}, map[string]bool{}
+	for _, name := range globRules(t, "tests/*.yaml") {
+		var file struct {
+			Tests []struct {
+				Expectations []struct {
+					Expr    string
+					Samples []any `yaml:"exp_samples"`
+				} `yaml:"promql_expr_test"`
+			}
+		}
+		readRuleFile(t, name, &file)
+		for _, test := range file.Tests {
+			for _, expectation := range test.Expectations {
+				found := firing.FindStringSubmatch(expectation.Expr)
+				require.NotNil(t, found, "%s: %s", name, expectation.Expr)
+				if len(expectation.Samples) > 0 {
+					fires[found[1]] = true
+				} else {
+					staysQuiet[found[1]] = true
+				}
+			}
+		}
+	}
+	for _, name := range globRules(t, "*.yaml") {
+		var file struct {
+			Groups []struct {
+				Rules []struct {
+					Alert               string
+					For                 string
+					Labels, Annotations map[string]string
+				}
+			}
+		}
+		readRuleFile(t, name, &file)
+		require.Len(t, file.Groups, 1, name)
+		for _, rule := range file.Groups[0].Rules {
+			require.True(t, fires[rule.Alert], "%s: %s has no test in which it fires", name, rule.Alert)
+			require.True(t, staysQuiet[rule.Alert], "%s: %s has no test in which it stays quiet", name, rule.Alert)
+			require.Contains(t, []string{"warning", "critical"}, rule.Labels["severity"], rule.Alert)
+			require.NotEmpty(t, rule.For, "%s: one bad moment is no reason to wake somebody", rule.Alert)
+			for _, annotation := range []string{"summary", "description", "runbook"} {
+				require.NotEmpty(t, rule.Annotations[annotation], "%s: %s", rule.Alert, annotation)
+			}
+		}
+	}
+}
+
+func readRuleFile(t *testing.T, name string, into any) {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(content, into), name)
+}
