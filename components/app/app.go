@@ -1,15 +1,16 @@
 // Package app declares a web application: a Deployment that never drops below its replicas, with the Service, the Ingress,
-// the PodDisruptionBudget and the Secret that belong to it.
+// the PodDisruptionBudget, the autoscaler, the Secrets and the scheduled jobs that belong to it.
 package app
 
 import (
 	"fmt"
 
+	autoscalingv2 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/autoscaling/v2"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/kube"
 )
@@ -18,53 +19,111 @@ import (
 type App struct {
 	pulumi.ResourceState
 
+	// Name is that of the Deployment.
+	Name pulumi.StringOutput `pulumi:"name"`
 	// ServiceName is the Service in front of the replicas, on port 80.
 	ServiceName pulumi.StringOutput `pulumi:"serviceName"`
+	// PullSecret is the Secret with the credentials of the image's registry; nil for a public image.
+	PullSecret pulumi.StringInput
 }
 
-// portName ties probes, Service and Ingress to the container's port.
-const portName = "http"
+const (
+	// portName ties probes, Service and Ingress to the container's port.
+	portName = "http"
+	// metricsPortName is that of a port that serves nothing but metrics.
+	metricsPortName = "metrics"
+	// defaultCPUPercent is the use of CPU that replicas are added at, in percent of what is reserved.
+	defaultCPUPercent = 70
+)
 
 // New declares an application.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*App, error) {
-	if faults := args.Validate(nil); len(faults) > 0 {
+	faults := append(args.Validate(nil), args.checkInputs()...)
+	if len(faults) > 0 {
 		return nil, fmt.Errorf("app: %w", faults.ToAggregate())
 	}
 	a := &App{}
 	if err := ctx.RegisterComponentResource("lke-platform:app:App", name, a, opts...); err != nil {
 		return nil, fmt.Errorf("app: %w", err)
 	}
-	secret, err := a.newSecret(ctx, name, args)
+	secrets, err := a.newSecrets(ctx, name, args)
 	if err != nil {
-		return nil, fmt.Errorf("app: declaring the Secret: %w", err)
+		return nil, fmt.Errorf("app: declaring the Secrets: %w", err)
 	}
-	if err := a.newDeployment(ctx, name, args, secret); err != nil {
+	deployment, err := a.newDeployment(ctx, name, args, secrets)
+	if err != nil {
 		return nil, fmt.Errorf("app: declaring the Deployment: %w", err)
+	}
+	a.Name = deployment.Metadata.Name().Elem()
+	if err := a.newAutoscaler(ctx, name, args); err != nil {
+		return nil, fmt.Errorf("app: declaring the autoscaler: %w", err)
 	}
 	if err := a.newDisruptionBudget(ctx, name, args); err != nil {
 		return nil, fmt.Errorf("app: declaring the PodDisruptionBudget: %w", err)
 	}
-	service, err := a.newService(ctx, name, args)
-	if err != nil {
+	if err := a.newService(ctx, name, args); err != nil {
 		return nil, fmt.Errorf("app: declaring the Service: %w", err)
 	}
-	a.ServiceName = service.Metadata.Name().Elem()
 	if err := a.newIngress(ctx, name, args); err != nil {
 		return nil, fmt.Errorf("app: declaring the Ingress: %w", err)
 	}
-	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{"serviceName": a.ServiceName})
+	if err := a.newMonitor(ctx, name, args, secrets); err != nil {
+		return nil, fmt.Errorf("app: declaring the ServiceMonitor: %w", err)
+	}
+	for _, job := range args.Jobs {
+		if err := a.newJob(ctx, name, args, job, secrets); err != nil {
+			return nil, fmt.Errorf("app: declaring job %s: %w", job.Name, err)
+		}
+	}
+	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{"name": a.Name, "serviceName": a.ServiceName})
 }
 
-// newSecret holds the secret environment. It is immutable and named by the engine, so that a changed value is a new Secret,
-// which rolls the Deployment.
-func (a *App) newSecret(ctx *pulumi.Context, name string, args *Args) (*corev1.Secret, error) {
-	metadata := args.metadata()
-	metadata.Name = nil
-	return corev1.NewSecret(ctx, name, &corev1.SecretArgs{
-		Metadata:   metadata,
-		Immutable:  pulumi.Bool(true),
-		StringData: args.SecretValues,
+// checkInputs refuses what configuration asks for and the caller has not given.
+func (a *Args) checkInputs() field.ErrorList {
+	var faults field.ErrorList
+	if a.Registry != nil && a.RegistryPassword == nil {
+		faults = append(faults, field.Required(field.NewPath("registry", "password"), "has no value"))
+	}
+	if len(a.Media) > 0 && a.Bucket == nil {
+		faults = append(faults, field.Required(field.NewPath("media"), "there is no bucket"))
+	}
+	for i, host := range a.Hosts {
+		if _, found := a.certificateFor(host); !found && a.Certificates != nil {
+			faults = append(faults, field.Invalid(field.NewPath("hosts").Index(i), host, "no certificate is valid for it"))
+		}
+	}
+	return faults
+}
+
+// newAutoscaler adds replicas under load.
+func (a *App) newAutoscaler(ctx *pulumi.Context, name string, args *Args) error {
+	if args.Autoscale == nil {
+		return nil
+	}
+	percent := args.Autoscale.CPUPercent
+	if percent == 0 {
+		percent = defaultCPUPercent
+	}
+	_, err := autoscalingv2.NewHorizontalPodAutoscaler(ctx, name, &autoscalingv2.HorizontalPodAutoscalerArgs{
+		Metadata: args.metadata(),
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpecArgs{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReferenceArgs{
+				ApiVersion: pulumi.String("apps/v1"), Kind: pulumi.String("Deployment"), Name: a.Name,
+			},
+			MinReplicas: pulumi.Int(args.Replicas),
+			MaxReplicas: pulumi.Int(args.Autoscale.Max),
+			Metrics: autoscalingv2.MetricSpecArray{autoscalingv2.MetricSpecArgs{
+				Type: pulumi.String("Resource"),
+				Resource: autoscalingv2.ResourceMetricSourceArgs{
+					Name: pulumi.String("cpu"),
+					Target: autoscalingv2.MetricTargetArgs{
+						Type: pulumi.String("Utilization"), AverageUtilization: pulumi.Int(percent),
+					},
+				},
+			}},
+		},
 	}, pulumi.Parent(a))
+	return err
 }
 
 func (a *App) newDisruptionBudget(ctx *pulumi.Context, name string, args *Args) error {
@@ -81,44 +140,63 @@ func (a *App) newDisruptionBudget(ctx *pulumi.Context, name string, args *Args) 
 	return err
 }
 
-func (a *App) newService(ctx *pulumi.Context, name string, args *Args) (*corev1.Service, error) {
-	return corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: args.metadata(),
-		Spec: corev1.ServiceSpecArgs{
-			Type:     pulumi.String("ClusterIP"),
-			Selector: kube.SelectorLabels(args.Name),
-			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
-				Name: pulumi.String(portName), Port: pulumi.Int(80), TargetPort: pulumi.String(portName),
-			}},
-		},
-	}, pulumi.Parent(a))
-}
-
-func (a *App) newIngress(ctx *pulumi.Context, name string, args *Args) error {
-	metadata := args.metadata()
-	// The Ingress only asks for routing: nothing in the graph reads an address from it.
-	metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
-	rules := networkingv1.IngressRuleArray{}
-	for _, host := range args.Hosts {
-		rules = append(rules, networkingv1.IngressRuleArgs{
-			Host: pulumi.String(host),
-			Http: networkingv1.HTTPIngressRuleValueArgs{Paths: networkingv1.HTTPIngressPathArray{
-				networkingv1.HTTPIngressPathArgs{
-					Path:     pulumi.String("/"),
-					PathType: pulumi.String("Prefix"),
-					Backend: networkingv1.IngressBackendArgs{Service: networkingv1.IngressServiceBackendArgs{
-						Name: a.ServiceName,
-						Port: networkingv1.ServiceBackendPortArgs{Name: pulumi.String(portName)},
-					}},
-				},
-			}},
+func (a *App) newService(ctx *pulumi.Context, name string, args *Args) error {
+	ports := corev1.ServicePortArray{corev1.ServicePortArgs{
+		Name: pulumi.String(portName), Port: pulumi.Int(80), TargetPort: pulumi.String(portName),
+	}}
+	if args.metricsPortName() == metricsPortName {
+		ports = append(ports, corev1.ServicePortArgs{
+			Name: pulumi.String(metricsPortName), Port: pulumi.Int(args.Metrics.Port), TargetPort: pulumi.String(metricsPortName),
 		})
 	}
-	_, err := networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
-		Metadata: metadata,
-		Spec:     networkingv1.IngressSpecArgs{IngressClassName: args.IngressClass, Rules: rules},
+	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
+		Metadata: args.metadata(),
+		Spec: corev1.ServiceSpecArgs{
+			Type: pulumi.String("ClusterIP"), Selector: kube.SelectorLabels(args.Name), Ports: ports,
+		},
 	}, pulumi.Parent(a))
-	return err
+	if err != nil {
+		return err
+	}
+	a.ServiceName = service.Metadata.Name().Elem()
+	return nil
+}
+
+// newMonitor has Prometheus collect the application's metrics.
+func (a *App) newMonitor(ctx *pulumi.Context, name string, args *Args, secrets *secrets) error {
+	if args.Metrics == nil {
+		return nil
+	}
+	endpoint := pulumi.Map{"port": pulumi.String(args.metricsPortName()), "path": pulumi.String(args.metricsPath())}
+	if args.Metrics.Token != "" {
+		endpoint["authorization"] = pulumi.Map{"credentials": pulumi.Map{
+			"name": secrets.environment.Metadata.Name(), "key": pulumi.String(args.Metrics.Token),
+		}}
+	}
+	return kube.NewServiceMonitor(ctx, name, args.metadata(), kube.SelectorLabels(args.Name), endpoint, pulumi.Parent(a))
+}
+
+func (a *Args) metricsPath() string {
+	if a.Metrics.Path == "" {
+		return "/metrics"
+	}
+	return a.Metrics.Path
+}
+
+// metricsPortName is the port that answers with metrics; portName where that is the one that serves visitors.
+func (a *Args) metricsPortName() string {
+	if a.Metrics == nil || a.Metrics.Port == 0 || a.Metrics.Port == a.Port {
+		return portName
+	}
+	return metricsPortName
+}
+
+// leave are the properties of the Deployment that belong to others: to what delivers new versions, and to the autoscaler.
+func (a *Args) leave() []string {
+	if a.Autoscale == nil {
+		return a.Leave
+	}
+	return append([]string{"spec.replicas"}, a.Leave...)
 }
 
 // metadata is that of every object of the application.

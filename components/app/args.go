@@ -4,13 +4,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/distribution/reference"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"lke-platform/components/internal/check"
 )
 
 // Args describes a web application.
@@ -19,29 +14,74 @@ type Args struct {
 	Name string `json:"name"`
 	// Image is the container image, with a tag or a digest.
 	Image string `json:"image"`
+	// Registry is the account that pulls the image; nil for a public image.
+	Registry *Registry `json:"registry"`
 	// Port is where the application listens. Default 4000.
 	Port int `json:"port"`
-	// Replicas is how many run at the same time, also while a new version rolls out. Default 2.
+	// Replicas is how many run at the same time, also while a new version rolls out; with Autoscale, the least that run.
+	// Default 2.
 	Replicas int `json:"replicas"`
+	// Autoscale adds replicas under load; nil keeps to Replicas.
+	Autoscale *Autoscale `json:"autoscale"`
 	// User is the numeric user that the container runs as; root (0) is refused. Default 1000.
 	User int `json:"user"`
-	// Resources is what each replica gets.
+	// Resources is what each replica, and each run of a job, gets.
 	Resources Resources `json:"resources"`
 	// Health is how Kubernetes asks a replica whether it is well.
 	Health Health `json:"health"`
+	// Metrics is where Prometheus finds the application's metrics; nil where it has none.
+	Metrics *Metrics `json:"metrics"`
 	// Hosts are the names that the application answers to.
 	Hosts []string `json:"hosts"`
 	// Env is the plain environment.
 	Env map[string]string `json:"env"`
 	// Secrets is the secret environment: the name of a secret of the stack by environment variable.
 	Secrets map[string]string `json:"secrets"`
+	// Database is the environment that describes the database: the key of the operator's Secret by environment variable.
+	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
+	Database map[string]string `json:"database"`
+	// Media is the environment that describes the media bucket: bucket, region, endpoint, accessKey or secretKey by
+	// environment variable.
+	Media map[string]string `json:"media"`
+	// Jobs run besides the replicas, on a schedule.
+	Jobs []Job `json:"jobs"`
 
 	// Namespace is where the application runs.
 	Namespace pulumi.StringInput `json:"-"`
 	// IngressClass is the class of the controller that serves Hosts.
 	IngressClass pulumi.StringInput `json:"-"`
+	// Certificates are the Secrets in Namespace that hold certificates: their names, each by the domain that it is valid for,
+	// together with all names right below. Nil leaves TLS to the ingress controller.
+	Certificates pulumi.StringMap `json:"-"`
 	// SecretValues holds a value for every entry of Secrets, by environment variable.
-	SecretValues pulumi.StringMapInput `json:"-"`
+	SecretValues pulumi.StringMap `json:"-"`
+	// RegistryPassword is the password of Registry.
+	RegistryPassword pulumi.StringInput `json:"-"`
+	// DatabaseSecret is the name of the Secret in Namespace that the Postgres operator writes; nil for no database.
+	DatabaseSecret pulumi.StringInput `json:"-"`
+	// Bucket is the bucket that Media describes.
+	Bucket *Bucket `json:"-"`
+	// Annotations of the Deployment, for what delivers new versions to it.
+	Annotations map[string]string `json:"-"`
+	// Leave are the properties of the Deployment that belong to what delivers new versions to it.
+	Leave []string `json:"-"`
+}
+
+// Registry is an account of a container registry, that of Image.
+type Registry struct {
+	// Username of the account.
+	Username string `json:"username"`
+	// Password is the name of the stack's secret that holds the password or the access token.
+	Password string `json:"password"`
+}
+
+// Autoscale says how many replicas run at most, and when.
+// Upstream: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/
+type Autoscale struct {
+	// Max is how many replicas run at most.
+	Max int `json:"max"`
+	// CPUPercent is the use of CPU that replicas are added at, in percent of Resources.CPU. Default 70.
+	CPUPercent int `json:"cpuPercent"`
 }
 
 // Resources of one replica. Memory is reserved and limited; CPU is reserved only, since a limit slows a replica down
@@ -61,6 +101,43 @@ type Health struct {
 	Host string `json:"host"`
 }
 
+// Metrics is an HTTP request that answers in Prometheus' text format.
+type Metrics struct {
+	// Path of the request. Default /metrics.
+	Path string `json:"path"`
+	// Port where the application answers it. Default: the port that serves visitors, who can then ask too.
+	Port int `json:"port"`
+	// Token is the variable of the secret environment that holds the bearer token which the application asks for.
+	Token string `json:"token"`
+}
+
+// Job runs a command in the application's image, with the application's environment.
+// Upstream: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/
+type Job struct {
+	// Name of the job, unique in the application.
+	Name string `json:"name"`
+	// Schedule is when it runs, in cron's five fields.
+	Schedule string `json:"schedule"`
+	// TimeZone of the schedule. Default Etc/UTC.
+	TimeZone string `json:"timeZone"`
+	// Command and its arguments.
+	Command []string `json:"command"`
+	// Timeout is how long a run may take. Default 1h.
+	Timeout string `json:"timeout"`
+}
+
+// Bucket is a bucket of an S3-compatible object storage.
+type Bucket struct {
+	// Name of the bucket.
+	Name pulumi.StringInput
+	// Region of the bucket.
+	Region pulumi.StringInput
+	// Endpoint is the host that serves the bucket's region.
+	Endpoint pulumi.StringInput
+	// AccessKey and SecretKey may read and write the bucket.
+	AccessKey, SecretKey pulumi.StringInput
+}
+
 // Defaults are the arguments where nothing else is said.
 func Defaults() Args {
 	return Args{
@@ -69,70 +146,17 @@ func Defaults() Args {
 		User:      1000,
 		Resources: Resources{CPU: "250m", Memory: "512Mi"},
 		Health:    Health{Path: "/health"},
+		Database: map[string]string{
+			"DB_HOST": "pgbouncer-host", "DB_NAME": "dbname", "DB_USER": "user", "DB_PASS": "password",
+		},
 	}
-}
-
-// Validate returns every fault of the arguments, with its path.
-func (a *Args) Validate(path *field.Path) field.ErrorList {
-	faults := check.Name(path.Child("name"), a.Name)
-	faults = append(faults, validateImage(path.Child("image"), a.Image)...)
-	faults = append(faults, check.Between(path.Child("port"), a.Port, 1, 65535)...)
-	faults = append(faults, check.Between(path.Child("replicas"), a.Replicas, 1, 100)...)
-	faults = append(faults, check.Between(path.Child("user"), a.User, 1, 65535)...)
-	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
-	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
-	faults = append(faults, check.URLPath(path.Child("health", "path"), a.Health.Path)...)
-	faults = append(faults, check.Domains(path.Child("hosts"), a.Hosts)...)
-	return append(faults, a.validateEnvironment(path)...)
-}
-
-func (a *Args) validateEnvironment(path *field.Path) field.ErrorList {
-	var faults field.ErrorList
-	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
-		faults = append(faults, validateVariable(path.Child("env").Key(name), name)...)
-	}
-	for _, name := range slices.Sorted(maps.Keys(a.Secrets)) {
-		faults = append(faults, validateVariable(path.Child("secrets").Key(name), name)...)
-		if _, twice := a.Env[name]; twice {
-			faults = append(faults, field.Forbidden(path.Child("env").Key(name), "stands in secrets too"))
-		}
-	}
-	return faults
-}
-
-func validateVariable(path *field.Path, name string) field.ErrorList {
-	var faults field.ErrorList
-	for _, reason := range validation.IsEnvVarName(name) {
-		faults = append(faults, field.Invalid(path, name, reason))
-	}
-	return faults
-}
-
-func validateImage(path *field.Path, image string) field.ErrorList {
-	if image == "" {
-		return field.ErrorList{field.Required(path, "must name a container image")}
-	}
-	if _, err := reference.ParseNormalizedNamed(image); err != nil {
-		return field.ErrorList{field.Invalid(path, image, err.Error())}
-	}
-	return nil
-}
-
-// MutableImage says whether the image can change under the same name: it has neither a digest nor a tag other than
-// latest.
-func (a *Args) MutableImage() bool {
-	named, err := reference.ParseNormalizedNamed(a.Image)
-	if err != nil {
-		return false // Validate's to report
-	}
-	if _, pinned := named.(reference.Digested); pinned {
-		return false
-	}
-	tagged, ok := reference.TagNameOnly(named).(reference.Tagged)
-	return ok && tagged.Tag() == "latest"
 }
 
 // SecretNames are the secrets of the stack that the application uses, each once and sorted.
 func (a *Args) SecretNames() []string {
-	return sets.List(sets.New(slices.Collect(maps.Values(a.Secrets))...))
+	names := sets.New(slices.Collect(maps.Values(a.Secrets))...)
+	if a.Registry != nil {
+		names.Insert(a.Registry.Password)
+	}
+	return sets.List(names)
 }

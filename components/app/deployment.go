@@ -1,9 +1,6 @@
 package app
 
 import (
-	"maps"
-	"slices"
-
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -24,9 +21,14 @@ const (
 	stopLimit = 60
 )
 
-func (a *App) newDeployment(ctx *pulumi.Context, name string, args *Args, secret *corev1.Secret) error {
-	_, err := appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
-		Metadata: args.metadata(),
+// newDeployment starts with the replicas asked for; with an autoscaler, their number is the autoscaler's from then on.
+func (a *App) newDeployment(ctx *pulumi.Context, name string, args *Args, secrets *secrets) (*appsv1.Deployment, error) {
+	metadata := args.metadata()
+	if len(args.Annotations) > 0 {
+		metadata.Annotations = pulumi.ToStringMap(args.Annotations)
+	}
+	return appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
+		Metadata: metadata,
 		Spec: appsv1.DeploymentSpecArgs{
 			Replicas:             pulumi.Int(args.Replicas),
 			RevisionHistoryLimit: pulumi.Int(3),
@@ -40,18 +42,42 @@ func (a *App) newDeployment(ctx *pulumi.Context, name string, args *Args, secret
 			},
 			Template: corev1.PodTemplateSpecArgs{
 				Metadata: &metav1.ObjectMetaArgs{Labels: args.metadata().Labels},
-				Spec:     args.podSpec(secret),
+				Spec:     args.replica(secrets),
 			},
 		},
-	}, pulumi.Parent(a))
-	return err
+	}, pulumi.Parent(a), pulumi.IgnoreChanges(args.leave()))
 }
 
-func (a *Args) podSpec(secret *corev1.Secret) *corev1.PodSpecArgs {
-	return &corev1.PodSpecArgs{
-		AutomountServiceAccountToken:  pulumi.Bool(false),
-		TerminationGracePeriodSeconds: pulumi.Int(stopLimit),
-		Containers:                    corev1.ContainerArray{a.container(secret)},
+// replica is a pod that serves visitors.
+func (a *Args) replica(secrets *secrets) *corev1.PodSpecArgs {
+	container := a.container(secrets)
+	container.Ports = a.ports()
+	container.StartupProbe = a.probe(startLimit / probePeriod)
+	container.ReadinessProbe = a.probe(2)
+	// A restart is for a replica that hangs, not for one that is busy: it takes longer than to be taken out of service.
+	container.LivenessProbe = a.probe(6)
+	container.Lifecycle = corev1.LifecycleArgs{PreStop: corev1.LifecycleHandlerArgs{
+		Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
+	}}
+	pod := a.pod(secrets, container)
+	pod.PriorityClassName = pulumi.String(kube.PriorityApp)
+	pod.TerminationGracePeriodSeconds = pulumi.Int(stopLimit)
+	// Replicas stand on different nodes where there is room, each version counted for itself.
+	pod.TopologySpreadConstraints = corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
+		MaxSkew:           pulumi.Int(1),
+		TopologyKey:       pulumi.String("kubernetes.io/hostname"),
+		WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
+		LabelSelector:     a.selector(),
+		MatchLabelKeys:    pulumi.ToStringArray([]string{"pod-template-hash"}),
+	}}
+	return pod
+}
+
+// pod is what replicas and jobs have in common.
+func (a *Args) pod(secrets *secrets, container *corev1.ContainerArgs) *corev1.PodSpecArgs {
+	pod := &corev1.PodSpecArgs{
+		AutomountServiceAccountToken: pulumi.Bool(false),
+		Containers:                   corev1.ContainerArray{container},
 		SecurityContext: corev1.PodSecurityContextArgs{
 			RunAsNonRoot:   pulumi.Bool(true),
 			RunAsUser:      pulumi.Int(a.User),
@@ -59,40 +85,30 @@ func (a *Args) podSpec(secret *corev1.Secret) *corev1.PodSpecArgs {
 			FsGroup:        pulumi.Int(a.User),
 			SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
 		},
-		// Replicas stand on different nodes where there is room, each version counted for itself.
-		TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
-			MaxSkew:           pulumi.Int(1),
-			TopologyKey:       pulumi.String("kubernetes.io/hostname"),
-			WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
-			LabelSelector:     a.selector(),
-			MatchLabelKeys:    pulumi.ToStringArray([]string{"pod-template-hash"}),
-		}},
 		Tolerations: kube.Tolerations(),
 	}
+	if secrets.registry != nil {
+		pod.ImagePullSecrets = corev1.LocalObjectReferenceArray{corev1.LocalObjectReferenceArgs{
+			Name: secrets.registry.Metadata.Name(),
+		}}
+	}
+	return pod
 }
 
-func (a *Args) container(secret *corev1.Secret) *corev1.ContainerArgs {
+// container is what replicas and jobs have in common.
+func (a *Args) container(secrets *secrets) *corev1.ContainerArgs {
 	return &corev1.ContainerArgs{
-		Name:  pulumi.String(a.Name),
-		Image: pulumi.String(a.Image),
-		Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
-			Name: pulumi.String(portName), ContainerPort: pulumi.Int(a.Port),
-		}},
-		Env: a.environment(),
+		Name:            pulumi.String(a.Name),
+		Image:           pulumi.String(a.imageName()),
+		ImagePullPolicy: pulumi.String(a.pullPolicy()),
+		Env:             a.environment(),
 		EnvFrom: corev1.EnvFromSourceArray{corev1.EnvFromSourceArgs{
-			SecretRef: corev1.SecretEnvSourceArgs{Name: secret.Metadata.Name()},
+			SecretRef: corev1.SecretEnvSourceArgs{Name: secrets.environment.Metadata.Name()},
 		}},
 		Resources: corev1.ResourceRequirementsArgs{
 			Requests: pulumi.ToStringMap(map[string]string{"cpu": a.Resources.CPU, "memory": a.Resources.Memory}),
 			Limits:   pulumi.ToStringMap(map[string]string{"memory": a.Resources.Memory}),
 		},
-		StartupProbe:   a.probe(startLimit / probePeriod),
-		ReadinessProbe: a.probe(2),
-		// A restart is for a replica that hangs, not for one that is busy: it takes longer than to be taken out of service.
-		LivenessProbe: a.probe(6),
-		Lifecycle: corev1.LifecycleArgs{PreStop: corev1.LifecycleHandlerArgs{
-			Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
-		}},
 		SecurityContext: corev1.SecurityContextArgs{
 			AllowPrivilegeEscalation: pulumi.Bool(false),
 			Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
@@ -100,12 +116,16 @@ func (a *Args) container(secret *corev1.Secret) *corev1.ContainerArgs {
 	}
 }
 
-func (a *Args) environment() corev1.EnvVarArray {
-	variables := corev1.EnvVarArray{}
-	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
-		variables = append(variables, corev1.EnvVarArgs{Name: pulumi.String(name), Value: pulumi.String(a.Env[name])})
+func (a *Args) ports() corev1.ContainerPortArray {
+	ports := corev1.ContainerPortArray{corev1.ContainerPortArgs{
+		Name: pulumi.String(portName), ContainerPort: pulumi.Int(a.Port),
+	}}
+	if a.metricsPortName() == metricsPortName {
+		ports = append(ports, corev1.ContainerPortArgs{
+			Name: pulumi.String(metricsPortName), ContainerPort: pulumi.Int(a.Metrics.Port),
+		})
 	}
-	return variables
+	return ports
 }
 
 func (a *Args) probe(failures int) *corev1.ProbeArgs {

@@ -1,0 +1,104 @@
+package app
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// secrets are the application's Secrets. They are immutable and named by the engine, so that a changed value is a new Secret,
+// which rolls the Deployment.
+type secrets struct {
+	environment *corev1.Secret
+	// registry is nil for a public image.
+	registry *corev1.Secret
+}
+
+func (a *App) newSecrets(ctx *pulumi.Context, name string, args *Args) (*secrets, error) {
+	s := &secrets{}
+	var err error
+	s.environment, err = a.newSecret(ctx, name, args, "Opaque", args.secretEnvironment())
+	if err != nil || args.Registry == nil {
+		return s, err
+	}
+	s.registry, err = a.newSecret(ctx, name+"-registry", args, "kubernetes.io/dockerconfigjson", pulumi.StringMap{
+		".dockerconfigjson": args.registryCredentials(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.PullSecret = s.registry.Metadata.Name().Elem()
+	return s, nil
+}
+
+func (a *App) newSecret(
+	ctx *pulumi.Context, name string, args *Args, kind string, data pulumi.StringMap,
+) (*corev1.Secret, error) {
+	metadata := args.metadata()
+	metadata.Name = nil
+	return corev1.NewSecret(ctx, name, &corev1.SecretArgs{
+		Metadata: metadata, Immutable: pulumi.Bool(true), Type: pulumi.String(kind), StringData: data,
+	}, pulumi.Parent(a))
+}
+
+func (a *Args) secretEnvironment() pulumi.StringMap {
+	values := maps.Clone(a.SecretValues)
+	if values == nil {
+		values = pulumi.StringMap{}
+	}
+	for name, property := range a.Media {
+		switch property {
+		case bucketAccessKey:
+			values[name] = a.Bucket.AccessKey
+		case bucketSecretKey:
+			values[name] = a.Bucket.SecretKey
+		}
+	}
+	return values
+}
+
+// registryCredentials is a file of credentials in Docker's form.
+func (a *Args) registryCredentials() pulumi.StringOutput {
+	registry, username := a.registryKey(), a.Registry.Username
+	return pulumi.ToSecret(a.RegistryPassword.ToStringOutput().ApplyT(func(password string) (string, error) {
+		text, err := json.Marshal(map[string]any{"auths": map[string]any{
+			registry: map[string]string{"username": username, "password": password},
+		}})
+		return string(text), err
+	})).(pulumi.StringOutput)
+}
+
+// environment is all of the environment that is no secret of the stack.
+func (a *Args) environment() corev1.EnvVarArray {
+	variables := map[string]corev1.EnvVarArgs{}
+	for name, value := range a.Env {
+		variables[name] = corev1.EnvVarArgs{Value: pulumi.String(value)}
+	}
+	for name, property := range a.Media {
+		switch property {
+		case bucketName:
+			variables[name] = corev1.EnvVarArgs{Value: a.Bucket.Name.ToStringOutput()}
+		case bucketRegion:
+			variables[name] = corev1.EnvVarArgs{Value: a.Bucket.Region.ToStringOutput()}
+		case bucketEndpoint:
+			variables[name] = corev1.EnvVarArgs{Value: a.Bucket.Endpoint.ToStringOutput()}
+		}
+	}
+	if a.DatabaseSecret != nil {
+		for name, key := range a.Database {
+			variables[name] = corev1.EnvVarArgs{ValueFrom: corev1.EnvVarSourceArgs{
+				SecretKeyRef: corev1.SecretKeySelectorArgs{Name: a.DatabaseSecret.ToStringOutput(), Key: pulumi.String(key)},
+			}}
+		}
+	}
+	var list corev1.EnvVarArray
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		variable := variables[name]
+		variable.Name = pulumi.String(name)
+		list = append(list, variable)
+	}
+	return list
+}
