@@ -11,11 +11,19 @@ import (
 	resourceconfig "github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/app"
 	"lke-platform/components/cdn"
+	"lke-platform/components/certificates"
+	"lke-platform/components/delivery"
+	"lke-platform/components/dns"
+	"lke-platform/components/ingress"
 	"lke-platform/components/lke"
+	"lke-platform/components/monitoring"
+	"lke-platform/components/objectstorage"
+	"lke-platform/components/postgres"
 )
 
 // Config is the configuration of a stack. Each key of the stack file is one component's arguments.
@@ -24,10 +32,50 @@ type Config struct {
 	Protect bool `json:"protect"`
 	// Cluster is the Kubernetes cluster and its nodes.
 	Cluster lke.Args `json:"cluster"`
+	// Domains are the zones, the platform's own first.
+	Domains dns.Args `json:"domains"`
+	// Certificates says who issues them.
+	Certificates certificates.Args `json:"certificates"`
+	// Ingress is the way into the cluster.
+	Ingress ingress.Args `json:"ingress"`
+	// Storage is where the buckets are.
+	Storage objectstorage.Args `json:"storage"`
+	// Postgres is the database.
+	Postgres postgres.Args `json:"postgres"`
+	// Monitoring is metrics, dashboards and alerts.
+	Monitoring monitoring.Args `json:"monitoring"`
+	// Delivery says how new versions of the app arrive.
+	Delivery delivery.Args `json:"delivery"`
 	// App is the web application.
 	App app.Args `json:"app"`
 	// CDN is the Fastly service.
 	CDN cdn.Args `json:"cdn"`
+}
+
+// defaults are the configuration where nothing else is said.
+func defaults() *Config {
+	return &Config{
+		Certificates: certificates.Defaults(),
+		Ingress:      ingress.Defaults(),
+		Postgres:     postgres.Defaults(),
+		Monitoring:   monitoring.Defaults(),
+		Delivery:     delivery.Defaults(),
+		App:          app.Defaults(),
+		CDN:          cdn.Defaults(),
+	}
+}
+
+// The platform's own names are in its first zone.
+func (c *Config) grafanaHost() string { return "grafana." + c.Domains.Zones[0].Name }
+func (c *Config) originHost() string  { return "origin." + c.Domains.Zones[0].Name }
+
+// publicHosts are the names that visitors use.
+func (c *Config) publicHosts() []string {
+	hosts := append(slices.Clone(c.App.Hosts), c.grafanaHost())
+	if c.Delivery.Keel() {
+		hosts = append(hosts, c.Delivery.Host)
+	}
+	return hosts
 }
 
 // secretPrefix begins the keys of secrets: consumers name the secret "x", the stack file holds it as "secret-x".
@@ -60,7 +108,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 // Decode reads the sections of a stack's configuration and returns every fault of form. get returns the text of a section
 // as Pulumi's configuration API does: objects as JSON, "" for what is not set.
 func Decode(get func(section string) string) (*Config, field.ErrorList) {
-	c := &Config{App: app.Defaults(), CDN: cdn.Defaults()}
+	c := defaults()
 	var faults field.ErrorList
 	for section, target := range fieldsByKey(reflect.ValueOf(c).Elem()) {
 		text := get(section)
@@ -81,10 +129,23 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 // SecretKeys are the keys of the stack file that have to hold the secrets which the configuration names.
 func (c *Config) SecretKeys() []string {
 	var keys []string
-	for _, name := range c.App.SecretNames() {
-		keys = append(keys, secretPrefix+name)
+	for _, names := range c.secretNames() {
+		for _, name := range names {
+			keys = append(keys, secretPrefix+name)
+		}
 	}
-	return keys
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// secretNames are the secrets that each section names.
+func (c *Config) secretNames() map[string][]string {
+	return map[string][]string{
+		"app":        c.App.SecretNames(),
+		"delivery":   c.Delivery.SecretNames(),
+		"monitoring": c.Monitoring.SecretNames(),
+		"postgres":   c.Postgres.SecretNames(),
+	}
 }
 
 // validate checks every section that could be decoded: one that could not is reported already, and would be again for all
@@ -95,30 +156,89 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"cluster": func(path *field.Path) field.ErrorList {
 			return append(c.Cluster.Validate(path), catalog.Check(path, &c.Cluster)...)
 		},
-		"app": c.App.Validate,
+		"domains":      c.Domains.Validate,
+		"certificates": c.Certificates.Validate,
+		"ingress":      c.Ingress.Validate,
+		"storage":      c.Storage.Validate,
+		"postgres":     c.Postgres.Validate,
+		"monitoring":   c.Monitoring.Validate,
+		"delivery":     c.Delivery.Validate,
+		"app": func(path *field.Path) field.ErrorList {
+			return append(c.App.Validate(path), c.Delivery.ValidateImage(path.Child("image"), c.App.Image)...)
+		},
 		"cdn": c.CDN.Validate,
 	} {
 		if !hasFault(undecoded, section) {
 			faults = append(faults, check(field.NewPath(section))...)
 		}
 	}
+	if !hasFault(undecoded, "cluster") {
+		faults = append(faults, c.validateInstances()...)
+	}
+	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
+		return faults // the names cannot be checked against the zones
+	}
+	return append(faults, c.validateHosts()...)
+}
+
+// validateInstances refuses more database servers than there are nodes. With one on each, a node has at most its two volumes
+// and the two of monitoring to attach, and the smallest of Linode's can attach seven.
+func (c *Config) validateInstances() field.ErrorList {
+	if nodes := c.Cluster.MostNodes(); c.Postgres.Instances > nodes {
+		return field.ErrorList{field.Invalid(field.NewPath("postgres", "instances"), c.Postgres.Instances, fmt.Sprintf(
+			"each server and its volumes need a node of their own, and cluster has %d without taints", nodes))}
+	}
+	return nil
+}
+
+// validateHosts refuses public names outside the zones, and one name for two things.
+func (c *Config) validateHosts() field.ErrorList {
+	var faults field.ErrorList
+	seen := sets.New(c.grafanaHost(), c.originHost())
+	hosts := field.NewPath("app", "hosts")
+	for i, host := range c.App.Hosts {
+		faults = append(faults, c.Domains.CheckHost(hosts.Index(i), host)...)
+		if seen.Has(host) {
+			faults = append(faults, field.Duplicate(hosts.Index(i), host))
+		}
+		seen.Insert(host)
+	}
+	if c.Delivery.Keel() {
+		path := field.NewPath("delivery", "host")
+		faults = append(faults, c.Domains.CheckHost(path, c.Delivery.Host)...)
+		if seen.Has(c.Delivery.Host) {
+			faults = append(faults, field.Duplicate(path, c.Delivery.Host))
+		}
+	}
 	return faults
 }
 
-// readSecrets hands every consumer the secrets that it names.
+// readSecrets hands every component the secrets that it names.
 func (c *Config) readSecrets(ctx *pulumi.Context) field.ErrorList {
 	var faults field.ErrorList
 	values := pulumi.StringMap{}
-	for variable, name := range c.App.Secrets {
-		value, err := config.TrySecret(ctx, secretPrefix+name)
-		if err != nil {
-			faults = append(faults, field.Required(field.NewPath("app", "secrets").Key(variable), fmt.Sprintf(
-				"secret %q is not set; run: pulumi config set --stack %s --secret %s%s", name, ctx.Stack(), secretPrefix, name)))
-			continue
+	for section, names := range c.secretNames() {
+		for _, name := range names {
+			value, err := config.TrySecret(ctx, secretPrefix+name)
+			if err != nil {
+				faults = append(faults, field.Required(field.NewPath(section), fmt.Sprintf(
+					"secret %q is not set; run: pulumi config set --stack %s --secret %s%s", name, ctx.Stack(), secretPrefix, name)))
+				continue
+			}
+			values[name] = value
 		}
-		values[variable] = value
 	}
-	c.App.SecretValues = values
+	c.Postgres.SecretValues, c.Monitoring.SecretValues = values, values
+	c.App.SecretValues = pulumi.StringMap{}
+	for variable, name := range c.App.Secrets {
+		c.App.SecretValues[variable] = values[name]
+	}
+	if c.App.Registry != nil {
+		c.App.RegistryPassword = values[c.App.Registry.Password]
+	}
+	if c.Delivery.Keel() {
+		c.Delivery.WebhookPassword = values[c.Delivery.Webhook.Password]
+	}
 	return faults
 }
 
@@ -149,6 +269,10 @@ func (c *Config) warn(ctx *pulumi.Context) {
 		_ = ctx.Log.Warn(fmt.Sprintf("app.image: %s can change under the same name, so that a restart may run another "+
 			"version; name a tag of its own or a digest", c.App.Image), nil)
 	}
+	if c.Protect && c.Monitoring.Alerts.Unrouted() {
+		_ = ctx.Log.Warn("monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver and a "+
+			"deadManSwitch", nil)
+	}
 }
 
 // report makes one error of all faults, a line each, sorted by path.
@@ -158,7 +282,7 @@ func report(stack string, faults field.ErrorList) error {
 		lines[i] = "  " + fault.Error()
 	}
 	slices.Sort(lines)
-	return fmt.Errorf("Pulumi.%s.yaml is not valid, nothing was changed:\n%s", stack, strings.Join(slices.Compact(lines), "\n"))
+	return fmt.Errorf("nothing was changed, Pulumi.%s.yaml is not valid:\n%s", stack, strings.Join(slices.Compact(lines), "\n"))
 }
 
 func hasFault(faults field.ErrorList, section string) bool {

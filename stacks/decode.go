@@ -37,6 +37,9 @@ func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 		return mismatch(path, value, "a whole number")
 	case reflect.Bool:
 		return decodeScalar[bool](path, value, target, "true or false")
+	case reflect.Interface:
+		target.Set(reflect.ValueOf(freeForm(value)))
+		return nil
 	case reflect.String:
 		return decodeScalar[string](path, value, target, "text; put it in quotes")
 	default:
@@ -108,6 +111,28 @@ func decodeScalar[T any](path *field.Path, value any, target reflect.Value, want
 	}
 	target.Set(reflect.ValueOf(scalar))
 	return nil
+}
+
+// freeForm returns a value of which only its user knows the form, such as a chart's, with ordinary numbers.
+func freeForm(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, item := range value {
+			value[key] = freeForm(item)
+		}
+	case []any:
+		for i, item := range value {
+			value[i] = freeForm(item)
+		}
+	case json.Number:
+		if whole, err := value.Int64(); err == nil {
+			return int(whole)
+		}
+		if fraction, err := value.Float64(); err == nil {
+			return fraction
+		}
+	}
+	return value
 }
 
 func mismatch(path *field.Path, found any, wanted string) field.ErrorList {

@@ -2,16 +2,23 @@
 package stacks
 
 import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-fastly/sdk/v8/go/fastly"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/app"
 	"lke-platform/components/cdn"
+	"lke-platform/components/certificates"
+	"lke-platform/components/delivery"
+	"lke-platform/components/dns"
+	"lke-platform/components/ingress"
 	"lke-platform/components/lke"
+	"lke-platform/components/monitoring"
 	"lke-platform/components/namespace"
+	"lke-platform/components/objectstorage"
+	"lke-platform/components/postgres"
 )
-
-// ingressClass is the class that Ingress objects ask for: the ingress controller's.
-const ingressClass = "traefik"
 
 // Deploy declares the platform that the stack's configuration describes. Nothing is declared unless all of it is valid.
 func Deploy(ctx *pulumi.Context) error {
@@ -19,41 +26,219 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	// Names in the Linode and Fastly accounts, which all stacks share.
-	account := ctx.Project() + "-" + ctx.Stack()
-
-	config.Cluster.Label = account
-	config.Cluster.Protect = config.Protect
-	cluster, err := lke.New(ctx, "cluster", &config.Cluster)
-	if err != nil {
-		return err
+	p := &platform{Context: ctx, config: config, account: ctx.Project() + "-" + ctx.Stack()}
+	for _, declare := range []func() error{
+		p.declareCluster,
+		p.declareMonitoring,
+		p.declareNames,
+		p.declareEntrance,
+		p.declareDatabase,
+		p.declareApp,
+		p.declareDelivery,
+		p.declareCDN,
+	} {
+		if err := declare(); err != nil {
+			return err
+		}
 	}
-
-	// Everything inside the cluster is declared through its provider, which waits for the nodes.
-	appNamespace, err := namespace.New(ctx, config.App.Name, &namespace.Args{
-		Name: config.App.Name, Standard: namespace.Restricted,
-		Open: []namespace.Opening{{Name: "web", Ports: []any{"http"}}},
-	}, pulumi.Providers(cluster.Provider))
-	if err != nil {
-		return err
-	}
-	config.App.Namespace = appNamespace.Name
-	config.App.IngressClass = pulumi.String(ingressClass)
-	if _, err = app.New(ctx, "app", &config.App, pulumi.Providers(cluster.Provider)); err != nil {
-		return err
-	}
-
-	config.CDN.Name = account
-	config.CDN.Domains = config.App.Hosts
-	config.CDN.Protect = config.Protect
-	service, err := cdn.New(ctx, "cdn", &config.CDN)
-	if err != nil {
-		return err
-	}
-
-	ctx.Export("clusterId", cluster.ID)
-	ctx.Export("kubeconfig", cluster.Kubeconfig)
-	ctx.Export("fastlyServiceId", service.ID)
-	ctx.Export("url", pulumi.String("https://"+config.App.Hosts[0]))
 	return nil
+}
+
+// platform is what has been declared so far.
+type platform struct {
+	*pulumi.Context
+	config *Config
+	// account names the stack in the Linode and Fastly accounts, which all stacks share.
+	account string
+
+	cluster    *lke.Cluster
+	monitoring *monitoring.Stack
+	issuers    *certificates.Issuers
+	zones      *dns.Zones
+	entrance   *ingress.Controller
+	// appNamespace holds the app, its database and its certificates.
+	appNamespace *namespace.Namespace
+	siteTLS      *certificates.Certificates
+	media        *objectstorage.Bucket
+	database     *postgres.Cluster
+	app          *app.App
+}
+
+// declareCluster declares the Kubernetes cluster. Everything inside it goes through its provider, which waits for the nodes.
+func (p *platform) declareCluster() (err error) {
+	args := &p.config.Cluster
+	args.Label, args.Protect = p.account, p.config.Protect
+	if p.cluster, err = lke.New(p.Context, "cluster", args); err != nil {
+		return err
+	}
+	p.Export("clusterId", p.cluster.ID)
+	p.Export("kubeconfig", p.cluster.Kubeconfig)
+	return nil
+}
+
+// declareMonitoring comes before all that brings metrics along: it knows what a monitor is.
+func (p *platform) declareMonitoring() (err error) {
+	args := &p.config.Monitoring
+	args.GrafanaHost = p.config.grafanaHost()
+	p.monitoring, err = monitoring.New(p.Context, "monitoring", args, p.cluster.Inside())
+	return err
+}
+
+// declareNames declares the zones and the certificates for all names in them. Let's Encrypt asks the zones, and nothing else of
+// the platform, so that certificates are there before anything points at it.
+func (p *platform) declareNames() (err error) {
+	config := p.config
+	config.Certificates.Label = p.account
+	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates, p.cluster.Inside(), after(p.monitoring))
+	if err != nil {
+		return err
+	}
+	config.Domains.Protect = config.Protect
+	if p.zones, err = dns.New(p.Context, "domains", &config.Domains); err != nil {
+		return err
+	}
+	p.appNamespace, err = namespace.New(p.Context, config.App.Name, &namespace.Args{
+		Name: config.App.Name, Standard: namespace.Restricted,
+		Open: []namespace.Opening{
+			{Name: "web", Namespaces: []string{ingress.Namespace}, Ports: []any{"http"}},
+			{Name: "metrics", Namespaces: []string{monitoring.Namespace}, Ports: []any{"http", "metrics", postgres.ExporterPort}},
+		},
+	}, p.cluster.Inside())
+	if err != nil {
+		return err
+	}
+	p.siteTLS, err = p.newCertificates("site", &certificates.Request{
+		Domains: config.Domains.Names(), Namespace: p.appNamespace.Name,
+	})
+	return err
+}
+
+func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
+	request.Issuer = p.issuers.Name
+	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones))
+}
+
+// declareEntrance declares the way in: the ingress controller behind a NodeBalancer, and the record of the origin, which
+// nothing may have before its certificate.
+func (p *platform) declareEntrance() error {
+	config := p.config
+	config.Domains.ExternalDNS.Zones, config.Domains.ExternalDNS.Label = p.zones, p.account
+	records, err := dns.NewExternalDNS(p.Context, "external-dns", &config.Domains.ExternalDNS,
+		p.cluster.Inside(), after(p.monitoring, p.siteTLS))
+	if err != nil {
+		return err
+	}
+	ranges, err := fastly.GetFastlyIpRanges(p.Context)
+	if err != nil {
+		return fmt.Errorf("stacks: looking up Fastly's addresses (is FASTLY_API_KEY set?): %w", err)
+	}
+	config.Ingress.FastlyRanges = pulumi.ToStringArray(append(ranges.CidrBlocks, ranges.Ipv6CidrBlocks...))
+	config.Ingress.Annotations = dns.Annotations(config.originHost())
+	// The controller goes before external-dns, which takes its record back.
+	p.entrance, err = ingress.New(p.Context, "ingress", &config.Ingress, p.cluster.Inside(), after(records))
+	if err != nil {
+		return err
+	}
+	tls, err := p.newCertificates("grafana", &certificates.Request{
+		Hosts: []string{config.grafanaHost()}, Namespace: p.monitoring.Namespace,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = p.monitoring.NewIngress(p.Context, "grafana", &monitoring.IngressArgs{
+		Host: config.grafanaHost(), Class: p.entrance.ClassName, TLSSecret: tls.SecretNames[config.grafanaHost()],
+	}, p.cluster.Inside())
+	return err
+}
+
+// declareDatabase declares the database, and before it the bucket that it writes every change to.
+func (p *platform) declareDatabase() error {
+	backups, err := p.newBucket("backups")
+	if err != nil {
+		return err
+	}
+	args := &p.config.Postgres
+	operator, err := postgres.NewOperator(p.Context, "postgres-operator", &args.Operator, p.cluster.Inside())
+	if err != nil {
+		return err
+	}
+	args.Name, args.Protect = p.config.App.Name, p.config.Protect
+	args.Namespace, args.StorageClass = p.appNamespace.Name, pulumi.String(lke.StorageRetain)
+	args.Repository = postgres.Repository{
+		Bucket: backups.Name, Endpoint: backups.Endpoint, Region: backups.Region,
+		AccessKey: backups.AccessKey, SecretKey: backups.SecretKey,
+	}
+	p.database, err = postgres.New(p.Context, "postgres", args, p.cluster.Inside(), after(operator, p.monitoring))
+	return err
+}
+
+func (p *platform) newBucket(purpose string) (*objectstorage.Bucket, error) {
+	args := p.config.Storage
+	args.Purpose, args.Protect = purpose, p.config.Protect
+	if args.Prefix == "" {
+		args.Prefix = p.account
+	}
+	return objectstorage.New(p.Context, purpose, &args)
+}
+
+// declareApp declares the web application.
+func (p *platform) declareApp() (err error) {
+	if p.media, err = p.newBucket("media"); err != nil {
+		return err
+	}
+	args := &p.config.App
+	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
+	args.Certificates = pulumi.StringMap{}
+	for domain, secret := range p.siteTLS.SecretNames {
+		args.Certificates[domain] = secret
+	}
+	args.DatabaseSecret = p.database.SecretName
+	args.Bucket = &app.Bucket{
+		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
+		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,
+	}
+	args.Annotations, args.Leave = p.config.Delivery.Annotations(), p.config.Delivery.Leave()
+	p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring))
+	return err
+}
+
+// declareDelivery declares what brings new versions of the app; where the stack file names each version there is nothing to
+// declare.
+func (p *platform) declareDelivery() error {
+	args := &p.config.Delivery
+	if !args.Keel() {
+		return nil
+	}
+	keel, err := delivery.NewNamespace(p.Context, p.cluster.Inside())
+	if err != nil {
+		return err
+	}
+	tls, err := p.newCertificates("keel", &certificates.Request{Hosts: []string{args.Host}, Namespace: keel.Name})
+	if err != nil {
+		return err
+	}
+	args.Namespace, args.AppNamespace = keel.Name, p.appNamespace.Name
+	args.IngressClass, args.TLSSecret = p.entrance.ClassName, tls.SecretNames[args.Host]
+	args.Deployment, args.PullSecret = p.app.Name, p.app.PullSecret
+	_, err = delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring))
+	return err
+}
+
+// declareCDN declares the Fastly service that all visitors come through.
+func (p *platform) declareCDN() error {
+	args := &p.config.CDN
+	args.Name, args.Protect = p.account, p.config.Protect
+	args.Domains, args.OriginHost = p.config.publicHosts(), p.config.originHost()
+	service, err := cdn.New(p.Context, "cdn", args)
+	if err != nil {
+		return err
+	}
+	p.Export("fastlyServiceId", service.ID)
+	p.Export("url", pulumi.String("https://"+p.config.App.Hosts[0]))
+	return nil
+}
+
+// after orders what has no property of the other to wait for.
+func after(resources ...pulumi.Resource) pulumi.ResourceOption {
+	return pulumi.DependsOn(resources)
 }

@@ -47,21 +47,33 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	case "linode:index/lkeCluster:LkeCluster":
 		outputs["kubeconfig"] = resource.MakeSecret(resource.NewProperty("YXBpVmVyc2lvbjogdjE="))
 		return "4711", outputs, nil
+	case "linode:index/domain:Domain":
+		return "4712", outputs, nil
+	case "linode:index/objectStorageBucket:ObjectStorageBucket":
+		outputs["s3Endpoint"] = resource.NewProperty("us-east-1.linodeobjects.com")
+	case "linode:index/objectStorageKey:ObjectStorageKey":
+		outputs["accessKey"] = resource.NewProperty("access-key")
+		outputs["secretKey"] = resource.MakeSecret(resource.NewProperty(secret))
+	case "linode:index/token:Token":
+		outputs["token"] = resource.MakeSecret(resource.NewProperty(secret))
 	case "kubernetes:core/v1:Secret":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
 	}
 	return args.Name + "-id", outputs, nil
 }
 
-// Call answers the look-ups of what Linode offers.
+// Call answers the look-ups of what Linode offers, and of Fastly's networks.
 func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	return map[string]resource.PropertyMap{
 		"linode:index/getRegions:getRegions": list("regions",
 			offer("us-east", "capabilities", []any{"Linodes", "Kubernetes"}), offer("se-far", "capabilities", []any{"Linodes"})),
 		"linode:index/getInstanceTypes:getInstanceTypes": list("types", offer("g6-nanode-1", "class", "nanode"),
 			offer("g6-standard-1", "class", "standard"), offer("g6-standard-2", "class", "standard"),
-			offer("g6-dedicated-8", "class", "dedicated")),
+			offer("g6-standard-4", "class", "standard"), offer("g6-dedicated-8", "class", "dedicated")),
 		"linode:index/getLkeVersions:getLkeVersions": list("versions", offer("1.36", "", nil), offer("1.35", "", nil)),
+		"fastly:index/getFastlyIpRanges:getFastlyIpRanges": resource.NewPropertyMapFromMap(map[string]any{
+			"id": "ranges", "cidrBlocks": []any{"151.101.0.0/16"}, "ipv6CidrBlocks": []any{"2a04:4e40::/32"},
+		}),
 	}[args.Token], nil
 }
 

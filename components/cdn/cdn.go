@@ -19,14 +19,14 @@ type Args struct {
 	Domains []string `json:"-"`
 	// Origin is where Fastly gets what it does not hold.
 	Origin Origin `json:"origin"`
+	// OriginHost is the name of the origin: it is looked up, and the origin's certificate must be valid for it.
+	OriginHost string `json:"-"`
 	// Protect refuses to delete the service.
 	Protect bool `json:"-"`
 }
 
 // Origin is a server that is reached over TLS on port 443.
 type Origin struct {
-	// Host is the name that is looked up, and that its certificate must be valid for.
-	Host string `json:"host"`
 	// Shield is the code of the Fastly site that all others ask before they ask the origin, for instance lga-ny-us.
 	// Upstream: https://www.fastly.com/documentation/guides/getting-started/hosts/shielding/
 	Shield string `json:"shield"`
@@ -42,8 +42,7 @@ func Defaults() Args {
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	origin := path.Child("origin")
-	faults := check.Domain(origin.Child("host"), a.Origin.Host)
-	faults = append(faults, check.Required(origin.Child("shield"), a.Origin.Shield)...)
+	faults := check.Required(origin.Child("shield"), a.Origin.Shield)
 	return append(faults, check.URLPath(origin.Child("healthPath"), a.Origin.HealthPath)...)
 }
 
@@ -63,6 +62,7 @@ const (
 // New declares a service.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Service, error) {
 	faults := append(args.Validate(nil), check.Domains(field.NewPath("domains"), args.Domains)...)
+	faults = append(faults, check.Domain(field.NewPath("originHost"), args.OriginHost)...)
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("cdn: %w", faults.ToAggregate())
 	}
@@ -73,7 +73,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	service, err := fastly.NewServiceVcl(ctx, name, &fastly.ServiceVclArgs{
 		Name:         pulumi.String(args.Name),
 		Domains:      args.domains(),
-		Backends:     fastly.ServiceVclBackendArray{args.Origin.backend()},
+		Backends:     fastly.ServiceVclBackendArray{args.backend()},
 		Healthchecks: fastly.ServiceVclHealthcheckArray{args.healthCheck()},
 		Gzips:        fastly.ServiceVclGzipArray{gzip()},
 		RequestSettings: fastly.ServiceVclRequestSettingArray{fastly.ServiceVclRequestSettingArgs{
@@ -99,17 +99,17 @@ func (a *Args) domains() fastly.ServiceVclDomainArray {
 
 // backend verifies the origin's certificate: Fastly checks it against one name and asks for it by another, so both are set.
 // The visitor's Host header goes through, as the origin routes by it. Times are in milliseconds.
-func (o *Origin) backend() fastly.ServiceVclBackendArgs {
+func (a *Args) backend() fastly.ServiceVclBackendArgs {
 	return fastly.ServiceVclBackendArgs{
 		Name:                pulumi.String(originName),
-		Address:             pulumi.String(o.Host),
+		Address:             pulumi.String(a.OriginHost),
 		Port:                pulumi.Int(443),
 		UseSsl:              pulumi.Bool(true),
 		SslCheckCert:        pulumi.Bool(true),
-		SslCertHostname:     pulumi.String(o.Host),
-		SslSniHostname:      pulumi.String(o.Host),
+		SslCertHostname:     pulumi.String(a.OriginHost),
+		SslSniHostname:      pulumi.String(a.OriginHost),
 		MinTlsVersion:       pulumi.String("1.2"),
-		Shield:              pulumi.String(o.Shield),
+		Shield:              pulumi.String(a.Origin.Shield),
 		Healthcheck:         pulumi.String(healthCheckName),
 		ConnectTimeout:      pulumi.Int(2_000),
 		FirstByteTimeout:    pulumi.Int(10_000),
