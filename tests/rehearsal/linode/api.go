@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// Dir is the folder of the state file, linode.json. It is created when missing.
 	Dir string
-	// Token is the only bearer token that is accepted.
+	// Token is the bearer token of the account's owner. Those that clients create are accepted, too, within their scopes.
 	Token string
 	// ControlPlanes runs the Kubernetes of the LKE clusters.
 	ControlPlanes ControlPlanes
@@ -82,6 +82,9 @@ func (a *API) routes() []routes {
 	return []routes{
 		a.catalogRoutes(), a.accountRoutes(), a.eventRoutes(), a.instanceRoutes(),
 		a.clusterRoutes(), a.accessRoutes(), a.poolRoutes(), a.nodeRoutes(),
+		a.volumeRoutes(), a.nodeBalancerRoutes(), a.balancerConfigRoutes(), a.backendRoutes(),
+		a.firewallRoutes(), a.firewallRuleRoutes(), a.firewallDeviceRoutes(),
+		a.domainRoutes(), a.recordRoutes(), a.storageRoutes(), a.bucketRoutes(), a.keyRoutes(), a.tokenRoutes(),
 	}
 }
 
@@ -106,8 +109,8 @@ func (a *API) versions() http.Handler {
 }
 
 func (a *API) authorized(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "Bearer "+a.options.Token {
-		writeError(w, errInvalidToken)
+	if err := a.authorize(r); err != nil {
+		writeError(w, err)
 		return
 	}
 	if _, pattern := a.mux.Handler(r); pattern == "" {

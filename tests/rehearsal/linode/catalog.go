@@ -17,7 +17,9 @@ type catalog struct {
 	LKEVersions       map[string][]string `json:"lke_versions"` // by tier, newest first
 	LKETypes          []priced            `json:"lke_types"`
 	NodeBalancerTypes []priced            `json:"nodebalancer_types"`
-	VolumeTypes       []priced            `json:"volume_types"`
+	VolumeTypes       []priced            `json:"volume_types"` // for each GB
+	StorageTypes      []priced            `json:"object_storage_types"`
+	StorageEndpoints  []storageEndpoint   `json:"object_storage_endpoints"` // of a region, the oldest kind first
 	TransferPrices    []priced            `json:"network_transfer_prices"`
 	LinodeTypes       []InstanceType      `json:"linode_types"`
 	Regions           []region            `json:"regions"`
@@ -127,14 +129,16 @@ func monthlyOf(offers []priced, id, region string) float64 {
 }
 
 func (a *API) catalogRoutes() routes {
-	all := routes{}
+	all := routes{
+		"GET /lke/types":               prices(a.catalog.LKETypes),
+		"GET /nodebalancers/types":     prices(a.catalog.NodeBalancerTypes),
+		"GET /volumes/types":           prices(a.catalog.VolumeTypes),
+		"GET /object-storage/types":    prices(a.catalog.StorageTypes),
+		"GET /network-transfer/prices": prices(a.catalog.TransferPrices),
+	}
 	for _, r := range []routes{
 		fixed("/regions", a.catalog.Regions, func(r region) string { return r.ID }),
 		fixed("/linode/types", a.catalog.LinodeTypes, func(t InstanceType) string { return t.ID }),
-		fixed("/lke/types", a.catalog.LKETypes, pricedID),
-		fixed("/nodebalancers/types", a.catalog.NodeBalancerTypes, pricedID),
-		fixed("/volumes/types", a.catalog.VolumeTypes, pricedID),
-		fixed("/network-transfer/prices", a.catalog.TransferPrices, pricedID),
 		fixed("/lke/versions", a.versionsOf("standard", ""), versionID),
 		fixed("/lke/tiers/standard/versions", a.versionsOf("standard", "standard"), versionID),
 		fixed("/lke/tiers/enterprise/versions", a.versionsOf("enterprise", "enterprise"), versionID),
@@ -144,8 +148,12 @@ func (a *API) catalogRoutes() routes {
 	return all
 }
 
-func pricedID(p priced) string   { return p.ID }
 func versionID(v version) string { return v.ID }
+
+// prices serves a price list, whose items cannot be asked for one by one.
+func prices(items []priced) handler {
+	return collection[priced]{items: func(*call) ([]priced, error) { return items, nil }}.list
+}
 
 // versionsOf lists the versions of a tier, and names the tier in each when it is to be shown.
 func (a *API) versionsOf(tier, shown string) []version {

@@ -49,7 +49,7 @@ func (a *API) clusters() collection[*cluster] {
 		path:   "/lke/clusters",
 		items:  func(c *call) ([]*cluster, error) { return c.state.Clusters, nil },
 		id:     func(cl *cluster) string { return strconv.Itoa(cl.ID) },
-		show:   func(cl *cluster) any { return cl.clusterView },
+		show:   func(_ *call, cl *cluster) any { return cl.clusterView },
 		create: a.createCluster,
 		update: a.updateCluster,
 		delete: a.deleteCluster,

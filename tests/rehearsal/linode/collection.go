@@ -10,7 +10,7 @@ type collection[T any] struct {
 	path   string                   // of the list, such as /lke/clusters
 	items  func(*call) ([]T, error) // the objects at path, in the order of the list
 	id     func(T) string           // as in the path of an object
-	show   func(T) any              // what clients see of an object; the object itself when nil
+	show   func(*call, T) any       // what clients see of an object; the object itself when nil
 	create func(*call) (any, error) // POST to the list; gives the answer
 	update func(*call, T) error     // PUT to an object, which is then shown
 	delete func(*call, T) error     // DELETE of an object
@@ -23,7 +23,7 @@ func (col collection[T]) routes() routes {
 	member := col.path + "/{id}"
 	r := routes{
 		"GET " + col.path: col.list,
-		"GET " + member:   col.on(func(_ *call, item T) (any, error) { return col.view(item), nil }),
+		"GET " + member:   col.on(func(c *call, item T) (any, error) { return col.view(c, item), nil }),
 	}
 	if col.create != nil {
 		r["POST "+col.path] = col.create
@@ -31,7 +31,7 @@ func (col collection[T]) routes() routes {
 	if col.update != nil {
 		r["PUT "+member] = col.on(func(c *call, item T) (any, error) {
 			err := col.update(c, item)
-			return col.view(item), err
+			return col.view(c, item), err
 		})
 	}
 	if col.delete != nil {
@@ -61,11 +61,20 @@ func (col collection[T]) action(do func(*call, T) error) handler {
 	return col.on(func(c *call, item T) (any, error) { return empty{}, do(c, item) })
 }
 
-func (col collection[T]) view(item T) any {
+// through finds the object that the path leads through, such as {domain}. With an error it is an empty one.
+func through[T any](c *call, name string, items []*T, id func(*T) int) (*T, error) {
+	number, _ := strconv.Atoi(c.PathValue(name)) // nothing has ID 0
+	if found := find(items, func(item *T) bool { return id(item) == number }); found != nil {
+		return found, nil
+	}
+	return new(T), errNotFound
+}
+
+func (col collection[T]) view(c *call, item T) any {
 	if col.show == nil {
 		return item
 	}
-	return col.show(item)
+	return col.show(c, item)
 }
 
 func (col collection[T]) list(c *call) (any, error) {
@@ -75,7 +84,7 @@ func (col collection[T]) list(c *call) (any, error) {
 	}
 	shown := make([]any, len(items))
 	for i, item := range items {
-		shown[i] = col.view(item)
+		shown[i] = col.view(c, item)
 	}
 	return paginate(c, shown)
 }

@@ -59,7 +59,12 @@ func (a *API) deleteInstance(c *call, i *instance) error {
 	return nil
 }
 
+// deleteInstance frees what was attached to the Linode, too.
 func (s *state) deleteInstance(i *instance) {
+	for _, v := range s.volumesOf(i) {
+		v.detach()
+	}
+	s.unprotect(deviceRef{i.ID, linodeDevice})
 	s.Instances = without(s.Instances, i)
 	s.record("linode_delete", finished, i.entity(), "")
 }

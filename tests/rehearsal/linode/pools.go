@@ -69,11 +69,7 @@ func (a *API) poolRoutes() routes {
 
 // cluster is the one in the path. With an error it is an empty one.
 func (c *call) cluster() (*cluster, error) {
-	id, _ := strconv.Atoi(c.PathValue("cluster")) // no cluster has ID 0
-	if found := c.state.cluster(id); found != nil {
-		return found, nil
-	}
-	return &cluster{}, errNotFound
+	return through(c, "cluster", c.state.Clusters, func(cl *cluster) int { return cl.ID })
 }
 
 func (a *API) createPool(c *call) (any, error) {

@@ -7,10 +7,18 @@ import (
 
 // state is all that the simulated account holds. Lists are in the order of creation.
 type state struct {
-	LastID    int         `json:"last_id"`
-	Clusters  []*cluster  `json:"clusters"`
-	Instances []*instance `json:"instances"`
-	Events    []*event    `json:"events"`
+	LastID           int             `json:"last_id"`
+	Clusters         []*cluster      `json:"clusters"`
+	Instances        []*instance     `json:"instances"`
+	Volumes          []*volume       `json:"volumes"`
+	NodeBalancers    []*nodeBalancer `json:"nodebalancers"`
+	Firewalls        []*firewall     `json:"firewalls"`
+	DefaultFirewalls map[string]int  `json:"default_firewalls"` // by the kind of device
+	Domains          []*domain       `json:"domains"`
+	Buckets          []*bucket       `json:"buckets"`
+	Keys             []*storageKey   `json:"object_storage_keys"`
+	Tokens           []*token        `json:"tokens"`
+	Events           []*event        `json:"events"`
 }
 
 // newID gives IDs that no two objects of any kind share.

@@ -152,9 +152,9 @@ func (c *ControlPlane) options() *linodego.LKEClusterControlPlaneOptions {
 
 // Delete deletes the cluster with its nodes and waits until it is gone.
 func (*LkeCluster) Delete(ctx context.Context, req infer.DeleteRequest[LkeClusterState]) (resp infer.DeleteResponse, err error) {
-	id, err := strconv.Atoi(req.ID)
+	id, err := number(req.ID, "an LKE cluster")
 	if err != nil {
-		return resp, fmt.Errorf("%q is no ID of an LKE cluster", req.ID)
+		return resp, err
 	}
 	w, err := watch(ctx, clientOf(ctx), id)
 	if err != nil {
@@ -178,9 +178,9 @@ func (*LkeCluster) Delete(ctx context.Context, req infer.DeleteRequest[LkeCluste
 func (*LkeCluster) Read(
 	ctx context.Context, req infer.ReadRequest[LkeClusterArgs, LkeClusterState],
 ) (resp infer.ReadResponse[LkeClusterArgs, LkeClusterState], err error) {
-	id, err := strconv.Atoi(req.ID)
+	id, err := number(req.ID, "an LKE cluster")
 	if err != nil {
-		return resp, fmt.Errorf("%q is no ID of an LKE cluster", req.ID)
+		return resp, err
 	}
 	state, err := req.Inputs.state(ctx, clientOf(ctx), id, idsOf(req.State.Pools))
 	if linodego.IsNotFound(err) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 
 	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -21,9 +20,9 @@ func (*LkeCluster) Update(
 	if req.DryRun {
 		return resp, nil
 	}
-	id, err := strconv.Atoi(req.ID)
+	id, err := number(req.ID, "an LKE cluster")
 	if err != nil {
-		return resp, fmt.Errorf("%q is no ID of an LKE cluster", req.ID)
+		return resp, err
 	}
 	w, err := watch(ctx, clientOf(ctx), id)
 	if err != nil {

@@ -188,6 +188,14 @@ func (e *engine) refresh(o *object) {
 	o.id, o.inputs, o.state = read.GetId(), e.unmarshal(read.GetInputs()), e.unmarshal(read.GetProperties())
 }
 
+// adopt imports an object, of which nothing but the ID is known.
+func (e *engine) adopt(kind, id string) *object {
+	e.t.Helper()
+	o := &object{urn(kind), id, resource.PropertyMap{}, resource.PropertyMap{}}
+	e.refresh(o)
+	return o
+}
+
 func (e *engine) delete(o *object) error {
 	_, err := e.server.Delete(e.t.Context(), &pulumirpc.DeleteRequest{Urn: o.urn, Id: o.id, Properties: e.marshal(o.state)})
 	return err

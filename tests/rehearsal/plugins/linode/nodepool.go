@@ -65,9 +65,9 @@ func (*LkeNodePool) Create(
 func (*LkeNodePool) Read(
 	ctx context.Context, req infer.ReadRequest[LkeNodePoolArgs, LkeNodePoolState],
 ) (resp infer.ReadResponse[LkeNodePoolArgs, LkeNodePoolState], err error) {
-	id, err := strconv.Atoi(req.ID)
+	id, err := number(req.ID, "a node pool")
 	if err != nil {
-		return resp, fmt.Errorf("%q is no ID of a node pool", req.ID)
+		return resp, err
 	}
 	pool, err := clientOf(ctx).GetLKENodePool(ctx, req.State.ClusterID, id)
 	if linodego.IsNotFound(err) {
@@ -94,9 +94,9 @@ func (*LkeNodePool) Update(
 		return resp, nil
 	}
 	in := req.Inputs
-	id, err := strconv.Atoi(req.ID)
+	id, err := number(req.ID, "a node pool")
 	if err != nil {
-		return resp, fmt.Errorf("%q is no ID of a node pool", req.ID)
+		return resp, err
 	}
 	w, err := watch(ctx, clientOf(ctx), in.ClusterID)
 	if err != nil {
@@ -121,9 +121,9 @@ func (*LkeNodePool) Update(
 
 // Delete deletes the pool with its nodes.
 func (*LkeNodePool) Delete(ctx context.Context, req infer.DeleteRequest[LkeNodePoolState]) (infer.DeleteResponse, error) {
-	id, err := strconv.Atoi(req.ID)
+	id, err := number(req.ID, "a node pool")
 	if err != nil {
-		return infer.DeleteResponse{}, fmt.Errorf("%q is no ID of a node pool", req.ID)
+		return infer.DeleteResponse{}, err
 	}
 	err = clientOf(ctx).DeleteLKENodePool(ctx, req.State.ClusterID, id)
 	if err != nil && !linodego.IsNotFound(err) {

@@ -39,11 +39,16 @@ func New(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
 func newProvider() (p.Provider, error) {
 	implementation, err := infer.NewProviderBuilder().
 		WithConfig(infer.Config(&Config{})).
-		WithResources(infer.Resource(&LkeCluster{}), infer.Resource(&LkeNodePool{})).
+		WithResources(
+			infer.Resource(&LkeCluster{}), infer.Resource(&LkeNodePool{}), infer.Resource(&Firewall{}),
+			infer.Resource(&Domain{}), infer.Resource(&DomainRecord{}),
+			infer.Resource(&ObjectStorageBucket{}), infer.Resource(&ObjectStorageKey{}), infer.Resource(&Token{}),
+		).
 		WithFunctions(infer.Function(&GetRegions{}), infer.Function(&GetInstanceTypes{}), infer.Function(&GetLkeVersions{})).
 		WithWrapped(unknown).
 		Build()
 	implementation.Invoke = withID(implementation.Invoke)
+	implementation.Diff = replacing(implementation.Diff)
 	return implementation, err
 }
 
@@ -71,6 +76,23 @@ func withID(next invoke) invoke {
 	return func(ctx context.Context, req p.InvokeRequest) (p.InvokeResponse, error) {
 		resp, err := next(ctx, req)
 		resp.Return = resp.Return.Set("id", property.New(string(req.Token)))
+		return resp, err
+	}
+}
+
+type differ = func(context.Context, p.DiffRequest) (p.DiffResponse, error)
+
+// replacing lets every change inside the grants of a key replace it; infer lets only a change of all of them.
+func replacing(next differ) differ {
+	replacements := map[p.DiffKind]p.DiffKind{p.Add: p.AddReplace, p.Update: p.UpdateReplace, p.Delete: p.DeleteReplace}
+	return func(ctx context.Context, req p.DiffRequest) (p.DiffResponse, error) {
+		resp, err := next(ctx, req)
+		for path, change := range resp.DetailedDiff {
+			if replacement, ok := replacements[change.Kind]; ok && strings.HasPrefix(path, "bucketAccesses[") {
+				change.Kind = replacement
+				resp.DetailedDiff[path] = change
+			}
+		}
 		return resp, err
 	}
 }

@@ -1,0 +1,140 @@
+package linode_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/linode/linodego"
+	"github.com/stretchr/testify/require"
+)
+
+func (r *rig) zone(name string) *linodego.Domain {
+	r.t.Helper()
+	domain, err := r.CreateDomain(r.t.Context(), linodego.DomainCreateOptions{
+		Domain: name, Type: linodego.DomainTypeMaster, SOAEmail: "dns@example.com",
+	})
+	require.NoError(r.t, err)
+	return domain
+}
+
+func TestDomains(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	domain := r.zone("example.com")
+	require.Equal(t, linodego.DomainStatusActive, domain.Status)
+	require.Empty(t, domain.Tags)
+	child := r.zone("staging.example.com")
+
+	domain, err := r.UpdateDomain(ctx, domain.ID, linodego.DomainUpdateOptions{
+		Description: "the site", TTLSec: 301, RefreshSec: 14400, ExpireSec: 9999999, Tags: []string{"web"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, 3600, domain.TTLSec, "times are stored as the next one that Linode knows")
+	require.Equal(t, 14400, domain.RefreshSec)
+	require.Equal(t, 2419200, domain.ExpireSec)
+	domain, err = r.UpdateDomain(ctx, domain.ID, linodego.DomainUpdateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"web"}, domain.Tags, "what is not given stays")
+	found, err := r.ListDomains(ctx, &linodego.ListOptions{Filter: `{"domain":"staging.example.com"}`})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, child.ID, found[0].ID)
+
+	for reason, options := range map[string]linodego.DomainCreateOptions{
+		"[domain] DNS zone already exists.":                  {Domain: "Example.com", Type: "master", SOAEmail: "a@b.com"},
+		"[domain] Domain is not valid.":                      {Domain: "example", Type: "master", SOAEmail: "a@b.com"},
+		"[soa_email] soa_email required when type=master":    {Domain: "a.com", Type: "master"},
+		"[soa_email] soa_email is not valid":                 {Domain: "a.com", Type: "master", SOAEmail: "me"},
+		"[master_ips] master_ips required when type=slave":   {Domain: "a.com", Type: "slave"},
+		"[type] Must be one of master, slave":                {Domain: "a.com", Type: "primary"},
+		"[description] Must be 1-253 characters":             {Domain: "a.com", Type: "slave", Description: strings.Repeat("x", 254)},
+		"[status] Must be one of active, disabled":           {Domain: "a.com", Type: "slave", Status: "gone"},
+		"[domain] Domain is not valid.; [soa_email] soa_ema": {Type: "master"},
+	} {
+		_, err := r.CreateDomain(ctx, options)
+		require.ErrorContains(t, err, reason)
+	}
+	require.NoError(t, r.DeleteDomain(ctx, child.ID))
+	_, err = r.GetDomain(ctx, child.ID)
+	require.True(t, linodego.IsNotFound(err), err)
+}
+
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	zone := r.zone("example.com").ID
+	create := func(options linodego.DomainRecordCreateOptions) *linodego.DomainRecord {
+		record, err := r.CreateDomainRecord(ctx, zone, options)
+		require.NoError(t, err)
+		return record
+	}
+	apex := create(linodego.DomainRecordCreateOptions{Type: "A", Name: "example.com", Target: "192.0.2.1", TTLSec: 301})
+	require.Empty(t, apex.Name, "names are relative to the zone")
+	require.Equal(t, 3600, apex.TTLSec)
+	www := create(linodego.DomainRecordCreateOptions{Type: "CNAME", Name: "www.example.com", Target: "cdn.example.net."})
+	require.Equal(t, "www", www.Name)
+	require.Equal(t, "cdn.example.net", www.Target, "host names have no dot at the end")
+	require.Zero(t, www.TTLSec, "that of the zone")
+	mx := create(linodego.DomainRecordCreateOptions{Type: "MX", Target: "mail", Priority: new(10)})
+	require.Equal(t, "mail.example.com", mx.Target, "a single label is in the zone")
+	srv := create(linodego.DomainRecordCreateOptions{
+		Type: "SRV", Target: "sip.example.com", Service: new("sip"), Protocol: new("tcp"), Port: new(5060), Weight: new(5),
+	})
+	require.Equal(t, "_sip._tcp", srv.Name)
+	create(linodego.DomainRecordCreateOptions{Type: "CAA", Target: "letsencrypt.org", Tag: new("issue")})
+	create(linodego.DomainRecordCreateOptions{Type: "TXT", Name: "_acme-challenge", Target: "one of them"})
+	create(linodego.DomainRecordCreateOptions{Type: "TXT", Name: "_acme-challenge", Target: "another"})
+	create(linodego.DomainRecordCreateOptions{Type: "AAAA", Name: "*", Target: "2001:db8::1"})
+	create(linodego.DomainRecordCreateOptions{Type: "NS", Name: "staging", Target: "ns1.linode.com"})
+
+	www, err := r.UpdateDomainRecord(ctx, zone, www.ID, linodego.DomainRecordUpdateOptions{Target: "other.example.net", TTLSec: 300})
+	require.NoError(t, err)
+	require.Equal(t, "www", www.Name)
+	require.Equal(t, "other.example.net", www.Target)
+	require.Equal(t, 300, www.TTLSec)
+	records, err := r.ListDomainRecords(ctx, zone, nil)
+	require.NoError(t, err)
+	require.Len(t, records, 9)
+	require.NoError(t, r.DeleteDomainRecord(ctx, zone, mx.ID))
+	_, err = r.GetDomainRecord(ctx, zone, mx.ID)
+	require.True(t, linodego.IsNotFound(err), err)
+	_, err = r.GetDomainRecord(ctx, r.zone("example.org").ID, www.ID)
+	require.True(t, linodego.IsNotFound(err), "a record is in its zone only")
+	_, err = r.ListDomainRecords(ctx, 1, nil)
+	require.True(t, linodego.IsNotFound(err), err)
+}
+
+func TestRecordsThatLinodeRefuses(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	zone := r.zone("example.com").ID
+	_, err := r.CreateDomainRecord(ctx, zone, linodego.DomainRecordCreateOptions{Type: "CNAME", Name: "www", Target: "a.example.net"})
+	require.NoError(t, err)
+	for _, test := range []struct {
+		linodego.DomainRecordCreateOptions
+		reason string
+	}{
+		{linodego.DomainRecordCreateOptions{Type: "SPF", Target: "x"}, "[type] Must be one of A, AAAA"},
+		{linodego.DomainRecordCreateOptions{Type: "A", Name: "a"}, "[target] target is required"},
+		{linodego.DomainRecordCreateOptions{Type: "A", Target: "2001:db8::1"}, "[target] Invalid IPv4 address"},
+		{linodego.DomainRecordCreateOptions{Type: "AAAA", Target: "192.0.2.1"}, "[target] Invalid IPv6 address"},
+		{linodego.DomainRecordCreateOptions{Type: "CNAME", Target: "a.example.net"}, "[name] name is required: a zone's apex"},
+		{linodego.DomainRecordCreateOptions{Type: "CNAME", Name: "a", Target: "192.0.2.1"}, "[target] target is not a valid hostname"},
+		{linodego.DomainRecordCreateOptions{Type: "CNAME", Name: "WWW", Target: "b.net"}, "[name] Record conflict - CNAMES must be unique"},
+		{linodego.DomainRecordCreateOptions{Type: "TXT", Name: "www", Target: "x"}, "[name] Record conflict - CNAMES must be unique"},
+		{linodego.DomainRecordCreateOptions{Type: "MX", Target: "m.net", Priority: new(256)}, "[priority] Must be 0-255"},
+		{linodego.DomainRecordCreateOptions{Type: "SRV", Target: "s.net", Protocol: new("tcp")}, "[service] service is required"},
+		{linodego.DomainRecordCreateOptions{Type: "CAA", Target: "ca.net"}, "[tag] Must be one of issue, issuewild, iodef"},
+		{linodego.DomainRecordCreateOptions{Type: "NS", Name: "*", Target: "ns.net"}, "[name] Wildcard NS records are not supported"},
+		{linodego.DomainRecordCreateOptions{Type: "A", Name: "a b", Target: "192.0.2.1"}, "[name] name is not valid"},
+	} {
+		_, err := r.CreateDomainRecord(ctx, zone, test.DomainRecordCreateOptions)
+		require.ErrorContains(t, err, test.reason)
+	}
+	records, err := r.ListDomainRecords(ctx, zone, nil)
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+}

@@ -1,0 +1,161 @@
+package linode
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/linode/linodego"
+	"github.com/pulumi/pulumi-go-provider/infer"
+)
+
+// ObjectStorageBucket is a bucket: https://www.pulumi.com/registry/packages/linode/api-docs/objectstoragebucket/
+// What the official provider does over the S3 API, such as versioning and lifecycle rules, cannot be set here.
+type ObjectStorageBucket struct{}
+
+// ObjectStorageBucketArgs are the inputs.
+type ObjectStorageBucketArgs struct {
+	ACL          *string `pulumi:"acl,optional"`
+	Cluster      *string `pulumi:"cluster,optional"      provider:"replaceOnChanges"` // of older clients; else the region
+	CorsEnabled  *bool   `pulumi:"corsEnabled,optional"`
+	EndpointType *string `pulumi:"endpointType,optional" provider:"replaceOnChanges"`
+	Label        string  `pulumi:"label"                 provider:"replaceOnChanges"`
+	Region       *string `pulumi:"region,optional"       provider:"replaceOnChanges"`
+	S3Endpoint   *string `pulumi:"s3Endpoint,optional"   provider:"replaceOnChanges"`
+}
+
+// ObjectStorageBucketState is what the bucket is like.
+type ObjectStorageBucketState struct {
+	ObjectStorageBucketArgs
+
+	Endpoint   string `pulumi:"endpoint"`
+	Hostname   string `pulumi:"hostname"`
+	Versioning bool   `pulumi:"versioning"`
+}
+
+// Annotate sets the token.
+func (r *ObjectStorageBucket) Annotate(a infer.Annotator) {
+	a.SetToken("index/objectStorageBucket", "ObjectStorageBucket")
+}
+
+// WireDependencies tells previews that an update never moves the bucket.
+func (*ObjectStorageBucket) WireDependencies(
+	f infer.FieldSelector, _ *ObjectStorageBucketArgs, state *ObjectStorageBucketState,
+) {
+	stay(f, state.Hostname != "", &state.Endpoint, &state.Hostname, &state.Versioning, &state.Cluster, &state.EndpointType,
+		&state.Region, &state.S3Endpoint)
+}
+
+// Create creates the bucket.
+func (*ObjectStorageBucket) Create(
+	ctx context.Context, req infer.CreateRequest[ObjectStorageBucketArgs],
+) (resp infer.CreateResponse[ObjectStorageBucketState], err error) {
+	in := req.Inputs
+	if req.DryRun { // Linode chooses what is not declared
+		resp.Output.ObjectStorageBucketArgs = foreseen(in, ObjectStorageBucketArgs{
+			Cluster: new(string), CorsEnabled: new(bool), EndpointType: new(string), Region: new(string), S3Endpoint: new(string),
+		})
+		return resp, nil
+	}
+	bucket, err := clientOf(ctx).CreateObjectStorageBucket(ctx, linodego.ObjectStorageBucketCreateOptions{
+		Cluster: value(in.Cluster), //nolint:staticcheck // the official provider has it, too
+		Label:   in.Label, Region: value(in.Region), EndpointType: linodego.ObjectStorageEndpointType(value(in.EndpointType)),
+		S3Endpoint: value(in.S3Endpoint), ACL: linodego.ObjectStorageACL(value(in.ACL)), CorsEnabled: in.CorsEnabled,
+	})
+	if err != nil {
+		return resp, fmt.Errorf("creating bucket %s: %w", in.Label, err)
+	}
+	resp.ID = bucket.Region + ":" + bucket.Label
+	resp.Output, err = readBucket(ctx, bucket.Region, bucket.Label)
+	return resp, err
+}
+
+func readBucket(ctx context.Context, region, label string) (s ObjectStorageBucketState, err error) {
+	client := clientOf(ctx)
+	bucket, err := client.GetObjectStorageBucket(ctx, region, label)
+	if err != nil {
+		return s, fmt.Errorf("reading bucket %s in %s: %w", label, region, err)
+	}
+	access, err := client.GetObjectStorageBucketAccessV2(ctx, region, label)
+	if err != nil {
+		return s, fmt.Errorf("reading the access to bucket %s in %s: %w", label, region, err)
+	}
+	return ObjectStorageBucketState{
+		ObjectStorageBucketArgs: ObjectStorageBucketArgs{
+			ACL: new(string(access.ACL)), CorsEnabled: access.CorsEnabled, EndpointType: new(string(bucket.EndpointType)),
+			Label: bucket.Label, Region: &bucket.Region,
+			Cluster:    &bucket.Cluster, //nolint:staticcheck // the official provider has it, too
+			S3Endpoint: &bucket.S3Endpoint,
+		},
+		Endpoint: bucket.S3Endpoint, Hostname: bucket.Hostname,
+	}, nil
+}
+
+// Read gives the bucket as it is.
+func (*ObjectStorageBucket) Read(
+	ctx context.Context, req infer.ReadRequest[ObjectStorageBucketArgs, ObjectStorageBucketState],
+) (resp infer.ReadResponse[ObjectStorageBucketArgs, ObjectStorageBucketState], err error) {
+	region, label, err := bucketID(req.ID)
+	if err != nil {
+		return resp, err
+	}
+	state, err := readBucket(ctx, region, label)
+	if linodego.IsNotFound(err) {
+		return resp, nil
+	}
+	if err != nil {
+		return resp, err
+	}
+	resp.ID, resp.State = req.ID, state
+	resp.Inputs = drifted(req.Inputs, req.State.ObjectStorageBucketArgs, state.ObjectStorageBucketArgs)
+	return resp, nil
+}
+
+func bucketID(id string) (region, label string, err error) {
+	region, label, ok := strings.Cut(id, ":")
+	if !ok {
+		return "", "", fmt.Errorf("%q is no ID of a bucket, such as us-ord:media", id)
+	}
+	return region, label, nil
+}
+
+// Update changes who may use the bucket.
+func (*ObjectStorageBucket) Update(
+	ctx context.Context, req infer.UpdateRequest[ObjectStorageBucketArgs, ObjectStorageBucketState],
+) (resp infer.UpdateResponse[ObjectStorageBucketState], err error) {
+	resp.Output = req.State
+	if req.DryRun {
+		resp.Output.ObjectStorageBucketArgs = foreseen(req.Inputs, req.State.ObjectStorageBucketArgs)
+		return resp, nil
+	}
+	region, label, err := bucketID(req.ID)
+	if err != nil {
+		return resp, err
+	}
+	acl := linodego.ACLPrivate
+	if req.Inputs.ACL != nil {
+		acl = linodego.ObjectStorageACL(*req.Inputs.ACL)
+	}
+	err = clientOf(ctx).UpdateObjectStorageBucketAccess(ctx, region, label, linodego.ObjectStorageBucketUpdateAccessOptions{
+		ACL: acl, CorsEnabled: req.Inputs.CorsEnabled,
+	})
+	if err != nil {
+		return resp, fmt.Errorf("changing the access to bucket %s in %s: %w", label, region, err)
+	}
+	resp.Output, err = readBucket(ctx, region, label)
+	return resp, err
+}
+
+// Delete deletes the bucket.
+func (*ObjectStorageBucket) Delete(
+	ctx context.Context, req infer.DeleteRequest[ObjectStorageBucketState],
+) (resp infer.DeleteResponse, err error) {
+	region, label, err := bucketID(req.ID)
+	if err != nil {
+		return resp, err
+	}
+	if err := clientOf(ctx).DeleteObjectStorageBucket(ctx, region, label); err != nil && !linodego.IsNotFound(err) {
+		return resp, fmt.Errorf("deleting bucket %s in %s: %w", label, region, err)
+	}
+	return resp, nil
+}
