@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
@@ -61,18 +62,39 @@ type nodeFill struct {
 	MemoryPercent int64  `json:"memoryPercent"`
 }
 
-// unrendered collects the Helm releases whose chart could not be had.
+// unrendered collects the Helm releases whose chart could not be had, and has the clusters' controllers stand in for them.
 type unrendered struct {
+	controllers *incluster.Controllers
+
 	mu    sync.Mutex
 	found []string
 }
 
-func (u *unrendered) add(release kubernetesplugin.NotRendered) {
+// Found is that of kubernetesplugin.Substitute.
+func (u *unrendered) Found(release kubernetesplugin.NotRendered) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	line := fmt.Sprintf("%s (chart %s %s): %s", release.Release, release.Chart, release.Version, release.Reason)
+	line := fmt.Sprintf("%s/%s (chart %s %s): %s",
+		release.Namespace, release.Name, release.Chart, release.Version, release.Reason)
 	if !slices.Contains(u.found, line) {
 		u.found = append(u.found, line)
+	}
+}
+
+// Deployed is that of kubernetesplugin.Substitute.
+func (u *unrendered) Deployed(ctx context.Context, release kubernetesplugin.NotRendered) error {
+	return u.controllers.Deployed(ctx, forControllers(release))
+}
+
+// Uninstalled is that of kubernetesplugin.Substitute.
+func (u *unrendered) Uninstalled(ctx context.Context, release kubernetesplugin.NotRendered) error {
+	return u.controllers.Uninstalled(ctx, forControllers(release))
+}
+
+func forControllers(release kubernetesplugin.NotRendered) incluster.Release {
+	return incluster.Release{
+		Namespace: release.Namespace, Name: release.Name,
+		Chart: release.Chart, Version: release.Version, Values: release.Values,
 	}
 }
 
@@ -124,6 +146,9 @@ func (s *summary) survey(ctx context.Context, stack auto.Stack, w *world) error 
 	}
 	s.CriticalPath = append(s.CriticalPath, criticalPath(s.steps, state.Resources)...)
 	s.NotRendered = append(s.NotRendered, w.unrendered.found...)
+	s.NotRehearsed = append(s.NotRehearsed, w.controllers.NotRehearsed()...)
+	s.Schemaless = append(s.Schemaless, w.controllers.Schemaless()...)
+	s.Warnings = append(s.Warnings, w.controllers.Warnings()...)
 	s.addCost(w.linode.MonthlyCost())
 	return s.addNodes(ctx, state.Resources, w.clusters)
 }

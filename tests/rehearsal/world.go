@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lke-platform/tests/rehearsal/fastly"
+	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/plugins"
@@ -28,12 +29,14 @@ const token = "rehearsal"
 
 // world is everything that the program believes to be the cloud.
 type world struct {
-	linode    *linode.API
-	fastly    *fastly.API
-	clusters  *kubernetes.Clusters
-	linodeURL string
-	fastlyURL string
-	standIns  []string // plugins that stand-ins replace
+	linode   *linode.API
+	fastly   *fastly.API
+	clusters *kubernetes.Clusters
+	// controllers are what runs in the clusters.
+	controllers *incluster.Controllers
+	linodeURL   string
+	fastlyURL   string
+	standIns    []string // plugins that stand-ins replace
 	// environment is what points the engine, and any other client, at the world.
 	environment map[string]string
 	unrendered  *unrendered
@@ -43,7 +46,7 @@ type world struct {
 // startWorld starts the simulated APIs, brings back the clusters that an earlier rehearsal left, and serves stand-ins for
 // the provider plugins that are not installed.
 func startWorld(ctx context.Context, o options) (*world, error) {
-	w := &world{unrendered: &unrendered{}}
+	w := &world{}
 	if err := w.start(ctx, o); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -61,6 +64,9 @@ func (w *world) start(ctx context.Context, o options) error {
 	}
 	w.clusters = kubernetes.New(kubernetes.Options{
 		Bin: filepath.Join(o.root, ".bin"), Dir: filepath.Join(o.dir(), "clusters"), Log: linodeLog,
+		Controllers: func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error) {
+			return w.controllers.Start(ctx, clusterID, kubeconfig)
+		},
 	})
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
@@ -70,10 +76,12 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	w.closers = append(w.closers, func() error { w.linode.Close(); return nil })
-	if err := w.linode.Resume(ctx); err != nil {
+	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
 		return err
 	}
-	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
+	w.controllers = incluster.New(incluster.Options{LinodeURL: w.linodeURL, Token: token, Log: linodeLog})
+	w.unrendered = &unrendered{controllers: w.controllers}
+	if err := w.linode.Resume(ctx); err != nil {
 		return err
 	}
 	fastlyLog, err := w.openLog(filepath.Join(logs, "fastly.log"))
@@ -123,7 +131,7 @@ func (w *world) serveStandIns() (debugProviders string, err error) {
 	constructors := map[string]plugins.Constructor{
 		"linode":     linodeplugin.New,
 		"fastly":     fastlyplugin.New,
-		"kubernetes": kubernetesplugin.New(kubernetesplugin.Options{NotRendered: w.unrendered.add}),
+		"kubernetes": kubernetesplugin.New(kubernetesplugin.Options{NotRendered: w.unrendered}),
 	}
 	for name := range constructors {
 		if installed(name) {

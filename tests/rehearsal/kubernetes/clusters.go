@@ -26,6 +26,9 @@ type Options struct {
 	Dir string
 	// Log is told when a program ends that should not have; slog.Default() when nil.
 	Log *slog.Logger
+	// Controllers starts what else works in a cluster, once its control plane is up; stop is called before the control plane
+	// stops. Nothing else works there when nil.
+	Controllers func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error)
 }
 
 // Clusters runs one control plane per simulated LKE cluster. It implements linode.ControlPlanes and is safe for concurrent
@@ -60,6 +63,9 @@ func New(options Options) *Clusters {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
+	if options.Controllers == nil {
+		options.Controllers = func(context.Context, int, []byte) (func(), error) { return func() {}, nil }
+	}
 	// The programs' command lines tell whose they are, see killOrphans. (This fails only in a working folder that is gone.)
 	if dir, err := filepath.Abs(options.Dir); err == nil {
 		options.Dir = dir
@@ -86,6 +92,11 @@ func (c *Clusters) Start(ctx context.Context, clusterID int, version string) (li
 		if err != nil {
 			return linode.Access{}, fmt.Errorf("starting Kubernetes of LKE cluster %d: %w", clusterID, err)
 		}
+		stop, err := c.options.Controllers(ctx, clusterID, plane.access.Kubeconfig)
+		if err != nil {
+			return linode.Access{}, errors.Join(err, plane.stop())
+		}
+		plane.stopControllers = stop
 		cluster.running = plane
 	}
 	return cluster.running.access, nil

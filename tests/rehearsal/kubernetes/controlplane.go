@@ -46,6 +46,8 @@ type controlPlane struct {
 	client   client.Interface
 	nodes    *nodes
 	kubelet  string // the version that nodes report
+	// stopControllers ends what else works in the cluster.
+	stopControllers func()
 }
 
 // startControlPlane brings up the cluster whose data is in dir, or a new one where there is none.
@@ -54,7 +56,7 @@ func startControlPlane(ctx context.Context, o Options, dir string, clusterID int
 	if err != nil {
 		return nil, err
 	}
-	p := &controlPlane{dir: dir, version: version, lock: lock}
+	p := &controlPlane{dir: dir, version: version, lock: lock, stopControllers: func() {}}
 	for range portAttempts {
 		if err = p.start(ctx, o, clusterID); !errors.Is(err, errPortTaken) {
 			break
@@ -241,8 +243,9 @@ func (p *controlPlane) controllersReady(ctx context.Context) error {
 	return err
 }
 
-// stop ends the programs and lets go of the folder.
+// stop ends the controllers and the programs, and lets go of the folder.
 func (p *controlPlane) stop() error {
+	p.stopControllers()
 	p.nodes.close()
 	return errors.Join(p.programs.stop(), p.lock.Close())
 }

@@ -22,13 +22,16 @@ const (
 	// that somebody set by hand.
 	poolLabelsAnnotation = "lke-platform.rehearsal/pool-labels"
 
+	// attachAnnotation has the controller manager attach and detach volumes, rather than the kubelet.
+	attachAnnotation = "volumes.kubernetes.io/controller-managed-attach-detach"
+
 	podsPerNode = 110 // the kubelet's default
 )
 
 // newNode returns the Node object of a Linode. Its status is complete from the start, or kwok would make up a capacity.
 func newNode(n linode.Node, kubelet string) *corev1.Node {
 	node := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: n.Name},
+		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Annotations: map[string]string{attachAnnotation: "true"}},
 		Spec:       corev1.NodeSpec{ProviderID: fmt.Sprintf("linode://%d", n.InstanceID)},
 		Status: corev1.NodeStatus{
 			Capacity:    capacity(n.Type),

@@ -20,14 +20,30 @@ import (
 // Version is the release of the official provider that this one stands in for.
 const Version = "4.30.0"
 
-// Options says where Helm releases find their charts, and whom to tell of those that find none.
+// Options says where Helm releases find their charts, and what takes the place of those that find none.
 type Options struct {
 	// Charts finds charts; nil stands for NewCharts(os.Getenv(ChartsVariable)).
 	Charts ChartSource
-	// NotRendered is told, in every operation, of each release whose chart cannot be had; nil drops the news. It may be called
-	// from several goroutines, and more than once for a release.
-	NotRendered func(NotRendered)
+	// NotRendered takes the place of releases whose chart cannot be had; nothing does when nil.
+	NotRendered Substitute
 }
+
+// A Substitute takes the place of releases whose chart cannot be had. It is safe for concurrent use.
+type Substitute interface {
+	// Found is told, in every operation, of each such release, which may be more than once.
+	Found(release NotRendered)
+	// Deployed is told when such a release would be installed or upgraded.
+	Deployed(ctx context.Context, release NotRendered) error
+	// Uninstalled is told when such a release would be uninstalled, and when its chart can be had at last.
+	Uninstalled(ctx context.Context, release NotRendered) error
+}
+
+// nothing is the Substitute where none is wanted.
+type nothing struct{}
+
+func (nothing) Found(NotRendered)                              {}
+func (nothing) Deployed(context.Context, NotRendered) error    { return nil }
+func (nothing) Uninstalled(context.Context, NotRendered) error { return nil }
 
 // New returns the constructor of the provider, as package plugins serves it.
 func New(options Options) func(*provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
@@ -35,7 +51,7 @@ func New(options Options) func(*provider.HostClient) (pulumirpc.ResourceProvider
 		options.Charts = NewCharts(os.Getenv(ChartsVariable))
 	}
 	if options.NotRendered == nil {
-		options.NotRendered = func(NotRendered) {}
+		options.NotRendered = nothing{}
 	}
 	return func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
 		lifetime, cancel := context.WithCancel(context.Background())

@@ -27,10 +27,11 @@ type release struct {
 
 // NotRendered is a release that a rehearsal has to leave out, because its chart cannot be had.
 type NotRendered struct {
-	Release string // <namespace>/<name>
-	Chart   string
-	Version string
-	Reason  string
+	Namespace, Name string
+	Chart           string // a name or a whole reference, oci://…
+	Version         string
+	Values          map[string]any
+	Reason          string // why it cannot be had
 }
 
 // statusNotRendered is the status of a release that was left out. Helm has none such.
@@ -94,12 +95,20 @@ func (r *release) create(ctx context.Context, q *request) (*outcome, error) {
 // update upgrades a release, or installs one that was never deployed.
 func (r *release) update(ctx context.Context, q *request) (*outcome, error) {
 	if isNotRendered(q.state) {
-		return r.deploy(ctx, q, r.install)
+		return r.deploy(ctx, q, r.installAtLast)
 	}
 	return r.deploy(ctx, q, r.upgrade)
 }
 
-// deploy runs a deployment of a release whose chart can be had, and records the others.
+// installAtLast installs a release in the place of its substitute.
+func (r *release) installAtLast(ctx context.Context, d *deployment) (*helmrelease.Release, error) {
+	if err := r.options.NotRendered.Uninstalled(ctx, notRendered(d.releaseArgs, nil)); err != nil {
+		return nil, err
+	}
+	return r.install(ctx, d)
+}
+
+// deploy runs a deployment of a release whose chart can be had, and has the others substituted.
 func (r *release) deploy(
 	ctx context.Context, q *request,
 	run func(context.Context, *deployment) (*helmrelease.Release, error),
@@ -113,8 +122,7 @@ func (r *release) deploy(
 	}
 	chart, err := r.load(args)
 	if err != nil {
-		r.report(ctx, args, err)
-		return &outcome{id: id(args.Namespace, args.Name), outputs: notRendered(q.inputs, args)}, nil
+		return r.substitute(ctx, q, args, err)
 	}
 	if q.preview {
 		if err := fits(args.Values, chart); err != nil {
@@ -172,11 +180,31 @@ func fits(values map[string]any, chart *chart.Chart) error {
 	return err
 }
 
-func (r *release) report(ctx context.Context, args *releaseArgs, err error) {
-	r.journal.warn(ctx, fmt.Sprintf("this release is left out of the rehearsal, because its chart cannot be had: %v", err))
-	r.options.NotRendered(NotRendered{
-		Release: id(args.Namespace, args.Name), Chart: args.Chart, Version: args.Version, Reason: err.Error(),
-	})
+// substitute has something else take the place of a release whose chart cannot be had.
+func (r *release) substitute(ctx context.Context, q *request, args *releaseArgs, reason error) (*outcome, error) {
+	r.report(ctx, args, reason)
+	if !q.preview {
+		if err := r.options.NotRendered.Deployed(ctx, notRendered(args, reason)); err != nil {
+			return nil, fmt.Errorf("standing in for release %s/%s: %w", args.Namespace, args.Name, err)
+		}
+	}
+	return &outcome{id: id(args.Namespace, args.Name), outputs: notRenderedOutputs(q.inputs, args)}, nil
+}
+
+// report tells that a chart cannot be had.
+func (r *release) report(ctx context.Context, args *releaseArgs, reason error) {
+	r.journal.status(ctx, fmt.Sprintf("left out of the rehearsal, because its chart cannot be had: %v", reason))
+	r.options.NotRendered.Found(notRendered(args, reason))
+}
+
+func notRendered(args *releaseArgs, reason error) NotRendered {
+	left := NotRendered{
+		Namespace: args.Namespace, Name: args.Name, Chart: args.Chart, Version: args.Version, Values: args.Values,
+	}
+	if reason != nil {
+		left.Reason = reason.Error()
+	}
+	return left
 }
 
 // read finds the release as Helm has it. Values and version that are not what the program said last time are in the inputs.
@@ -217,6 +245,9 @@ func (r *release) delete(ctx context.Context, q *request) error {
 	args, err := readReleaseArgs(q.oldInputs)
 	if err != nil {
 		return err
+	}
+	if isNotRendered(q.state) {
+		return r.options.NotRendered.Uninstalled(ctx, notRendered(args, nil))
 	}
 	config, err := r.helm(ctx, args.Namespace)
 	if err != nil {
@@ -265,7 +296,7 @@ func (r *release) lacking(ctx context.Context, deployed *helmrelease.Release) []
 	return reasons
 }
 
-func notRendered(inputs resource.PropertyMap, args *releaseArgs) resource.PropertyMap {
+func notRenderedOutputs(inputs resource.PropertyMap, args *releaseArgs) resource.PropertyMap {
 	outputs := maps.Clone(inputs)
 	outputs["status"] = resource.NewProperty(resource.PropertyMap{
 		"status": resource.NewProperty(statusNotRendered), "name": resource.NewProperty(args.Name),

@@ -1,0 +1,255 @@
+package incluster
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/linode/linodego"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+)
+
+// certificate is what counts in a Certificate of cert-manager: https://cert-manager.io/docs/reference/api-docs/
+type certificate struct {
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		SecretName            string           `json:"secretName"`
+		CommonName            string           `json:"commonName"`
+		DNSNames              []string         `json:"dnsNames"`
+		Duration              *metav1.Duration `json:"duration"`
+		RenewBefore           *metav1.Duration `json:"renewBefore"`
+		RenewBeforePercentage *int64           `json:"renewBeforePercentage"`
+		IssuerRef             struct {
+			Name string `json:"name"`
+			Kind string `json:"kind"`
+		} `json:"issuerRef"`
+		PrivateKey struct {
+			Algorithm string `json:"algorithm"`
+			Encoding  string `json:"encoding"`
+			Size      int    `json:"size"`
+		} `json:"privateKey"`
+		SecretTemplate struct {
+			Annotations map[string]string `json:"annotations"`
+			Labels      map[string]string `json:"labels"`
+		} `json:"secretTemplate"`
+	} `json:"spec"`
+	Status struct {
+		Revision int64 `json:"revision"`
+	} `json:"status"`
+}
+
+// readyIssuer registers the account of an issuer, so to speak.
+func (c *cluster) readyIssuer(
+	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,
+) error {
+	if object.GetDeletionTimestamp() != nil || conditionHolds(object, "Ready") {
+		return nil
+	}
+	if isYoung(object) {
+		return errNotYet
+	}
+	return c.setStatus(ctx, resource, object, map[string]any{"conditions": []any{
+		holds(object, "Ready", "ACMEAccountRegistered", "The ACME account was registered with the ACME server"),
+	}})
+}
+
+// issueCertificate issues a certificate when its issuer is ready and Linode has the zones that prove its names.
+func (c *cluster) issueCertificate(
+	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,
+) error {
+	if object.GetDeletionTimestamp() != nil || conditionHolds(object, "Ready") {
+		return nil
+	}
+	var wanted certificate
+	if err := decode(object, &wanted); err != nil {
+		return err
+	}
+	issuer, err := c.issuerOf(ctx, resource, &wanted)
+	switch {
+	case err != nil:
+		return err
+	case isYoung(object) || issuer == nil || !conditionHolds(issuer, "Ready"):
+		return errNotYet
+	}
+	if _, acme, _ := unstructured.NestedMap(issuer.Object, "spec", "acme"); acme {
+		if err := c.proven(ctx, wanted.Spec.DNSNames); err != nil {
+			return err
+		}
+	}
+	issued, key, err := wanted.issue()
+	if err != nil {
+		return err
+	}
+	if err := c.keepCertificate(ctx, &wanted, issued, key); err != nil {
+		return err
+	}
+	return c.setStatus(ctx, resource, object, map[string]any{
+		"conditions":  []any{holds(object, "Ready", "Ready", "Certificate is up to date and has not expired")},
+		"notBefore":   timestamp(issued.NotBefore),
+		"notAfter":    timestamp(issued.NotAfter),
+		"renewalTime": timestamp(wanted.renewal(issued)),
+		"revision":    wanted.Status.Revision + 1,
+	})
+}
+
+// issuerOf returns the issuer of a certificate; nil where there is none.
+func (c *cluster) issuerOf(
+	ctx context.Context, certificates schema.GroupVersionResource, wanted *certificate,
+) (*unstructured.Unstructured, error) {
+	resource, namespace := certificates.GroupVersion().WithResource("issuers"), wanted.Namespace
+	if wanted.Spec.IssuerRef.Kind == "ClusterIssuer" {
+		resource, namespace = certificates.GroupVersion().WithResource("clusterissuers"), ""
+	}
+	issuer, err := c.dynamic.Resource(resource).Namespace(namespace).Get(ctx, wanted.Spec.IssuerRef.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return issuer, err
+}
+
+// proven tells, with errNotYet, where Linode does not have the zone of a name: no challenge can be answered there.
+func (c *cluster) proven(ctx context.Context, names []string) error {
+	zones, err := c.linode.ListDomains(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		name = strings.TrimPrefix(name, "*.")
+		inZone := func(zone linodego.Domain) bool {
+			return name == zone.Domain || strings.HasSuffix(name, "."+zone.Domain)
+		}
+		if !slices.ContainsFunc(zones, inZone) {
+			return errNotYet
+		}
+	}
+	return nil
+}
+
+// keepCertificate writes the Secret of a certificate as cert-manager does.
+func (c *cluster) keepCertificate(ctx context.Context, wanted *certificate, issued *x509.Certificate, key []byte) error {
+	annotations := map[string]string{
+		"cert-manager.io/alt-names":        strings.Join(wanted.Spec.DNSNames, ","),
+		"cert-manager.io/certificate-name": wanted.Name,
+		"cert-manager.io/common-name":      issued.Subject.CommonName,
+		"cert-manager.io/issuer-group":     certificateGroup,
+		"cert-manager.io/issuer-kind":      wanted.Spec.IssuerRef.Kind,
+		"cert-manager.io/issuer-name":      wanted.Spec.IssuerRef.Name,
+	}
+	maps.Copy(annotations, wanted.Spec.SecretTemplate.Annotations)
+	labels := map[string]string{"controller.cert-manager.io/fao": "true"}
+	maps.Copy(labels, wanted.Spec.SecretTemplate.Labels)
+	secret := corev1apply.Secret(wanted.Spec.SecretName, wanted.Namespace).
+		WithAnnotations(annotations).WithLabels(labels).WithType(corev1.SecretTypeTLS).
+		WithData(map[string][]byte{
+			corev1.TLSCertKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw}), corev1.TLSPrivateKeyKey: key,
+		})
+	_, err := c.client.CoreV1().Secrets(wanted.Namespace).Apply(ctx, secret, apply)
+	return err
+}
+
+// issue makes a key and a certificate that it signs itself.
+func (w *certificate) issue() (*x509.Certificate, []byte, error) {
+	key, encoded, err := w.newKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, nil, err
+	}
+	duration := 90 * 24 * time.Hour // Let's Encrypt's, and cert-manager's default
+	if w.Spec.Duration != nil {
+		duration = w.Spec.Duration.Duration
+	}
+	now := time.Now().Truncate(time.Second)
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: w.Spec.CommonName},
+		DNSNames:     w.Spec.DNSNames,
+		NotBefore:    now,
+		NotAfter:     now.Add(duration),
+		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, nil, err
+	}
+	issued, err := x509.ParseCertificate(der)
+	return issued, encoded, err
+}
+
+// newKey makes a private key of the kind asked for, by default RSA of 2048 bits in PKCS #1.
+func (w *certificate) newKey() (key crypto.Signer, encoded []byte, err error) {
+	asked := w.Spec.PrivateKey
+	switch asked.Algorithm {
+	case "ECDSA":
+		curves := map[int]elliptic.Curve{0: elliptic.P256(), 256: elliptic.P256(), 384: elliptic.P384(), 521: elliptic.P521()}
+		if curves[asked.Size] == nil {
+			return nil, nil, fmt.Errorf("a key for ECDSA cannot have %d bits", asked.Size)
+		}
+		key, err = ecdsa.GenerateKey(curves[asked.Size], rand.Reader)
+	case "Ed25519":
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		key, err = rsa.GenerateKey(rand.Reader, cmp.Or(asked.Size, 2048))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	encoded, err = encodeKey(key, asked.Encoding)
+	return key, encoded, err
+}
+
+// encodeKey encodes a key in PKCS #8, or in the older form of its algorithm, which is what PKCS1 means for cert-manager.
+func encodeKey(key crypto.Signer, encoding string) ([]byte, error) {
+	block := &pem.Block{Type: "PRIVATE KEY"}
+	var err error
+	switch older := key.(type) {
+	case *rsa.PrivateKey:
+		if encoding != "PKCS8" {
+			block.Type, block.Bytes = "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(older)
+		}
+	case *ecdsa.PrivateKey:
+		if encoding != "PKCS8" {
+			block.Type = "EC PRIVATE KEY"
+			block.Bytes, err = x509.MarshalECPrivateKey(older)
+		}
+	}
+	if block.Bytes == nil && err == nil {
+		block.Bytes, err = x509.MarshalPKCS8PrivateKey(key)
+	}
+	return pem.EncodeToMemory(block), err
+}
+
+// renewal is when cert-manager would issue the certificate anew: by default when a third of its life is left.
+func (w *certificate) renewal(issued *x509.Certificate) time.Time {
+	life := issued.NotAfter.Sub(issued.NotBefore)
+	before := life / 3
+	switch {
+	case w.Spec.RenewBefore != nil:
+		before = w.Spec.RenewBefore.Duration
+	case w.Spec.RenewBeforePercentage != nil:
+		before = life * time.Duration(*w.Spec.RenewBeforePercentage) / 100
+	}
+	return issued.NotAfter.Add(-before)
+}

@@ -1,0 +1,276 @@
+package incluster
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+)
+
+// postgresCluster is what counts in a PostgresCluster of Crunchy's operator:
+// https://access.crunchydata.com/documentation/postgres-operator/latest/references/crd/
+type postgresCluster struct {
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Port      int            `json:"port"`
+		Instances []instanceSet  `json:"instances"`
+		Users     []postgresUser `json:"users"`
+		Proxy     struct {
+			PGBouncer *pgBouncer `json:"pgBouncer"`
+		} `json:"proxy"`
+		Backups struct {
+			PGBackRest pgBackRest `json:"pgbackrest"`
+		} `json:"backups"`
+		Monitoring struct {
+			PGMonitor struct {
+				Exporter *sidecar `json:"exporter"`
+			} `json:"pgmonitor"`
+		} `json:"monitoring"`
+		DatabaseInitSQL *corev1.LocalObjectReference `json:"databaseInitSQL"`
+	} `json:"spec"`
+}
+
+// instanceSet is a set of servers that are alike.
+type instanceSet struct {
+	scheduling
+	Name                string                            `json:"name"`
+	Replicas            *int32                            `json:"replicas"`
+	Resources           corev1.ResourceRequirements       `json:"resources"`
+	DataVolumeClaimSpec corev1.PersistentVolumeClaimSpec  `json:"dataVolumeClaimSpec"`
+	WALVolumeClaimSpec  *corev1.PersistentVolumeClaimSpec `json:"walVolumeClaimSpec"`
+	Sidecars            struct {
+		ReplicaCertCopy sidecar `json:"replicaCertCopy"`
+	} `json:"sidecars"`
+}
+
+type pgBouncer struct {
+	scheduling
+	Port      int                         `json:"port"`
+	Replicas  *int32                      `json:"replicas"`
+	Resources corev1.ResourceRequirements `json:"resources"`
+	Sidecars  struct {
+		PGBouncerConfig sidecar `json:"pgbouncerConfig"`
+	} `json:"sidecars"`
+}
+
+type pgBackRest struct {
+	Configuration []corev1.VolumeProjection `json:"configuration"`
+	Repos         []struct {
+		Name string `json:"name"`
+	} `json:"repos"`
+	Restore *struct {
+		Enabled bool `json:"enabled"`
+	} `json:"restore"`
+	Sidecars struct {
+		PGBackRest       sidecar `json:"pgbackrest"`
+		PGBackRestConfig sidecar `json:"pgbackrestConfig"`
+	} `json:"sidecars"`
+}
+
+const postgresPrefix = postgresGroup + "/"
+
+// runPostgres runs a cluster as far as Kubernetes sees it: servers with their volumes, the pooler, Services, and the users'
+// Secrets. It is ready when the pods are.
+func (c *cluster) runPostgres(
+	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,
+) error {
+	if object.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	var wanted postgresCluster
+	if err := decode(object, &wanted); err != nil {
+		return err
+	}
+	wanted.complete()
+	if err := c.hasConfiguration(ctx, &wanted); err != nil {
+		return err
+	}
+	for _, user := range wanted.Spec.Users {
+		if err := c.makeUser(ctx, object, &wanted, user); err != nil {
+			return err
+		}
+	}
+	status := map[string]any{"observedGeneration": object.GetGeneration(), "pgbackrest": wanted.backupStatus(object)}
+	instances, ready, err := c.runInstances(ctx, object, &wanted)
+	if err != nil {
+		return err
+	}
+	status["instances"] = instances
+	if wanted.Spec.Proxy.PGBouncer != nil {
+		if status["proxy"], err = c.runPooler(ctx, object, &wanted); err != nil {
+			return err
+		}
+	}
+	if ready && wanted.Spec.DatabaseInitSQL != nil {
+		status["databaseInitSQL"] = wanted.Spec.DatabaseInitSQL.Name
+	}
+	return c.setStatus(ctx, resource, object, status)
+}
+
+// complete sets the defaults.
+func (w *postgresCluster) complete() {
+	w.Spec.Port = cmp.Or(w.Spec.Port, 5432)
+	if pooler := w.Spec.Proxy.PGBouncer; pooler != nil {
+		pooler.Port, pooler.Replicas = cmp.Or(pooler.Port, 5432), cmp.Or(pooler.Replicas, ptr.To[int32](1))
+	}
+	for i := range w.Spec.Instances {
+		w.Spec.Instances[i].Replicas = cmp.Or(w.Spec.Instances[i].Replicas, ptr.To[int32](1))
+	}
+}
+
+// hasConfiguration tells, with errNotYet, where a Secret with the repository's keys is missing: the servers mount it.
+func (c *cluster) hasConfiguration(ctx context.Context, wanted *postgresCluster) error {
+	for _, projected := range wanted.Spec.Backups.PGBackRest.Configuration {
+		if projected.Secret == nil {
+			continue
+		}
+		_, err := c.client.CoreV1().Secrets(wanted.Namespace).Get(ctx, projected.Secret.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return errNotYet
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runInstances runs the servers, one StatefulSet each, and returns the status of each set.
+func (c *cluster) runInstances(
+	ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster,
+) (status []any, ready bool, err error) {
+	for _, set := range wanted.Spec.Instances {
+		count := int64(0)
+		for i := range *set.Replicas {
+			name := fmt.Sprintf("%s-%s-%s", wanted.Name, set.Name, suffix(wanted.Name, set.Name, i))
+			if err := c.runInstance(ctx, owner, wanted, set, name, i == 0); err != nil {
+				return nil, false, err
+			}
+			running, err := c.readyReplicas(ctx, statefulSets, wanted.Namespace, name)
+			if err != nil {
+				return nil, false, err
+			}
+			count += running
+		}
+		ready = ready || count > 0
+		status = append(status, map[string]any{
+			"name": set.Name, "replicas": int64(*set.Replicas), "readyReplicas": count, "updatedReplicas": count,
+		})
+	}
+	return status, ready, c.makeService(ctx, owner, wanted.Name+"-primary", wanted.Spec.Port, map[string]string{
+		postgresPrefix + "cluster": wanted.Name, postgresPrefix + "role": "master",
+	})
+}
+
+// suffix is four letters that tell a server of a set from the others.
+func suffix(cluster, set string, index int32) string {
+	hash := fnv.New32a()
+	fmt.Fprint(hash, cluster, set, index)
+	return fmt.Sprintf("%08x", hash.Sum32())[:4]
+}
+
+func (c *cluster) runInstance(
+	ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster, set instanceSet, name string, primary bool,
+) error {
+	labels := map[string]string{
+		postgresPrefix + "cluster": wanted.Name, postgresPrefix + "instance-set": set.Name,
+		postgresPrefix + "instance": name, postgresPrefix + "data": "postgres", postgresPrefix + "role": "replica",
+	}
+	if primary {
+		labels[postgresPrefix+"role"] = "master"
+	}
+	backups := wanted.Spec.Backups.PGBackRest.Sidecars
+	containers := []corev1.Container{
+		{Name: "database", Resources: set.Resources, Ports: []corev1.ContainerPort{
+			{Name: "postgres", ContainerPort: int32(wanted.Spec.Port)},
+		}},
+		{Name: "replication-cert-copy", Resources: set.Sidecars.ReplicaCertCopy.Resources},
+		{Name: "pgbackrest", Resources: backups.PGBackRest.Resources},
+		{Name: "pgbackrest-config", Resources: backups.PGBackRestConfig.Resources},
+	}
+	if exporter := wanted.Spec.Monitoring.PGMonitor.Exporter; exporter != nil {
+		labels[postgresPrefix+"crunchy-postgres-exporter"] = "true"
+		containers = append(containers, corev1.Container{Name: "exporter", Resources: exporter.Resources,
+			Ports: []corev1.ContainerPort{{Name: "exporter", ContainerPort: 9187}}})
+	}
+	pod := set.pod(containers...)
+	volumes := map[string]*corev1.PersistentVolumeClaimSpec{"pgdata": &set.DataVolumeClaimSpec, "pgwal": set.WALVolumeClaimSpec}
+	for _, volume := range []string{"pgdata", "pgwal"} {
+		if volumes[volume] == nil {
+			continue
+		}
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: name + "-" + volume, Labels: labels}}
+		claim.Spec = *volumes[volume]
+		if err := c.make(ctx, owner, claims, claim); err != nil {
+			return err
+		}
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name},
+		}})
+	}
+	return c.make(ctx, owner, statefulSets, &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
+		Spec: appsv1.StatefulSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{postgresPrefix + "instance": name}},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
+		},
+	})
+}
+
+// runPooler runs PgBouncer and returns its status.
+func (c *cluster) runPooler(
+	ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster,
+) (map[string]any, error) {
+	pooler, name := wanted.Spec.Proxy.PGBouncer, wanted.Name+"-pgbouncer"
+	labels := map[string]string{postgresPrefix + "cluster": wanted.Name, postgresPrefix + "role": "pgbouncer"}
+	err := c.make(ctx, owner, deployments, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: pooler.Replicas,
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pooler.pod(
+				corev1.Container{Name: "pgbouncer", Resources: pooler.Resources},
+				corev1.Container{Name: "pgbouncer-config", Resources: pooler.Sidecars.PGBouncerConfig.Resources},
+			)},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.makeService(ctx, owner, name, pooler.Port, labels); err != nil {
+		return nil, err
+	}
+	ready, err := c.readyReplicas(ctx, deployments, wanted.Namespace, name)
+	return map[string]any{"pgBouncer": map[string]any{"replicas": int64(*pooler.Replicas), "readyReplicas": ready}}, err
+}
+
+func (c *cluster) makeService(
+	ctx context.Context, owner *unstructured.Unstructured, name string, port int, selector map[string]string,
+) error {
+	return c.make(ctx, owner, services, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: selector},
+		Spec:       corev1.ServiceSpec{Selector: selector, Ports: []corev1.ServicePort{{Port: int32(port), Protocol: corev1.ProtocolTCP}}},
+	})
+}
+
+// backupStatus says that the repositories are in use, and that a restore that was asked for is done.
+func (w *postgresCluster) backupStatus(object *unstructured.Unstructured) map[string]any {
+	var repos []any
+	for _, repo := range w.Spec.Backups.PGBackRest.Repos {
+		repos = append(repos, map[string]any{"name": repo.Name, "stanzaCreated": true, "replicaCreateBackupComplete": true})
+	}
+	status := map[string]any{"repos": repos}
+	id := object.GetAnnotations()[postgresPrefix+"pgbackrest-restore"]
+	if restore := w.Spec.Backups.PGBackRest.Restore; restore != nil && restore.Enabled && id != "" {
+		status["restore"] = map[string]any{"id": id, "finished": true, "succeeded": int64(1)}
+	}
+	return status
+}

@@ -1,0 +1,78 @@
+package incluster
+
+import (
+	"context"
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	networkingv1apply "k8s.io/client-go/applyconfigurations/networking/v1"
+)
+
+// ingressChart says what of an ingress controller's chart the platform waits for.
+type ingressChart struct {
+	controller          string
+	class, annotations  []string // where the values have the name of the class and the annotations of the Service
+	defaultIngressClass string
+}
+
+// ingressCharts are by the chart's name.
+var ingressCharts = map[string]ingressChart{
+	"traefik": {
+		controller: "traefik.io/ingress-controller", defaultIngressClass: "traefik",
+		class: []string{"ingressClass", "name"}, annotations: []string{"service", "annotations"},
+	},
+	"ingress-nginx": {
+		controller: "k8s.io/ingress-nginx", defaultIngressClass: "nginx",
+		class: []string{"controller", "ingressClassResource", "name"}, annotations: []string{"controller", "service", "annotations"},
+	},
+}
+
+// standIn makes what others wait for of a release that is not rendered.
+func (c *cluster) standIn(ctx context.Context, release Release) error {
+	if err := c.define(ctx, release); err != nil {
+		return err
+	}
+	chart, found := ingressCharts[path.Base(release.Chart)]
+	if !found {
+		return nil
+	}
+	className, named, _ := unstructured.NestedString(release.Values, chart.class...)
+	if !named {
+		className = chart.defaultIngressClass
+	}
+	class := networkingv1apply.IngressClass(className).
+		WithSpec(networkingv1apply.IngressClassSpec().WithController(chart.controller))
+	if _, err := c.client.NetworkingV1().IngressClasses().Apply(ctx, class, apply); err != nil {
+		return err
+	}
+	annotations, _, err := unstructured.NestedStringMap(release.Values, chart.annotations...)
+	if err != nil {
+		return err
+	}
+	labels := map[string]string{"app.kubernetes.io/name": path.Base(release.Chart), "app.kubernetes.io/instance": release.Name}
+	spec := corev1apply.ServiceSpec().WithType(corev1.ServiceTypeLoadBalancer).WithSelector(labels)
+	for name, port := range map[string]int32{"http": 80, "https": 443} {
+		spec.WithPorts(corev1apply.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromString(name)).
+			WithProtocol(corev1.ProtocolTCP))
+	}
+	service := corev1apply.Service(release.Name, release.Namespace).WithLabels(labels).WithAnnotations(annotations).WithSpec(spec)
+	_, err = c.client.CoreV1().Services(release.Namespace).Apply(ctx, service, apply)
+	return err
+}
+
+// removeIngressController removes the Service of an ingress controller, and with it the NodeBalancer.
+func (c *cluster) removeIngressController(ctx context.Context, release Release) error {
+	if _, found := ingressCharts[path.Base(release.Chart)]; !found {
+		return nil
+	}
+	err := c.client.CoreV1().Services(release.Namespace).Delete(ctx, release.Name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
