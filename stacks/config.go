@@ -164,7 +164,8 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"monitoring":   c.Monitoring.Validate,
 		"delivery":     c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {
-			return append(c.App.Validate(path), c.Delivery.ValidateImage(path.Child("image"), c.App.Image)...)
+			faults := append(c.App.Validate(path), c.Delivery.ValidateImage(path.Child("image"), c.App.Image)...)
+			return append(faults, postgres.ValidateName(path.Child("name"), c.App.Name)...) // the database bears it too
 		},
 		"cdn": c.CDN.Validate,
 	} {
@@ -221,8 +222,8 @@ func (c *Config) readSecrets(ctx *pulumi.Context) field.ErrorList {
 		for _, name := range names {
 			value, err := config.TrySecret(ctx, secretPrefix+name)
 			if err != nil {
-				faults = append(faults, field.Required(field.NewPath(section), fmt.Sprintf(
-					"secret %q is not set; run: pulumi config set --stack %s --secret %s%s", name, ctx.Stack(), secretPrefix, name)))
+				faults = append(faults, field.Required(field.NewPath(section), fmt.Sprintf("secret %q is not set; run: "+
+					"pulumi config set --stack %s --secret %s%s", name, ctx.Stack(), secretPrefix, name)))
 				continue
 			}
 			values[name] = value

@@ -2,7 +2,7 @@
 package stacks
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-fastly/sdk/v8/go/fastly"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -89,7 +89,7 @@ func (p *platform) declareMonitoring() (err error) {
 func (p *platform) declareNames() (err error) {
 	config := p.config
 	config.Certificates.Label = p.account
-	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates, p.cluster.Inside(), after(p.monitoring))
+	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates, p.cluster.Inside(), after(p.monitoring.Ready))
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (p *platform) declareNames() (err error) {
 
 func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
 	request.Issuer = p.issuers.Name
-	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones))
+	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready))
 }
 
 // declareEntrance declares the way in: the ingress controller behind a NodeBalancer, and the record of the origin, which
@@ -124,18 +124,16 @@ func (p *platform) declareEntrance() error {
 	config := p.config
 	config.Domains.ExternalDNS.Zones, config.Domains.ExternalDNS.Label = p.zones, p.account
 	records, err := dns.NewExternalDNS(p.Context, "external-dns", &config.Domains.ExternalDNS,
-		p.cluster.Inside(), after(p.monitoring, p.siteTLS))
+		p.cluster.Inside(), after(p.monitoring.Ready, p.siteTLS.Ready))
 	if err != nil {
 		return err
 	}
-	ranges, err := fastly.GetFastlyIpRanges(p.Context)
-	if err != nil {
-		return fmt.Errorf("stacks: looking up Fastly's addresses (is FASTLY_API_KEY set?): %w", err)
-	}
-	config.Ingress.FastlyRanges = pulumi.ToStringArray(append(ranges.CidrBlocks, ranges.Ipv6CidrBlocks...))
+	config.Ingress.FastlyRanges = fastlyRanges(p.Context)
+	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s",
+		p.appNamespace.Name, p.siteTLS.SecretNames[config.Domains.Zones[0].Name])
 	config.Ingress.Annotations = dns.Annotations(config.originHost())
 	// The controller goes before external-dns, which takes its record back.
-	p.entrance, err = ingress.New(p.Context, "ingress", &config.Ingress, p.cluster.Inside(), after(records))
+	p.entrance, err = ingress.New(p.Context, "ingress", &config.Ingress, p.cluster.Inside(), after(records.Ready))
 	if err != nil {
 		return err
 	}
@@ -149,6 +147,14 @@ func (p *platform) declareEntrance() error {
 		Host: config.grafanaHost(), Class: p.entrance.ClassName, TLSSecret: tls.SecretNames[config.grafanaHost()],
 	}, p.cluster.Inside())
 	return err
+}
+
+// fastlyRanges are the networks that Fastly's requests come from.
+func fastlyRanges(ctx *pulumi.Context) pulumi.StringArrayOutput {
+	ranges := fastly.GetFastlyIpRangesOutput(ctx)
+	return pulumi.All(ranges.CidrBlocks(), ranges.Ipv6CidrBlocks()).ApplyT(func(families []any) []string {
+		return slices.Concat(families[0].([]string), families[1].([]string))
+	}).(pulumi.StringArrayOutput)
 }
 
 // declareDatabase declares the database, and before it the bucket that it writes every change to.
@@ -168,7 +174,7 @@ func (p *platform) declareDatabase() error {
 		Bucket: backups.Name, Endpoint: backups.Endpoint, Region: backups.Region,
 		AccessKey: backups.AccessKey, SecretKey: backups.SecretKey,
 	}
-	p.database, err = postgres.New(p.Context, "postgres", args, p.cluster.Inside(), after(operator, p.monitoring))
+	p.database, err = postgres.New(p.Context, "postgres", args, p.cluster.Inside(), after(operator.Ready, p.monitoring.Ready))
 	return err
 }
 
@@ -186,6 +192,10 @@ func (p *platform) declareApp() (err error) {
 	if p.media, err = p.newBucket("media"); err != nil {
 		return err
 	}
+	// Whoever moves a site in copies its media there.
+	p.Export("media", pulumi.Map{
+		"bucket": p.media.Name, "endpoint": p.media.Endpoint, "accessKey": p.media.AccessKey, "secretKey": p.media.SecretKey,
+	})
 	args := &p.config.App
 	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
 	args.Certificates = pulumi.StringMap{}
@@ -198,7 +208,7 @@ func (p *platform) declareApp() (err error) {
 		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,
 	}
 	args.Annotations, args.Leave = p.config.Delivery.Annotations(), p.config.Delivery.Leave()
-	p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring))
+	p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring.Ready))
 	return err
 }
 
@@ -220,7 +230,7 @@ func (p *platform) declareDelivery() error {
 	args.Namespace, args.AppNamespace = keel.Name, p.appNamespace.Name
 	args.IngressClass, args.TLSSecret = p.entrance.ClassName, tls.SecretNames[args.Host]
 	args.Deployment, args.PullSecret = p.app.Name, p.app.PullSecret
-	_, err = delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring))
+	_, err = delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring.Ready))
 	return err
 }
 
@@ -238,7 +248,8 @@ func (p *platform) declareCDN() error {
 	return nil
 }
 
-// after orders what has no property of the other to wait for.
-func after(resources ...pulumi.Resource) pulumi.ResourceOption {
-	return pulumi.DependsOn(resources)
+// after orders what has no property of the other to wait for. It names resources and not components: the SDK finds the parts of
+// a component that have been registered so far, and misses the others.
+func after(ready ...[]pulumi.Resource) pulumi.ResourceOption {
+	return pulumi.DependsOn(slices.Concat(ready...))
 }

@@ -202,10 +202,10 @@ func TestTheNamespaceOfTheControllerOpensItsPortsOnly(t *testing.T) {
 		return err
 	})
 	const policy = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
-	web := at(reveal(g.find(t, policy, "ingress-web").inputs["spec"]), "ingress").([]any)[0]
+	web := at(reveal(g.find(t, policy, "ingress-traefik-web").inputs["spec"]), "ingress").([]any)[0]
 	require.Nil(t, at(web, "from"), "a NodeBalancer is no pod that could be named")
 	require.Equal(t, []any{map[string]any{"port": "web"}, map[string]any{"port": "websecure"}}, at(web, "ports"))
-	metrics := at(reveal(g.find(t, policy, "ingress-metrics").inputs["spec"]), "ingress").([]any)[0]
+	metrics := at(reveal(g.find(t, policy, "ingress-traefik-metrics").inputs["spec"]), "ingress").([]any)[0]
 	require.NotEmpty(t, at(metrics, "from"))
 	namespace := g.find(t, "kubernetes:core/v1:Namespace", "ingress").inputs["metadata"].ObjectValue()["labels"].ObjectValue()
 	require.Equal(t, resource.NewProperty("restricted"), namespace["pod-security.kubernetes.io/enforce"])

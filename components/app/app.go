@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 )
 
@@ -75,7 +76,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return nil, fmt.Errorf("app: declaring job %s: %w", job.Name, err)
 		}
 	}
-	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{"name": a.Name, "serviceName": a.ServiceName})
+	return a, component.Done(ctx, a, pulumi.Map{"name": a.Name, "serviceName": a.ServiceName})
 }
 
 // checkInputs refuses what configuration asks for and the caller has not given.

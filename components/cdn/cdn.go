@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/component"
 )
 
 // Args describes the service.
@@ -86,7 +87,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("cdn: declaring the service: %w", err)
 	}
 	s.ID = service.ID()
-	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"serviceId": s.ID})
+	return s, component.Done(ctx, s, pulumi.Map{"serviceId": s.ID})
 }
 
 func (a *Args) domains() fastly.ServiceVclDomainArray {

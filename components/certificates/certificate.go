@@ -9,6 +9,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 )
 
@@ -18,6 +19,8 @@ type Certificates struct {
 
 	// SecretNames is the name of the Secret (tls.crt, tls.key) by domain or host. Each is known when the certificate is there.
 	SecretNames map[string]pulumi.StringOutput
+	// Ready are the certificates, issued.
+	Ready []pulumi.Resource
 }
 
 const (
@@ -60,7 +63,7 @@ func NewCertificates(
 	for domain, secretName := range c.SecretNames {
 		secretNames[domain] = secretName
 	}
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"secretNames": secretNames})
+	return c, component.Done(ctx, c, pulumi.Map{"secretNames": secretNames})
 }
 
 // newCertificate declares the certificate of a domain.
@@ -101,5 +104,6 @@ func (c *Certificates) newCertificate(
 		return err
 	}
 	c.SecretNames[domain] = certificate.Metadata.Name().Elem()
+	c.Ready = append(c.Ready, certificate)
 	return nil
 }

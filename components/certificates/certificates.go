@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 	"lke-platform/components/namespace"
 )
@@ -66,7 +67,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			i.Name = issuer.Metadata.Name().Elem()
 		}
 	}
-	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"name": i.Name})
+	return i, component.Done(ctx, i, pulumi.Map{"name": i.Name})
 }
 
 // newNamespace opens the ports that the API server asks: of cert-manager's admission webhook, and of the solver, which is an

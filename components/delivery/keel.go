@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/charts"
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 	"lke-platform/components/namespace"
 )
@@ -83,7 +84,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("delivery: declaring the ServiceMonitor: %w", err)
 	}
-	return k, ctx.RegisterResourceOutputs(k, pulumi.Map{"webhookUrl": k.WebhookURL})
+	return k, component.Done(ctx, k, pulumi.Map{"webhookUrl": k.WebhookURL})
 }
 
 // newAccount holds the user and the password that the webhook's caller has to show. It is immutable and named by the engine, so

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/charts"
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 	"lke-platform/components/namespace"
 )
@@ -28,10 +29,13 @@ type ExternalDNSArgs struct {
 }
 
 // ExternalDNS keeps the records of annotated Services and Ingresses, and takes them back when those go. Whatever carries the
-// annotation has to depend on it: on destroy that goes first, while external-dns still runs.
+// annotation has to depend on Ready: on destroy that goes first, while external-dns still runs.
 // Upstream: https://kubernetes-sigs.github.io/external-dns/latest/
 type ExternalDNS struct {
 	pulumi.ResourceState
+
+	// Ready is what writes the records.
+	Ready []pulumi.Resource
 }
 
 const (
@@ -72,7 +76,7 @@ func NewExternalDNS(
 	if err != nil {
 		return nil, fmt.Errorf("dns: declaring the Linode token: %w", err)
 	}
-	_, err = charts.NewRelease(ctx, name, &charts.ReleaseArgs{
+	release, err := charts.NewRelease(ctx, name, &charts.ReleaseArgs{
 		Chart:     charts.ExternalDNS,
 		Name:      externalDNS,
 		Namespace: space.Name,
@@ -82,7 +86,8 @@ func NewExternalDNS(
 	if err != nil {
 		return nil, fmt.Errorf("dns: declaring the release: %w", err)
 	}
-	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})
+	e.Ready = []pulumi.Resource{release}
+	return e, component.Done(ctx, e, pulumi.Map{})
 }
 
 // newToken makes a Linode token that may do nothing but change DNS zones. Its Secret is immutable and named by the engine, so

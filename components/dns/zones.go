@@ -9,6 +9,8 @@ import (
 
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/component"
 )
 
 // Zones are the zones of a stack, with their plain records.
@@ -18,6 +20,8 @@ type Zones struct {
 
 	// IDs is Linode's number of each zone by its name.
 	IDs map[string]pulumi.IntOutput
+	// Ready are the zones, without their records.
+	Ready []pulumi.Resource
 
 	args *Args
 	// names are those of args, each known when its zone is there.
@@ -46,7 +50,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			}
 		}
 	}
-	return z, ctx.RegisterResourceOutputs(z, pulumi.Map{"zoneIds": ids})
+	return z, component.Done(ctx, z, pulumi.Map{"zoneIds": ids})
 }
 
 // Locate returns where a record for a host belongs: Linode's number of the zone, and the host's name within it, which is empty
@@ -87,6 +91,7 @@ func (z *Zones) newZone(ctx *pulumi.Context, name string, zone *Zone) error {
 	}
 	z.IDs[zone.Name] = domain.ID().ToStringOutput().ApplyT(strconv.Atoi).(pulumi.IntOutput)
 	z.names = append(z.names, domain.Domain)
+	z.Ready = append(z.Ready, domain)
 	return nil
 }
 

@@ -19,7 +19,7 @@ type Args struct {
 	// Controller is traefik or nginx. Default traefik: ingress-nginx has had no security fixes since March 2026.
 	// Another controller comes with a NodeBalancer, and an address, of its own.
 	Controller string `json:"controller"`
-	// Replicas is how many controllers run, on different nodes; at least 2. Default 2.
+	// Replicas is how many controllers run, on different nodes as long as there are enough; at least 2. Default 2.
 	Replicas int `json:"replicas"`
 	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor.
 	Allow []string `json:"allow"`
@@ -33,6 +33,9 @@ type Args struct {
 
 	// FastlyRanges are the networks that Fastly connects from. They may connect, and are believed about who the visitor is.
 	FastlyRanges pulumi.StringArrayInput `json:"-"`
+	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it connects.
+	// nginx would show one of its own making; Traefik finds it by itself.
+	DefaultCertificate pulumi.StringInput `json:"-"`
 	// Annotations are further ones of the Service, such as those that have its address published under a name.
 	Annotations map[string]string `json:"-"`
 }

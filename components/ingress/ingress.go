@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/charts"
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 	"lke-platform/components/namespace"
 )
@@ -57,17 +58,17 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("ingress: %w", err)
 	}
 	k := args.kind()
+	// What belongs to one kind is named after it: where the kind changes, the new controller is there before the old one goes.
 	ns, err := namespace.New(ctx, name, &namespace.Args{
 		Name: Namespace, Standard: namespace.Restricted,
 		Open: []namespace.Opening{
-			{Name: "web", Pods: k.labels, Ports: k.webPorts},
-			{Name: "metrics", Pods: k.labels, Namespaces: []string{"monitoring"}, Ports: []any{k.metricsPort}},
+			{Name: k.class + "-web", Pods: k.labels, Ports: k.webPorts},
+			{Name: k.class + "-metrics", Pods: k.labels, Namespaces: []string{"monitoring"}, Ports: []any{k.metricsPort}},
 		},
 	}, pulumi.Parent(c))
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the namespace: %w", err)
 	}
-	// Each kind has a name of its own in the state: where the kind changes, the new controller is there before the old one goes.
 	release, err := charts.NewRelease(ctx, name+"-"+k.class, &charts.ReleaseArgs{
 		Chart: k.chart, Name: k.chart.Name, Namespace: ns.Name,
 		Values: k.values(args, newBalancer(args)), Overrides: args.Values,
@@ -77,7 +78,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	// The URN is known in a preview, unlike the ID.
 	c.ClassName = release.URN().ApplyT(func(pulumi.URN) string { return k.class }).(pulumi.StringOutput)
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"className": c.ClassName})
+	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
 }
 
 // spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it

@@ -53,6 +53,9 @@ func nginxValues(args *Args, b *balancer) pulumi.Map {
 			"enabled": pulumi.Bool(true), "serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
 		},
 	}
+	if args.DefaultCertificate != nil {
+		controller["extraArgs"] = pulumi.Map{"default-ssl-certificate": args.DefaultCertificate}
+	}
 	maps.Copy(controller, pods(nginxLabels, "100m", "512Mi"))
 	return pulumi.Map{"controller": controller}
 }

@@ -26,7 +26,8 @@ type Args struct {
 	// kubectl, the CI runner included. Default empty: the API is open to all, and guarded by its credentials only.
 	// Upstream: https://techdocs.akamai.com/cloud-computing/docs/manage-a-kubernetes-clusters-control-plane-acl
 	APIAccess []string `json:"apiAccess"`
-	// SystemPool is the pool that Linode demands inside every cluster. Keep it small: it cannot be replaced on its own.
+	// SystemPool is the pool that Linode demands inside every cluster. Keep it small: with another type its old nodes go before
+	// the new ones are ready.
 	SystemPool SystemPool `json:"systemPool"`
 	// NodePools carry the workloads. At least one is required.
 	NodePools []NodePool `json:"nodePools"`
@@ -78,6 +79,9 @@ const maxNodes = 100
 // PoolLabel is the node label that holds the name of the pool.
 const PoolLabel = "pool"
 
+// systemPool is the name of the pool inside the cluster.
+const systemPool = "system"
+
 // MostNodes is how many nodes there can be for pods that tolerate no taints.
 func (a *Args) MostNodes() int {
 	nodes := a.SystemPool.Count
@@ -118,10 +122,16 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 
 func (p *NodePool) validate(path *field.Path) field.ErrorList {
 	faults := check.Name(path.Child("name"), p.Name)
+	if p.Name == systemPool {
+		faults = append(faults, field.Forbidden(path.Child("name"), "is that of the pool inside the cluster"))
+	}
 	faults = append(faults, check.Required(path.Child("type"), p.Type)...)
 	faults = append(faults, p.validateSize(path)...)
 	for _, key := range slices.Sorted(maps.Keys(p.Labels)) {
 		faults = append(faults, check.LabelKey(path.Child("labels"), key)...)
+		if key == PoolLabel {
+			faults = append(faults, field.Forbidden(path.Child("labels").Key(key), "holds the name of the pool"))
+		}
 		faults = append(faults, check.LabelValue(path.Child("labels").Key(key), p.Labels[key])...)
 	}
 	for i, taint := range p.Taints {

@@ -14,7 +14,7 @@ const firewallNamespace = "kube-system"
 const nodeNetwork = "192.168.128.0/17"
 
 // newFirewall declares one Linode Cloud Firewall around all nodes, those to come included. Linode's controller keeps it, with
-// the rules that LKE itself needs; everything else from outside is dropped, so that NodeBalancers are the only way in.
+// the rules that LKE itself needs; everything else from outside but pings is dropped, so that NodeBalancers are the only way in.
 //
 // The rules are given as values of the controller's chart, which makes the CloudFirewall object of them: a controller that
 // finds none on its start makes an object of that very name itself, and one declared beside the chart would come too late.

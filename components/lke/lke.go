@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/network"
 )
 
@@ -78,7 +79,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := c.newFirewall(ctx, name); err != nil {
 		return nil, fmt.Errorf("lke: declaring the firewall of the nodes: %w", err)
 	}
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"clusterId": c.ID, "kubeconfig": c.Kubeconfig})
+	return c, component.Done(ctx, c, pulumi.Map{"clusterId": c.ID, "kubeconfig": c.Kubeconfig})
 }
 
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*linode.LkeCluster, error) {
@@ -99,7 +100,7 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*lin
 		Pools: linode.LkeClusterPoolArray{linode.LkeClusterPoolArgs{
 			Type:   pulumi.String(args.SystemPool.Type),
 			Count:  pulumi.Int(args.SystemPool.Count),
-			Labels: pulumi.StringMap{PoolLabel: pulumi.String("system")},
+			Labels: pulumi.StringMap{PoolLabel: pulumi.String(systemPool)},
 		}},
 	}, pulumi.Parent(c), pulumi.Protect(args.Protect),
 		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}))

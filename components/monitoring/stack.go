@@ -12,17 +12,20 @@ import (
 
 	"lke-platform/components/charts"
 	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 	"lke-platform/components/namespace"
 )
 
 // Stack is kube-prometheus-stack and metrics-server. It selects the monitors and rules of all namespaces, and its CRDs have to
-// be there before them: what brings monitors along depends on it.
+// be there before them: what brings monitors along depends on Ready.
 type Stack struct {
 	pulumi.ResourceState
 
 	// Namespace is known when it is there. A ConfigMap in it with the label grafana_dashboard=1 is a dashboard.
 	Namespace pulumi.StringOutput `pulumi:"namespace"`
+	// Ready is what has to be there before monitors and rules.
+	Ready []pulumi.Resource
 }
 
 // Namespace is the name of the namespace that all of it runs in, from where it asks for metrics.
@@ -52,17 +55,18 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("monitoring: %w", err)
 	}
 	s.Namespace = ns.Name
-	if err := s.newMetricsServer(ctx, name, ns); err != nil {
+	if err := s.newMetricsServer(ctx, name); err != nil {
 		return nil, fmt.Errorf("monitoring: declaring metrics-server: %w", err)
 	}
-	release, err := s.newRelease(ctx, name, args, ns)
+	release, err := s.newRelease(ctx, name, args)
 	if err != nil {
 		return nil, fmt.Errorf("monitoring: declaring kube-prometheus-stack: %w", err)
 	}
+	s.Ready = []pulumi.Resource{release}
 	if err := s.newRules(ctx, name, &args.Alerts, release); err != nil {
 		return nil, fmt.Errorf("monitoring: declaring the alert rules: %w", err)
 	}
-	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"namespace": s.Namespace})
+	return s, component.Done(ctx, s, pulumi.Map{"namespace": s.Namespace})
 }
 
 // namespace is privileged, since the node exporter reads the host's network, processes and file systems, which no stricter
@@ -82,14 +86,12 @@ func (a *Args) namespace() *namespace.Args {
 	}
 }
 
-func (s *Stack) newRelease(
-	ctx *pulumi.Context, name string, args *Args, ns pulumi.Resource,
-) (*charts.Release, error) {
+func (s *Stack) newRelease(ctx *pulumi.Context, name string, args *Args) (*charts.Release, error) {
 	login, err := s.newLogin(ctx, name, args)
 	if err != nil {
 		return nil, fmt.Errorf("login of Grafana: %w", err)
 	}
-	waitFor := []pulumi.Resource{ns}
+	var waitFor []pulumi.Resource
 	if len(args.Alerts.secretNames()) > 0 {
 		receivers, err := s.newReceiversSecret(ctx, name, args)
 		if err != nil {
@@ -138,7 +140,7 @@ func (a *Args) secret(name string) pulumi.StringOutput {
 }
 
 // newMetricsServer lets `kubectl top` and autoscalers know what pods use.
-func (s *Stack) newMetricsServer(ctx *pulumi.Context, name string, ns pulumi.Resource) error {
+func (s *Stack) newMetricsServer(ctx *pulumi.Context, name string) error {
 	_, err := charts.NewRelease(ctx, name+"-metrics-server", &charts.ReleaseArgs{
 		Chart:     charts.MetricsServer,
 		Name:      "metrics-server",
@@ -149,6 +151,6 @@ func (s *Stack) newMetricsServer(ctx *pulumi.Context, name string, ns pulumi.Res
 			"resources":   kube.Requests("50m", "100Mi"),
 			"tolerations": kube.TolerationValues(),
 		},
-	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{ns}))
+	}, pulumi.Parent(s))
 	return err
 }

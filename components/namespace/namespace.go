@@ -9,6 +9,8 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/component"
 )
 
 // Standard is what pods of the namespace may do.
@@ -72,18 +74,23 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("namespace: declaring %s: %w", args.Name, err)
 	}
-	n.Name = namespace.Metadata.Name().Elem()
+	known := []any{namespace.Metadata.Name().Elem()}
 	// Without a port or a peer in it, this policy closes everything and opens the namespace to itself.
 	within := Opening{Name: "default-deny", Namespaces: []string{args.Name}}
 	for _, opening := range append([]Opening{within}, args.Open...) {
-		if err := n.newPolicy(ctx, name, opening); err != nil {
+		policy, err := n.newPolicy(ctx, name, namespace, opening)
+		if err != nil {
 			return nil, fmt.Errorf("namespace: declaring policy %s of %s: %w", opening.Name, args.Name, err)
 		}
+		known = append(known, policy.URN())
 	}
-	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{"name": n.Name})
+	n.Name = pulumi.All(known...).ApplyT(func(known []any) string { return known[0].(string) }).(pulumi.StringOutput)
+	return n, component.Done(ctx, n, pulumi.Map{"name": n.Name})
 }
 
-func (n *Namespace) newPolicy(ctx *pulumi.Context, name string, opening Opening) error {
+func (n *Namespace) newPolicy(
+	ctx *pulumi.Context, name string, namespace *corev1.Namespace, opening Opening,
+) (*networkingv1.NetworkPolicy, error) {
 	rule := networkingv1.NetworkPolicyIngressRuleArgs{}
 	if len(opening.Namespaces) > 0 {
 		rule.From = peers(opening.Namespaces)
@@ -95,15 +102,14 @@ func (n *Namespace) newPolicy(ctx *pulumi.Context, name string, opening Opening)
 		}
 		rule.Ports = ports
 	}
-	_, err := networkingv1.NewNetworkPolicy(ctx, name+"-"+opening.Name, &networkingv1.NetworkPolicyArgs{
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(opening.Name), Namespace: n.Name},
+	return networkingv1.NewNetworkPolicy(ctx, name+"-"+opening.Name, &networkingv1.NetworkPolicyArgs{
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(opening.Name), Namespace: namespace.Metadata.Name()},
 		Spec: networkingv1.NetworkPolicySpecArgs{
 			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(opening.Pods)},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
 			Ingress:     networkingv1.NetworkPolicyIngressRuleArray{rule},
 		},
 	}, pulumi.Parent(n))
-	return err
 }
 
 func peers(namespaces []string) networkingv1.NetworkPolicyPeerArray {

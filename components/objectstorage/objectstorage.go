@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/component"
 )
 
 // Args describes a bucket.
@@ -98,7 +99,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	b.Region = bucket.S3Endpoint.ApplyT(SigningRegion).(pulumi.StringOutput)
 	b.AccessKey = pulumi.ToSecret(key.AccessKey).(pulumi.StringOutput)
 	b.SecretKey = pulumi.ToSecret(key.SecretKey).(pulumi.StringOutput)
-	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{
+	return b, component.Done(ctx, b, pulumi.Map{
 		"name": b.Name, "endpoint": b.Endpoint, "region": b.Region, "accessKey": b.AccessKey, "secretKey": b.SecretKey,
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"lke-platform/components/internal/check"
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 )
 
@@ -44,7 +44,7 @@ const (
 // New declares a cluster. The operator has to be there: its caller depends on it, and on the kinds of object that monitoring
 // brings.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
-	if faults := append(args.Validate(nil), args.validateName()...); len(faults) > 0 {
+	if faults := append(args.Validate(nil), ValidateName(field.NewPath("name"), args.Name)...); len(faults) > 0 {
 		return nil, fmt.Errorf("postgres: %w", faults.ToAggregate())
 	}
 	c := &Cluster{}
@@ -71,15 +71,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return values[0].(string)
 		}).(pulumi.StringOutput)
 	}
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"name": c.Name, "secretName": c.SecretName})
-}
-
-func (a *Args) validateName() field.ErrorList {
-	faults := check.Name(field.NewPath("name"), a.Name)
-	if len(a.Name) > longestName {
-		faults = append(faults, field.TooLong(field.NewPath("name"), a.Name, longestName))
-	}
-	return faults
+	return c, component.Done(ctx, c, pulumi.Map{"name": c.Name, "secretName": c.SecretName})
 }
 
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*apiextensions.CustomResource, error) {

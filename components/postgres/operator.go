@@ -6,6 +6,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/charts"
+	"lke-platform/components/internal/component"
 	"lke-platform/components/internal/kube"
 	"lke-platform/components/namespace"
 )
@@ -24,6 +25,9 @@ type OperatorArgs struct {
 // Upstream: https://access.crunchydata.com/documentation/postgres-operator/latest
 type Operator struct {
 	pulumi.ResourceState
+
+	// Ready is what has to be there before a cluster.
+	Ready []pulumi.Resource
 }
 
 // NewOperator declares the operator, with the kinds of object that it serves.
@@ -39,7 +43,7 @@ func NewOperator(ctx *pulumi.Context, name string, args *OperatorArgs, opts ...p
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	_, err = charts.NewRelease(ctx, name, &charts.ReleaseArgs{
+	release, err := charts.NewRelease(ctx, name, &charts.ReleaseArgs{
 		Chart:     charts.PostgresOperator,
 		Name:      "pgo",
 		Namespace: within.Name,
@@ -53,5 +57,6 @@ func NewOperator(ctx *pulumi.Context, name string, args *OperatorArgs, opts ...p
 	if err != nil {
 		return nil, fmt.Errorf("postgres: declaring the operator's release: %w", err)
 	}
-	return o, ctx.RegisterResourceOutputs(o, pulumi.Map{})
+	o.Ready = []pulumi.Resource{release}
+	return o, component.Done(ctx, o, pulumi.Map{})
 }

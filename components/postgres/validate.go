@@ -45,6 +45,15 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	return faults
 }
 
+// ValidateName refuses what cannot be the name of a cluster.
+func ValidateName(path *field.Path, name string) field.ErrorList {
+	faults := check.Name(path, name)
+	if len(name) > longestName {
+		faults = append(faults, field.TooLong(path, name, longestName))
+	}
+	return faults
+}
+
 func (p *Pooler) validate(path *field.Path) field.ErrorList {
 	faults := check.Between(path.Child("replicas"), p.Replicas, 1, 10)
 	faults = append(faults, check.OneOf(path.Child("mode"), p.Mode, "transaction", "session")...)

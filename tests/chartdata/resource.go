@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +43,9 @@ func (d *Data) definition(apiVersion, kind string) (*jsonschema.Schema, error) {
 		return nil, err
 	}
 	if properties := dig(schema, "properties"); properties != nil {
-		maps.Copy(properties, map[string]any{"apiVersion": map[string]any{}, "kind": map[string]any{}, "metadata": map[string]any{}})
+		for _, key := range []string{"apiVersion", "kind", "metadata"} {
+			properties[key] = map[string]any{}
+		}
 	}
 	d.resources[key], err = compileOpenAPI(schema)
 	return d.resources[key], err

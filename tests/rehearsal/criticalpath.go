@@ -25,17 +25,32 @@ func criticalPath(steps map[string]*step, resources []apitype.ResourceV3) []path
 	var path []pathStep
 	for current := lastOf(steps, nil); current != nil; {
 		path = append(path, pathStep{URN: current.urn, Seconds: round(current.seconds())})
-		before := map[string]*step{}
-		for _, urn := range links[current.urn] {
-			// Only what had ended by then can have been waited for.
-			if s := steps[urn]; s != nil && !s.end.IsZero() && !s.end.After(current.begin.Add(time.Millisecond)) {
-				before[urn] = s
-			}
-		}
-		current = lastOf(before, current)
+		current = lastOf(stepsBefore(current, steps, links), current)
 	}
 	slices.Reverse(path)
 	return path
+}
+
+// stepsBefore are the steps that one can have waited for: through links, and through what is no step itself, such as the
+// component that a resource belongs to.
+func stepsBefore(current *step, steps map[string]*step, links map[string][]string) map[string]*step {
+	before, seen := map[string]*step{}, map[string]bool{}
+	var visit func(urn string)
+	visit = func(urn string) {
+		for _, link := range links[urn] {
+			s := steps[link]
+			switch {
+			case seen[link]:
+			case s == nil:
+				seen[link] = true
+				visit(link)
+			case !s.end.IsZero() && !s.end.After(current.begin.Add(time.Millisecond)):
+				before[link] = s
+			}
+		}
+	}
+	visit(current.urn)
+	return before
 }
 
 // lastOf returns the step that ended last, or nil.

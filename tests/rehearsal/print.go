@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
 )
 
 // print writes the summary for people.
@@ -38,7 +40,8 @@ func (s *summary) print(out io.Writer) {
 				fmt.Fprintf(table, "$%.2f\t%d × %s\n", line.MonthUSD, line.Count, line.What)
 			}
 		})
-	list(out, "Releases not rendered", s.NotRendered)
+	list(out, fmt.Sprintf("Releases not rendered: %d, whose charts could not be had. %s=DIR names a folder of charts; why, is in "+
+		"summary.json", len(s.NotRendered), kubernetesplugin.ChartsVariable), chartsOnly(s.NotRendered))
 	list(out, "Custom resources without a schema", s.Schemaless)
 	list(out, "Not rehearsed", s.NotRehearsed)
 	list(out, "Warnings", s.Warnings)
@@ -93,6 +96,16 @@ func (w indented) Write(line []byte) (int, error) {
 		return 0, err
 	}
 	return w.out.Write(line)
+}
+
+// chartsOnly leaves the reasons out.
+func chartsOnly(notRendered []string) []string {
+	var lines []string
+	for _, line := range notRendered {
+		release, _, _ := strings.Cut(line, "): ")
+		lines = append(lines, release+")")
+	}
+	return lines
 }
 
 func list(out io.Writer, title string, lines []string) {

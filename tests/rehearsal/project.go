@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
@@ -20,7 +22,7 @@ import (
 const placeholder = "rehearsal-placeholder"
 
 // newStack makes the stack in a folder of its own, which holds copies of Pulumi.yaml and of the stack file where
-// placeholders stand for secrets. It returns a line for each secret that is made up.
+// placeholders stand for secrets. It returns what is to be said of those.
 func newStack(ctx context.Context, o options, w *world) (auto.Stack, []string, error) {
 	dir := filepath.Join(o.dir(), "project")
 	project, madeUp, err := writeProject(ctx, o, dir)
@@ -87,12 +89,13 @@ func replaceSecrets(
 	stack.EncryptionSalt = cmp.Or(earlierSalt, "v1:"+base64.StdEncoding.EncodeToString(salt)+":"+verifier)
 	stack.SecretsProvider, stack.EncryptedKey = "", ""
 
+	var encrypted, missing []string
 	for key, value := range stack.Config {
 		switch {
 		case key.Namespace() == "linode" || key.Namespace() == "fastly" || key.Namespace() == "kubernetes":
 			delete(stack.Config, key)
 		case value.Secure():
-			madeUp = append(madeUp, fmt.Sprintf("%s is encrypted: a placeholder stands for it", key.Name()))
+			encrypted = append(encrypted, key.Name())
 		}
 	}
 	if stack.Config, err = stack.Config.Copy(config.NewBlindingDecrypter(), crypter); err != nil {
@@ -108,9 +111,19 @@ func replaceSecrets(
 			return nil, err
 		}
 		stack.Config[key] = config.NewSecureValue(ciphertext)
-		madeUp = append(madeUp, fmt.Sprintf("%s is not set: a placeholder stands for it", name))
+		missing = append(missing, name)
 	}
-	return madeUp, nil
+	return append(standFor("are encrypted", encrypted), standFor("are not set", missing)...), nil
+}
+
+// standFor says that placeholders stand for secrets.
+func standFor(reason string, names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return []string{fmt.Sprintf("%d secrets %s, placeholders stand for them: %s",
+		len(names), reason, strings.Join(names, ", "))}
 }
 
 // requiredSecrets asks the program which secrets the configuration needs. What is wrong with it is the program's to say.

@@ -28,7 +28,7 @@ func repository(t testing.TB, edit func(stackFile string) string) (root string) 
 	}
 	root = t.TempDir()
 	require.NoError(t, os.Symlink(filepath.Join(origin, ".bin"), filepath.Join(root, ".bin")))
-	for _, name := range []string{"Pulumi.yaml", "Pulumi.staging.yaml"} {
+	for _, name := range []string{"Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml"} {
 		content, err := os.ReadFile(filepath.Join(origin, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(edit(string(content))), 0o600))
@@ -122,7 +122,8 @@ config:
 	madeUp, err := replaceSecrets(t.Context(), stack, "", "lke-platform")
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{
-		"secret-salt is encrypted: a placeholder stands for it", "secret-key is not set: a placeholder stands for it",
+		"1 secrets are encrypted, placeholders stand for them: secret-salt",
+		"1 secrets are not set, placeholders stand for them: secret-key",
 	}, madeUp)
 	require.NoError(t, stack.Save(path))
 	written := readFile(t, path)
@@ -140,6 +141,7 @@ func TestTheCriticalPathIsTheChainThatDecidedTheTime(t *testing.T) {
 		"cdn":     {urn: "cdn", begin: at(0), end: at(4)},
 		"app":     {urn: "app", begin: at(5), end: at(9)},
 		"quick":   {urn: "quick", begin: at(5), end: at(6)},
+		"monitor": {urn: "monitor", begin: at(9), end: at(11)},
 	}
 	urns := func(names ...resource.URN) []resource.URN { return names }
 	path := criticalPath(steps, []apitype.ResourceV3{
@@ -148,8 +150,10 @@ func TestTheCriticalPathIsTheChainThatDecidedTheTime(t *testing.T) {
 		{URN: "pool", PropertyDependencies: map[resource.PropertyKey][]resource.URN{"clusterId": urns("cluster")}},
 		{URN: "quick", Dependencies: urns("cluster")},
 		{URN: "app", Dependencies: urns("cdn"), Provider: "pool::id"},
+		{URN: "component", Dependencies: urns("app")},
+		{URN: "monitor", Parent: "component", Dependencies: urns("pool")},
 	})
-	require.Equal(t, []pathStep{{"cluster", 3}, {"pool", 2}, {"app", 4}}, path)
+	require.Equal(t, []pathStep{{"cluster", 3}, {"pool", 2}, {"app", 4}, {"monitor", 2}}, path)
 }
 
 func readFile(t testing.TB, path string) string {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/klog/v2"
+
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
@@ -62,6 +64,7 @@ func (w *world) start(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	klog.SetSlogLogger(linodeLog) // the controllers that work in the clusters talk through it
 	w.clusters = kubernetes.New(kubernetes.Options{
 		Bin: filepath.Join(o.root, ".bin"), Dir: filepath.Join(o.dir(), "clusters"), Log: linodeLog,
 		Controllers: func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error) {

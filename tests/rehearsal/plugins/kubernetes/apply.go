@@ -129,8 +129,8 @@ func (o *object) withLiveAt(
 	return object, nil
 }
 
-// apply applies an object under our name. Fields that somebody else has taken over are conflicts, unless it was done by hand
-// with kubectl (as with the official provider) or the program insists.
+// apply applies an object under our name. Fields that somebody else has taken over are conflicts, unless the program insists. As
+// the official provider does, it takes back what was done with kubectl; but not in a preview, which therefore fails.
 func (o *object) apply(
 	ctx context.Context, object *unstructured.Unstructured, options metav1.PatchOptions,
 ) (*unstructured.Unstructured, error) {
@@ -148,7 +148,7 @@ func (o *object) apply(
 		options.Force = &force
 	}
 	live, err := client.Patch(ctx, object.GetName(), types.ApplyPatchType, text, options)
-	if apierrors.IsConflict(err) && byHand(err) {
+	if apierrors.IsConflict(err) && len(options.DryRun) == 0 && byHand(err) {
 		force := true
 		options.Force = &force
 		live, err = client.Patch(ctx, object.GetName(), types.ApplyPatchType, text, options)
@@ -160,7 +160,7 @@ func (o *object) apply(
 	return live, err
 }
 
-// byHand tells whether all fields in conflict were last set with kubectl.
+// byHand tells whether all fields in conflict were last set with kubectl, and not through a subresource, as by kubectl scale.
 func byHand(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || status.Status().Details == nil {
@@ -168,7 +168,8 @@ func byHand(err error) bool {
 	}
 	causes := status.Status().Details.Causes
 	for _, cause := range causes {
-		if cause.Type != metav1.CauseTypeFieldManagerConflict || !strings.HasPrefix(cause.Message, `conflict with "kubectl`) {
+		if cause.Type != metav1.CauseTypeFieldManagerConflict || !strings.HasPrefix(cause.Message, `conflict with "kubectl`) ||
+			strings.Contains(cause.Message, "with subresource") {
 			return false
 		}
 	}

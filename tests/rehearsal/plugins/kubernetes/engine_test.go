@@ -40,6 +40,8 @@ type engine struct {
 	testing.TB
 	provider pulumirpc.ResourceProviderClient
 	states   map[resource.URN]*state
+	// skipPreview has updates done without a preview, as `pulumi up --skip-preview` does.
+	skipPreview bool
 }
 
 type state struct {
@@ -194,8 +196,10 @@ func (e *engine) update(urn resource.URN, old *state, inputs resource.PropertyMa
 		Id: old.id, Urn: string(urn), Olds: e.encode(old.outputs), OldInputs: e.encode(old.inputs), News: e.encode(inputs),
 		IgnoreChanges: ignored, Preview: true,
 	}
-	if _, err := e.provider.Update(e.Context(), request); err != nil {
-		return fmt.Errorf("preview: %w", err)
+	if !e.skipPreview {
+		if _, err := e.provider.Update(e.Context(), request); err != nil {
+			return fmt.Errorf("preview: %w", err)
+		}
 	}
 	request.Preview = false
 	response, err := e.provider.Update(e.Context(), request)

@@ -93,7 +93,12 @@ func TestDeployment(t *testing.T) {
 			"metadata.labels.app", "spec.template.spec.containers[0].image",
 			"spec.template.spec.containers[0].resources.requests.cpu", "spec.template.spec.tolerations",
 		}, e.refresh(deploymentToken, "web"), "all fields that the program set, and no others")
+		_, _, err := e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
+		require.ErrorContains(t, err, "preview: ")
+		require.ErrorContains(t, err, `conflicts with "kubectl-edit"`)
+		e.skipPreview = true
 		did, _, err := e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
+		e.skipPreview = false
 		e.must("update", did, nil, err)
 		require.Empty(t, e.refresh(deploymentToken, "web"))
 		require.Equal(t, "1", e.live("deployments", "deployment", "web").GetLabels()["extra"])
@@ -104,6 +109,16 @@ func TestDeployment(t *testing.T) {
 		_, _, err := e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
 		require.ErrorContains(t, err, `conflict with "autoscaler"`)
 		require.ErrorContains(t, err, "ignoreChanges")
+		e.byHand("kubectl", "deployments", "deployment", "web", `{"spec":{"replicas":4}}`, "scale")
+		e.skipPreview = true
+		_, _, err = e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
+		e.skipPreview = false
+		require.ErrorContains(t, err, `conflict with "kubectl" with subresource "scale"`)
+		insisting := onCluster(t, stand.Options{}, props{"enablePatchForce": true})
+		insisting.states = e.states
+		did, _, err := insisting.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
+		e.must("update", did, nil, err)
+		e.byHand("autoscaler", "deployments", "deployment", "web", `{"spec":{"replicas":3}}`)
 	})
 	t.Run("ignored fields stay with their controllers", func(t *testing.T) {
 		image := "spec.template.spec.containers[0].image"
@@ -192,7 +207,7 @@ func TestConfigMapsAndSecrets(t *testing.T) {
 	t.Parallel()
 	e := onCluster(t, stand.Options{}, props{"namespace": "data"})
 	mutable := onCluster(t, stand.Options{}, props{
-		"namespace": "data", "enableConfigMapMutable": true, "enableSecretMutable": "true",
+		"namespace": "data", "enableConfigMapMutable": true, "enableSecretMutable": "true", "enablePatchForce": true,
 	})
 	e.namespace("data")
 

@@ -17,7 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 )
@@ -166,13 +168,24 @@ func (g *clientGetter) ToRESTConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// ToDiscoveryClient is that of Helm's RESTClientGetter.
+// ToDiscoveryClient is that of Helm's RESTClientGetter. The answer is as new as the call, unlike the cluster's own client, which
+// would not know the kinds that another release has brought since.
 func (g *clientGetter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
-	return g.discovery, nil
+	live, err := discovery.NewDiscoveryClientForConfig(g.rest)
+	if err != nil {
+		return nil, err
+	}
+	return memory.NewMemCacheClient(live), nil
 }
 
 // ToRESTMapper is that of Helm's RESTClientGetter.
-func (g *clientGetter) ToRESTMapper() (meta.RESTMapper, error) { return g.mapper, nil }
+func (g *clientGetter) ToRESTMapper() (meta.RESTMapper, error) {
+	client, err := g.ToDiscoveryClient()
+	if err != nil {
+		return nil, err
+	}
+	return restmapper.NewDeferredDiscoveryRESTMapper(client), nil
+}
 
 // ToRawKubeConfigLoader is that of Helm's RESTClientGetter.
 func (g *clientGetter) ToRawKubeConfigLoader() clientcmd.ClientConfig {

@@ -141,13 +141,14 @@ func (e *engine) previewCreate(kind string, inputs resource.PropertyMap) resourc
 }
 
 // diff gives the properties that differ, with the kind of their change.
-func (e *engine) diff(o *object, inputs map[string]any) map[string]string {
+func (e *engine) diff(o *object, inputs map[string]any, ignored ...string) map[string]string {
 	e.t.Helper()
 	news := e.marshal(resource.NewPropertyMapFromMap(inputs))
 	diff, err := e.server.Diff(e.t.Context(), &pulumirpc.DiffRequest{
-		Urn: o.urn, Id: o.id, Olds: e.marshal(o.state), News: news, OldInputs: e.marshal(o.inputs),
+		Urn: o.urn, Id: o.id, Olds: e.marshal(o.state), News: news, OldInputs: e.marshal(o.inputs), IgnoreChanges: ignored,
 	})
 	require.NoError(e.t, err)
+	require.Equal(e.t, len(diff.GetDetailedDiff()) > 0, diff.GetChanges() == pulumirpc.DiffResponse_DIFF_SOME)
 	result := map[string]string{}
 	for name, change := range diff.GetDetailedDiff() {
 		result[name] = change.GetKind().String()

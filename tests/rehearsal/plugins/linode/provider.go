@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/linode/linodego"
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -48,7 +50,7 @@ func newProvider() (p.Provider, error) {
 		WithWrapped(unknown).
 		Build()
 	implementation.Invoke = withID(implementation.Invoke)
-	implementation.Diff = replacing(implementation.Diff)
+	implementation.Diff = ignoring(replacing(implementation.Diff))
 	return implementation, err
 }
 
@@ -81,6 +83,32 @@ func withID(next invoke) invoke {
 }
 
 type differ = func(context.Context, p.DiffRequest) (p.DiffResponse, error)
+
+// ignoring leaves out what the program ignores. Infer puts the state in its place, and so finds a change where the program says
+// nothing of a property that the API fills in, such as the number of nodes of an autoscaled pool.
+func ignoring(next differ) differ {
+	return func(ctx context.Context, req p.DiffRequest) (p.DiffResponse, error) {
+		var ignored []resource.PropertyPath
+		for _, text := range req.IgnoreChanges {
+			path, err := resource.ParsePropertyPath(text)
+			if err != nil {
+				return p.DiffResponse{}, fmt.Errorf("ignoreChanges: %w", err)
+			}
+			ignored = append(ignored, path)
+		}
+		req.IgnoreChanges = nil
+		resp, err := next(ctx, req)
+		for text := range resp.DetailedDiff {
+			changed, err := resource.ParsePropertyPath(text)
+			contains := func(path resource.PropertyPath) bool { return path.Contains(changed) }
+			if err == nil && slices.ContainsFunc(ignored, contains) {
+				delete(resp.DetailedDiff, text)
+				resp.HasChanges = len(resp.DetailedDiff) > 0
+			}
+		}
+		return resp, err
+	}
+}
 
 // replacing lets every change inside the grants of a key replace it; infer lets only a change of all of them.
 func replacing(next differ) differ {

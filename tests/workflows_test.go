@@ -1,0 +1,292 @@
+package tests
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+)
+
+// Renovate reads the one list of charts with expressions of our own.
+func TestRenovateSeesEveryChart(t *testing.T) {
+	t.Parallel()
+	var config struct {
+		CustomManagers []struct {
+			ManagerFilePatterns, MatchStrings []string
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(textOf(t, "../.github/renovate.json")), &config))
+	list := textOf(t, "../components/charts/charts.go")
+	seen := 0
+	for _, manager := range config.CustomManagers {
+		require.Equal(t, []string{"components/charts/charts.go"}, manager.ManagerFilePatterns)
+		for _, match := range regexp.MustCompile(manager.MatchStrings[0]).FindAllStringSubmatch(list, -1) {
+			seen++
+			require.Regexp(t, `^v?\d+\.\d+\.\d+$`, match[len(match)-1])
+		}
+	}
+	require.Equal(t, strings.Count(list, "= Chart{"), seen)
+}
+
+// A tag of somebody else's action can be moved to other code, which would then read the platform's tokens.
+func TestActionsArePinnedToCommits(t *testing.T) {
+	t.Parallel()
+	pinned := regexp.MustCompile(`uses: (\./|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)`)
+	for _, pattern := range []string{"../.github/workflows/*.yml", "../.github/actions/*/action.yml"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			for _, line := range strings.Split(textOf(t, file), "\n") {
+				if strings.Contains(line, "uses:") {
+					require.Regexp(t, pinned, line, file)
+				}
+			}
+		}
+	}
+}
+
+// What a workflow runs is what a person would.
+func TestWorkflowsCallMakeTargetsThatExist(t *testing.T) {
+	t.Parallel()
+	makefile := textOf(t, "../Makefile")
+	for workflow, targets := range map[string][]string{
+		"test": {"test", "lint"}, "preview": {"preview", "rehearse"}, "up": {"up"}, "drift": {"drift"},
+	} {
+		text := textOf(t, "../.github/workflows/"+workflow+".yml")
+		for _, target := range targets {
+			require.Contains(t, text, "make "+target, workflow)
+			exists := regexp.MustCompile(`(?m)^` + target + `:`).MatchString(makefile)
+			require.True(t, exists, "the Makefile has no target %s", target)
+		}
+	}
+}
+
+// The exit code of a pipe is that of its last program, unless the shell is asked for better.
+func TestWorkflowsFailWithWhatTheyShow(t *testing.T) {
+	t.Parallel()
+	for _, workflow := range workflows(t) {
+		for name, job := range workflow.Jobs {
+			for _, step := range job.Steps {
+				if strings.Contains(step.Run, "|") {
+					require.Equal(t, "bash", step.Shell, "%s of %s: %s", name, workflow.Name, step.Run)
+				}
+			}
+		}
+	}
+}
+
+// A run of up that is cut off leaves the state locked.
+func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
+	t.Parallel()
+	groups := map[string]bool{}
+	for name, job := range workflows(t)["up"].Jobs {
+		require.Equal(t, name, job.Environment, "its secrets and who approves it")
+		require.Equal(t, "up-"+name, job.Concurrency.Group)
+		require.False(t, job.Concurrency.CancelInProgress)
+		require.Zero(t, job.Timeout)
+		groups[job.Concurrency.Group] = true
+	}
+	require.Len(t, groups, 2)
+	require.Equal(t, "staging", workflows(t)["up"].Jobs["prod"].Needs)
+	require.NotContains(t, groups, workflows(t)["drift"].Jobs["drift"].Concurrency.Group)
+}
+
+// A job gets nothing that it does not need, so that a bad dependency can do little.
+func TestWorkflowsHaveTheLeastPermissions(t *testing.T) {
+	t.Parallel()
+	writes := map[string]map[string]string{
+		"drift/drift":     {"contents": "read", "issues": "write"},
+		"preview/preview": {"contents": "read", "pull-requests": "write"},
+	}
+	for _, workflow := range workflows(t) {
+		require.Equal(t, map[string]string{"contents": "read"}, workflow.Permissions, workflow.Name)
+		for name, job := range workflow.Jobs {
+			require.Equal(t, writes[workflow.Name+"/"+name], job.Permissions, name)
+			for _, step := range job.Steps {
+				if strings.HasPrefix(step.Uses, "actions/checkout@") {
+					require.Equal(t, "false", step.With["persist-credentials"], "%s of %s", name, workflow.Name)
+				}
+			}
+		}
+	}
+}
+
+// workflow is what the tests look at of one.
+type workflow struct {
+	Name        string
+	Permissions map[string]string
+	Jobs        map[string]struct {
+		Environment, Needs string
+		Permissions        map[string]string
+		Timeout            int `yaml:"timeout-minutes"`
+		Concurrency        struct {
+			Group            string
+			CancelInProgress bool `yaml:"cancel-in-progress"`
+		}
+		Steps []struct {
+			Run, Uses, Shell string
+			With             map[string]string
+		}
+	}
+}
+
+// workflows returns all, by name.
+func workflows(t *testing.T) map[string]workflow {
+	t.Helper()
+	files, err := filepath.Glob("../.github/workflows/*.yml")
+	require.NoError(t, err)
+	found := map[string]workflow{}
+	for _, file := range files {
+		var one workflow
+		require.NoError(t, yaml.Unmarshal([]byte(textOf(t, file)), &one), file)
+		require.Equal(t, filepath.Base(file), one.Name+".yml")
+		found[one.Name] = one
+	}
+	return found
+}
+
+// runMake makes a target beside a stand-in for the Pulumi CLI, which fails as told where it is called with refresh or preview. It
+// returns what was said, with each call of the CLI, and whether make succeeded.
+func runMake(t *testing.T, target, input string, environment ...string) (output string, succeeded bool) {
+	t.Helper()
+	dir := t.TempDir()
+	standIn := "#!/bin/sh\necho \"pulumi $*\"\n" +
+		"case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pulumi"), []byte(standIn), 0o700))
+	command := exec.CommandContext(t.Context(), "make", "-C", "..", target, "STACK=prod")
+	command.Stdin = strings.NewReader(input)
+	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MAKEFLAGS=", "CI=")
+	command.Env = append(command.Env, environment...)
+	said, err := command.CombinedOutput()
+	return string(said), err == nil
+}
+
+// Either half may differ alone: a change by hand that was put into the program since, and one of the program that was not
+// brought up.
+func TestDriftComparesBothHalves(t *testing.T) {
+	t.Parallel()
+	const same, different, failed = "no difference", "DIFFERENT", "COULD NOT BE COMPARED"
+	for name, test := range map[string]struct{ refresh, preview, cloud, program string }{
+		"clean":          {"0", "0", same, same},
+		"by hand":        {"7", "0", different, same},
+		"not brought up": {"0", "7", same, different},
+		"both":           {"7", "7", different, different},
+		"no access":      {"1", "0", failed, same},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said, succeeded := runMake(t, "drift", "", "REFRESH="+test.refresh, "PREVIEW="+test.preview)
+			require.Regexp(t, `pulumi refresh --stack prod --preview-only .*--run-program --expect-no-changes`, said)
+			require.Regexp(t, `pulumi preview --stack prod --refresh .*--run-program --expect-no-changes`, said)
+			require.Contains(t, said, "Drift of prod:\n  the cloud against the state: "+test.cloud+
+				"\n  the program against the cloud: "+test.program+"\n")
+			require.Equal(t, test.cloud == same && test.program == same, succeeded)
+		})
+	}
+}
+
+func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"", "\n", "yes\n", "staging\n"} {
+		said, succeeded := runMake(t, "destroy", answer)
+		require.False(t, succeeded)
+		require.NotContains(t, said, "--yes")
+	}
+	said, succeeded := runMake(t, "destroy", "prod\n")
+	require.True(t, succeeded)
+	require.Contains(t, said, "pulumi destroy --stack prod --yes")
+}
+
+// A person is asked, a workflow cannot be.
+func TestUpAsksAPersonButNotAWorkflow(t *testing.T) {
+	t.Parallel()
+	said, succeeded := runMake(t, "up", "", "CI=true")
+	require.True(t, succeeded)
+	require.Contains(t, said, "pulumi up --stack prod --refresh --run-program --yes --non-interactive")
+	said, _ = runMake(t, "up", "")
+	require.NotContains(t, said, "--yes")
+}
+
+// report runs tools/report beside a stand-in for GitHub's CLI that finds what is given: the number of an open issue or of a
+// comment, or nothing. It returns what the CLI was called with, and the texts that were handed to it.
+func report(t *testing.T, text, found string, arguments ...string) (calls string) {
+	t.Helper()
+	dir := t.TempDir()
+	calls = filepath.Join(dir, "calls")
+	standIn := `#!/bin/sh
+echo "$@" >>` + calls + `
+for argument; do
+	file=${argument#body=@}
+	[ -f "$file" ] && cat "$file" >>` + calls + `
+done
+case "$*" in *--jq*) echo ` + found + ` ;; esac
+`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "gh"), []byte(standIn), 0o700))
+	command := exec.CommandContext(t.Context(), "../tools/report", arguments...)
+	command.Stdin = strings.NewReader(text)
+	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"),
+		"GITHUB_REPOSITORY=o/r", "GITHUB_RUN_ID=7", "GITHUB_SERVER_URL=https://github.com")
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	return textOf(t, calls)
+}
+
+func TestAReportIsWrittenOnceAndThenRewritten(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		found, call string
+		arguments   []string
+	}{
+		"first comment": {"", "--method POST repos/o/r/issues/12/comments", []string{"comment", "12", "Preview of prod"}},
+		"next comment":  {"99", "--method PATCH repos/o/r/issues/comments/99", []string{"comment", "12", "Preview of prod"}},
+		"first drift":   {"", "issue create --repo o/r --title Drift of prod", []string{"open", "Drift of prod"}},
+		"more drift":    {"5", "issue edit 5 --repo o/r", []string{"open", "Drift of prod"}},
+		"drift is over": {"5", "issue close 5 --repo o/r", []string{"close", "Drift of prod"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calls := report(t, "what was found", test.found, test.arguments...)
+			require.Contains(t, calls, test.call)
+			require.Equal(t, test.arguments[0] != "close", strings.Contains(calls, "````text\nwhat was found\n````\n"))
+		})
+	}
+	require.NotContains(t, report(t, "", "", "close", "Drift of prod"), "issue close", "there is none")
+}
+
+// A comment holds 65,536 characters, and a first preview is longer.
+func TestReportKeepsTheEnd(t *testing.T) {
+	t.Parallel()
+	calls := report(t, strings.Repeat("x", 70_000)+"\nthe end", "", "comment", "12", "Preview of prod")
+	require.Less(t, len(calls), 62_000)
+	require.Contains(t, calls, "The beginning is left out")
+	require.Contains(t, calls, "x\nthe end\n````\n")
+}
+
+func TestReportSummaryIsThatOfTheRehearsal(t *testing.T) {
+	t.Parallel()
+	for found, shown := range map[string]string{
+		"1.0s up\nRehearsal of prod: succeeded.\nNodes\n": "````text\nRehearsal of prod: succeeded.\nNodes\n````\n",
+		"1.0s up\nrehearsal failed: why\n":                "````text\n1.0s up\nrehearsal failed: why\n````\n",
+	} {
+		page := filepath.Join(t.TempDir(), "page")
+		command := exec.CommandContext(t.Context(), "../tools/report", "summary")
+		command.Stdin, command.Env = strings.NewReader(found), append(os.Environ(), "GITHUB_STEP_SUMMARY="+page)
+		output, err := command.CombinedOutput()
+		require.NoError(t, err, string(output))
+		require.Equal(t, shown, textOf(t, page))
+	}
+}
+
+func textOf(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
