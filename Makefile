@@ -1,14 +1,22 @@
-# `make rehearse` and `make test` need Go, make and git, and set up everything else themselves.
+# `make rehearse` and `make test` need Go, make and git, and set up everything else themselves. What works on the real cloud
+# (preview, up, drift, destroy) needs the Pulumi CLI too.
 STACK ?= staging
 
 CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
 TOOLCHAIN := $(addprefix .bin/,pulumi $(CONTROL_PLANE))
+CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
 TIMED := $(CURDIR)/tools/timed
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox test lint bench toolchain clean FORCE
+.PHONY: help rehearse sandbox preview up drift destroy pulumi-cli test lint bench toolchain clean FORCE
+
+# What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
+# runs for that, since the state only knows the credentials of the last time.
+LIVE := --stack '$(STACK)' --refresh --run-program
+# Whole differences of what the program says, and of nothing that the cloud merely notes (a status, for instance).
+REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +27,42 @@ rehearse: .bin/rehearse toolchain ## Run the program of STACK on this machine, a
 sandbox: .bin/rehearse toolchain ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume) -sandbox
 
-test: toolchain ## Run all tests
+preview: pulumi-cli ## Show what up would do to STACK
+	@pulumi preview $(LIVE) $(REPORT)
+
+up: pulumi-cli ## Make the cloud what the program says for STACK (asks first, but not in CI)
+	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
+
+drift: pulumi-cli ## Tell where the cloud, the state and the program of STACK differ, and fail if they do
+	@verdicts=; status=0; \
+	compare() { \
+	  echo "== $$1"; what=$$1 verdict='no difference'; shift; \
+	  pulumi "$$@" --run-program --expect-no-changes $(REPORT) 2>&1 || case $$? in \
+	    7) verdict='DIFFERENT' status=1 ;; \
+	    *) verdict='COULD NOT BE COMPARED' status=1 ;; \
+	  esac; \
+	  verdicts="$$verdicts  $$what: $$verdict\n"; \
+	}; \
+	compare 'the cloud against the state' refresh --stack '$(STACK)' --preview-only; \
+	compare 'the program against the cloud' preview --stack '$(STACK)' --refresh; \
+	printf "Drift of %s:\n$$verdicts" '$(STACK)'; \
+	exit $$status
+
+destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking for the stack's name
+	@pulumi destroy --stack '$(STACK)' --preview-only
+	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
+	read -r name; [ "$$name" = '$(STACK)' ] || { echo 'Nothing was deleted.'; exit 1; }
+	@pulumi destroy --stack '$(STACK)' --yes --skip-preview
+
+# The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
+pulumi-cli:
+	@case $$(command -v pulumi) in "" | "$(CURDIR)/.bin/pulumi") \
+	  echo 'There is no Pulumi CLI on PATH (.bin/pulumi serves rehearsals only): https://www.pulumi.com/docs/install/' >&2; \
+	  exit 1 ;; \
+	esac
+
+test: toolchain .bin/promtool .bin/actionlint ## Run all tests
+	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" go test ./...) || exit 1; \
 	done
@@ -41,7 +84,9 @@ toolchain: $(TOOLCHAIN)
 .bin/pulumi: tools/install tools/pulumi/go.mod
 $(addprefix .bin/,$(CONTROL_PLANE)): tools/install tools/kubernetes/go.mod
 .bin/golangci-lint: tools/install tools/lint/go.mod
-$(TOOLCHAIN) .bin/golangci-lint:
+.bin/promtool: tools/install tools/prometheus/go.mod
+.bin/actionlint: tools/install tools/actionlint/go.mod
+$(TOOLCHAIN) $(CHECKERS):
 	@tools/install $(@F)
 
 # Go knows best what has changed.
