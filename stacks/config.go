@@ -173,7 +173,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			faults = append(faults, check(field.NewPath(section))...)
 		}
 	}
-	if !hasFault(undecoded, "cluster") {
+	if !hasFault(undecoded, "cluster") && !hasFault(faults, "cluster") {
 		faults = append(faults, c.validateInstances()...)
 	}
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {

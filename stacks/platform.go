@@ -89,7 +89,8 @@ func (p *platform) declareMonitoring() (err error) {
 func (p *platform) declareNames() (err error) {
 	config := p.config
 	config.Certificates.Label = p.account
-	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates, p.cluster.Inside(), after(p.monitoring.Ready))
+	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates,
+		p.cluster.Inside(), after(p.monitoring.Ready))
 	if err != nil {
 		return err
 	}

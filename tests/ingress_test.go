@@ -109,14 +109,15 @@ func TestOnlyFastlyAndWhoIsAllowedReachTheOrigin(t *testing.T) {
 	require.NotContains(t, list["allowList"], "ipv6", "an empty list would be a fault")
 }
 
-// Traefik takes connections without a PROXY header; nginx breaks them off, and so must never get one from inside the cluster.
-func TestOnlyNginxHidesItsAddressFromTheCluster(t *testing.T) {
+// With an address beside the name, external-dns asks for an A and a CNAME record, of which only one can be; and what is inside
+// the cluster reaches the address without the PROXY header that nginx insists on.
+func TestTheServiceShowsItsNameOnly(t *testing.T) {
 	t.Parallel()
-	_, annotations := ingressValues(t, ingress.NGINX, nil)
-	require.Equal(t, "true", annotations[linodeAnnotation+"hostname-only-ingress"])
-	_, annotations = ingressValues(t, ingress.Traefik, nil)
-	require.NotContains(t, annotations, linodeAnnotation+"hostname-only-ingress")
-	require.Equal(t, "origin.example.com", annotations["external-dns.alpha.kubernetes.io/hostname"])
+	for _, kind := range []string{ingress.Traefik, ingress.NGINX} {
+		_, annotations := ingressValues(t, kind, nil)
+		require.Equal(t, "true", annotations[linodeAnnotation+"hostname-only-ingress"])
+		require.Equal(t, "origin.example.com", annotations["external-dns.alpha.kubernetes.io/hostname"])
+	}
 }
 
 func TestTheWayInOutlivesANode(t *testing.T) {

@@ -33,8 +33,8 @@ type Args struct {
 
 	// FastlyRanges are the networks that Fastly connects from. They may connect, and are believed about who the visitor is.
 	FastlyRanges pulumi.StringArrayInput `json:"-"`
-	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it connects.
-	// nginx would show one of its own making; Traefik finds it by itself.
+	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it
+	// connects. nginx would show one of its own making; Traefik finds it by itself.
 	DefaultCertificate pulumi.StringInput `json:"-"`
 	// Annotations are further ones of the Service, such as those that have its address published under a name.
 	Annotations map[string]string `json:"-"`

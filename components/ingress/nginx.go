@@ -28,10 +28,6 @@ var nginxLabels = map[string]string{
 // nginxValues are the values of the chart.
 // Upstream: https://github.com/kubernetes/ingress-nginx/blob/main/charts/ingress-nginx/README.md
 func nginxValues(args *Args, b *balancer) pulumi.Map {
-	annotations := maps.Clone(b.annotations)
-	// Requests from inside the cluster to the NodeBalancer's address would never leave the node, and come without the PROXY
-	// header that nginx insists on. Where only the name is known they take the way that all others take.
-	annotations[linodePrefix+"hostname-only-ingress"] = pulumi.String("true")
 	controller := pulumi.Map{
 		"replicaCount": pulumi.Int(args.Replicas),
 		// All but one.
@@ -45,7 +41,7 @@ func nginxValues(args *Args, b *balancer) pulumi.Map {
 		"admissionWebhooks": pulumi.Map{"enabled": pulumi.Bool(false)},
 		"publishService":    pulumi.Map{"enabled": pulumi.Bool(true)},
 		"service": pulumi.Map{
-			"annotations":           annotations,
+			"annotations":           b.annotations,
 			"type":                  pulumi.String("LoadBalancer"),
 			"externalTrafficPolicy": pulumi.String("Cluster"),
 		},

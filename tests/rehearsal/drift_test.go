@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fastly/go-fastly/v12/fastly"
 	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
@@ -243,8 +244,12 @@ func (e *estate) destroy(t *testing.T) {
 		require.Contains(t, kept, volume.ID)
 		require.Equal(t, []string{"lke-platform-staging"}, volume.Tags, "it can be told whose it was")
 	}
-	require.Equal(t, []string{"events", "volumes"}, e.left(t, "linode"))
-	require.Empty(t, e.left(t, "fastly"))
+	require.Equal(t, []string{"events", "volumes"}, e.left(t))
+	cdn, err := fastly.NewClientForEndpoint(token, e.world.fastlyURL)
+	require.NoError(t, err)
+	services, err := cdn.ListServices(t.Context(), &fastly.ListServicesInput{})
+	require.NoError(t, err)
+	require.Empty(t, services)
 
 	went := e.requests(t, "DELETE ")
 	nodes := slices.IndexFunc(went, func(request string) bool { return strings.Contains(request, "/pools/") })
@@ -285,10 +290,10 @@ func (e *estate) claim(t *testing.T) string {
 	return name
 }
 
-// left lists what an account still holds.
-func (e *estate) left(t *testing.T, account string) []string {
+// left lists what the Linode account still holds.
+func (e *estate) left(t *testing.T) []string {
 	var saved map[string]any
-	require.NoError(t, json.Unmarshal([]byte(readFile(t, filepath.Join(e.dir(), account, account+".json"))), &saved))
+	require.NoError(t, json.Unmarshal([]byte(readFile(t, filepath.Join(e.dir(), "linode", "linode.json"))), &saved))
 	maps.DeleteFunc(saved, func(_ string, held any) bool {
 		list, isList := held.([]any)
 		return !isList || len(list) == 0

@@ -122,8 +122,7 @@ func standFor(reason string, names []string) []string {
 		return nil
 	}
 	slices.Sort(names)
-	return []string{fmt.Sprintf("%d secrets %s, placeholders stand for them: %s",
-		len(names), reason, strings.Join(names, ", "))}
+	return []string{fmt.Sprintf("secrets that %s, so that placeholders stand for them: %s", reason, strings.Join(names, ", "))}
 }
 
 // requiredSecrets asks the program which secrets the configuration needs. What is wrong with it is the program's to say.

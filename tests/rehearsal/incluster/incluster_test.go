@@ -607,6 +607,11 @@ spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]
 	require.NoError(f, err)
 	require.Len(f, claims.Items, 2)
 	require.Equal(f, "db", metav1.GetControllerOf(&claims.Items[0]).Name, "claims go with the cluster")
+	budgets, err := f.client.PolicyV1().PodDisruptionBudgets("default").List(ctx, metav1.ListOptions{
+		LabelSelector: "postgres-operator.crunchydata.com/cluster=db",
+	})
+	require.NoError(f, err)
+	require.Len(f, budgets.Items, 2, "one for the servers, one for the pooler")
 }
 
 // monitors: the platform's monitors fit the operator's own definitions, which come from its Go module.

@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -18,6 +19,7 @@ type monitor struct {
 	Spec              struct {
 		scheduling
 		Replicas  *int32                      `json:"replicas"`
+		PortName  string                      `json:"portName"`
 		Resources corev1.ResourceRequirements `json:"resources"`
 		Storage   *struct {
 			VolumeClaimTemplate corev1.PersistentVolumeClaim `json:"volumeClaimTemplate"`
@@ -76,6 +78,9 @@ func (w *monitor) statefulSet(kind string) *appsv1.StatefulSet {
 		"app.kubernetes.io/name": kind, "app.kubernetes.io/instance": w.Name, "app.kubernetes.io/managed-by": "prometheus-operator",
 		kind: w.Name,
 	}
+	if kind == "prometheus" {
+		labels["operator.prometheus.io/name"], labels["operator.prometheus.io/shard"] = w.Name, "0"
+	}
 	set := &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Name: kind + "-" + w.Name, Labels: labels},
 		Spec: appsv1.StatefulSetSpec{
@@ -84,7 +89,7 @@ func (w *monitor) statefulSet(kind string) *appsv1.StatefulSet {
 			PersistentVolumeClaimRetentionPolicy: w.Spec.Retention,
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       w.Spec.pod(corev1.Container{Name: kind, Resources: w.Spec.Resources}),
+				Spec:       w.Spec.pod(w.containers(kind)...),
 			},
 		},
 	}
@@ -94,4 +99,24 @@ func (w *monitor) statefulSet(kind string) *appsv1.StatefulSet {
 		set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{claim}
 	}
 	return set
+}
+
+// containers are the program itself, and what tells it when its configuration changes.
+func (w *monitor) containers(kind string) []corev1.Container {
+	ports := map[string]int32{"prometheus": 9090, "alertmanager": 9093}
+	// Unless the operator is told otherwise.
+	reloader := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("50Mi"),
+	}
+	return []corev1.Container{
+		{
+			Name: kind, Resources: w.Spec.Resources,
+			Ports: []corev1.ContainerPort{{Name: cmp.Or(w.Spec.PortName, "web"), ContainerPort: ports[kind]}},
+		},
+		{
+			Name:      "config-reloader",
+			Resources: corev1.ResourceRequirements{Requests: reloader, Limits: reloader},
+			Ports:     []corev1.ContainerPort{{Name: "reloader-web", ContainerPort: 8080}},
+		},
+	}
 }

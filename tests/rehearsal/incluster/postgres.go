@@ -8,10 +8,12 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 )
 
@@ -77,8 +79,8 @@ type pgBackRest struct {
 
 const postgresPrefix = postgresGroup + "/"
 
-// runPostgres runs a cluster as far as Kubernetes sees it: servers with their volumes, the pooler, Services, and the users'
-// Secrets. It is ready when the pods are.
+// runPostgres runs a cluster as far as Kubernetes sees it: servers with their volumes, the pooler, Services, disruption
+// budgets, and the users' Secrets. It is ready when the pods are.
 func (c *cluster) runPostgres(
 	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,
 ) error {
@@ -149,6 +151,12 @@ func (c *cluster) runInstances(
 ) (status []any, ready bool, err error) {
 	for _, set := range wanted.Spec.Instances {
 		count := int64(0)
+		err := c.makeBudget(ctx, owner, wanted.Name+"-set-"+set.Name, *set.Replicas, map[string]string{
+			postgresPrefix + "cluster": wanted.Name, postgresPrefix + "instance-set": set.Name,
+		})
+		if err != nil {
+			return nil, false, err
+		}
 		for i := range *set.Replicas {
 			name := fmt.Sprintf("%s-%s-%s", wanted.Name, set.Name, suffix(wanted.Name, set.Name, i))
 			if err := c.runInstance(ctx, owner, wanted, set, name, i == 0); err != nil {
@@ -237,7 +245,9 @@ func (c *cluster) runPooler(
 			Replicas: pooler.Replicas,
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pooler.pod(
-				corev1.Container{Name: "pgbouncer", Resources: pooler.Resources},
+				corev1.Container{Name: "pgbouncer", Resources: pooler.Resources, Ports: []corev1.ContainerPort{
+					{Name: "pgbouncer", ContainerPort: int32(pooler.Port)},
+				}},
 				corev1.Container{Name: "pgbouncer-config", Resources: pooler.Sidecars.PGBouncerConfig.Resources},
 			)},
 		},
@@ -246,6 +256,9 @@ func (c *cluster) runPooler(
 		return nil, err
 	}
 	if err := c.makeService(ctx, owner, name, pooler.Port, labels); err != nil {
+		return nil, err
+	}
+	if err := c.makeBudget(ctx, owner, name, *pooler.Replicas, labels); err != nil {
 		return nil, err
 	}
 	ready, err := c.readyReplicas(ctx, deployments, wanted.Namespace, name)
@@ -258,6 +271,21 @@ func (c *cluster) makeService(
 	return c.make(ctx, owner, services, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: selector},
 		Spec:       corev1.ServiceSpec{Selector: selector, Ports: []corev1.ServicePort{{Port: int32(port), Protocol: corev1.ProtocolTCP}}},
+	})
+}
+
+// makeBudget keeps the last of several pods from being taken away by intent.
+func (c *cluster) makeBudget(
+	ctx context.Context, owner *unstructured.Unstructured, name string, replicas int32, selector map[string]string,
+) error {
+	if replicas < 2 {
+		return nil
+	}
+	return c.make(ctx, owner, budgets, &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: selector},
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MinAvailable: ptr.To(intstr.FromInt32(1)), Selector: &metav1.LabelSelector{MatchLabels: selector},
+		},
 	})
 }
 

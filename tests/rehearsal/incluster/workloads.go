@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,11 +20,13 @@ var (
 	services     = corev1.SchemeGroupVersion.WithResource("services")
 	deployments  = appsv1.SchemeGroupVersion.WithResource("deployments")
 	statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
+	budgets      = policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets")
 )
 
 // madeKinds are the kinds of the resources that operators make.
 var madeKinds = map[schema.GroupVersionResource]string{
 	claims: "PersistentVolumeClaim", services: "Service", deployments: "Deployment", statefulSets: "StatefulSet",
+	budgets: "PodDisruptionBudget",
 }
 
 // scheduling says where pods may run, as operators let their custom resources say it.
