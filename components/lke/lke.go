@@ -65,8 +65,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
 		Kubeconfig: c.Kubeconfig,
 		// Without an identifier a new kubeconfig reads as a new cluster, and a preview replaces everything inside it.
-		ClusterIdentifier:      cluster.ID(),
-		EnableServerSideApply:  pulumi.Bool(true),
+		ClusterIdentifier:     cluster.ID(),
+		EnableServerSideApply: pulumi.Bool(true),
+		// What somebody changed by hand is a difference to be shown, and repaired; without force even the preview of it fails.
+		EnablePatchForce:       pulumi.Bool(true),
 		EnableConfigMapMutable: pulumi.Bool(true),
 		EnableSecretMutable:    pulumi.Bool(true),
 	}, pulumi.Parent(c), pulumi.DependsOn(pools))

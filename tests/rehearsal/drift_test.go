@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -276,7 +277,8 @@ func (e *estate) claim(t *testing.T) string {
 	_, err = e.cluster.CoreV1().Pods(namespace).Create(t.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: corev1.PodSpec{
-			Containers: []corev1.Container{{Name: name, Image: name}},
+			TerminationGracePeriodSeconds: new(int64), // a namespace is only looked at again when its pods' time is over
+			Containers:                    []corev1.Container{{Name: name, Image: name}},
 			Volumes: []corev1.Volume{{Name: name, VolumeSource: corev1.VolumeSource{
 				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name},
 			}}},
@@ -352,7 +354,7 @@ func (e *estate) requests(t *testing.T, text string) []string {
 		var entry struct{ Msg, Method, Path string }
 		require.NoError(t, json.Unmarshal([]byte(line), &entry))
 		request := entry.Method + " " + entry.Path
-		if entry.Msg == "request" && entry.Method != "GET" && strings.Contains(request, text) {
+		if entry.Msg == "request" && entry.Method != http.MethodGet && strings.Contains(request, text) {
 			list = append(list, request)
 		}
 	}

@@ -40,8 +40,8 @@ func (s *summary) print(out io.Writer) {
 				fmt.Fprintf(table, "$%.2f\t%d × %s\n", line.MonthUSD, line.Count, line.What)
 			}
 		})
-	list(out, fmt.Sprintf("Releases not rendered: %d, whose charts could not be had. %s=DIR names a folder of charts; why, is in "+
-		"summary.json", len(s.NotRendered), kubernetesplugin.ChartsVariable), chartsOnly(s.NotRendered))
+	list(out, fmt.Sprintf("Releases not rendered: %d, whose charts could not be had (why, is in summary.json). %s=DIR names a "+
+		"folder of charts", len(s.NotRendered), kubernetesplugin.ChartsVariable), chartsOnly(s.NotRendered))
 	list(out, "Custom resources without a schema", s.Schemaless)
 	list(out, "Not rehearsed", s.NotRehearsed)
 	list(out, "Warnings", s.Warnings)

@@ -26,7 +26,7 @@ const releaseToken = "kubernetes:helm.sh/v3:Release"
 // writeChart makes an unpacked chart, with a definition, a hook that has to end first, and a workload to wait for.
 func writeChart(t *testing.T, folder, name, version string) {
 	t.Helper()
-	for file, content := range map[string]string{
+	writeFiles(t, filepath.Join(folder, name+"-"+version), map[string]string{
 		"Chart.yaml":  "apiVersion: v2\nname: " + name + "\nversion: " + version + "\nappVersion: 9.9.9\n",
 		"values.yaml": "greeting: hello\ncpu: 10m\n",
 		"crds/crd.yaml": `
@@ -64,8 +64,13 @@ spec:
     metadata: {labels: {app: {{ .Release.Name }}}}
     spec: {terminationGracePeriodSeconds: 0, containers: [{name: app, image: "app:1", resources: {requests: {cpu: {{ .Values.cpu }}}}}]}
 `,
-	} {
-		file = filepath.Join(folder, name+"-"+version, file)
+	})
+}
+
+func writeFiles(t *testing.T, folder string, files map[string]string) {
+	t.Helper()
+	for file, content := range files {
+		file = filepath.Join(folder, file)
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 	}
@@ -130,6 +135,34 @@ func TestRelease(t *testing.T) {
 	require.NoError(t, e.destroy(releaseToken, "greeter"))
 	_, err = objects("deployments", "greeter").Get(t.Context(), "greeter", metav1.GetOptions{})
 	require.True(t, apierrors.IsNotFound(err))
+}
+
+// A release may be made of kinds that another one has just brought.
+func TestReleaseOfANewKind(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeFiles(t, folder, map[string]string{
+		"gears/Chart.yaml": "apiVersion: v2\nname: gears\nversion: 1.0.0\n",
+		"gears/templates/crd.yaml": `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gears.machine.example}
+spec:
+  group: machine.example
+  scope: Namespaced
+  names: {plural: gears, singular: gear, kind: Gear}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+`,
+		"machine/Chart.yaml":          "apiVersion: v2\nname: machine\nversion: 1.0.0\n",
+		"machine/templates/gear.yaml": "apiVersion: machine.example/v1\nkind: Gear\nmetadata: {name: first}\n",
+	})
+	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e.namespace("machine")
+	e.succeed(e.up(releaseToken, "gears", releaseOf("gears", "1.0.0", "machine", nil, nil)))
+	e.succeed(e.up(releaseToken, "machine", releaseOf("machine", "1.0.0", "machine", nil, nil)))
+	require.NoError(t, e.destroy(releaseToken, "machine"))
+	require.NoError(t, e.destroy(releaseToken, "gears"))
 }
 
 func TestFailedRelease(t *testing.T) {
