@@ -87,7 +87,7 @@ func TestEveryFaultOfAStackFileIsNamed(t *testing.T) {
 		"root":                  {"health:\n", "user: 0\n    health:\n", "app.user: Invalid value: 0"},
 		"no image":              {"image: thechangelog/changelog.com:master", `image: ""`, "app.image: Required value"},
 		"invalid image":         {"thechangelog/changelog.com:master", "The Changelog:master", `app.image: Invalid value: "The Changelog:master"`},
-		"invalid memory":        {"resources: {cpu: 250m, memory: 1Gi}\n    health", "resources: {memory: much}\n    health", `app.resources.memory: Invalid value: "much": must be a quantity`},
+		"invalid memory":        {"resources: {cpu: 250m, memory: 768Mi}\n    health", "resources: {memory: much}\n    health", `app.resources.memory: Invalid value: "much": must be a quantity`},
 		"invalid variable":      {"HTTP_PORT:", "HTTP=PORT:", "app.env[HTTP=PORT]: Invalid value"},
 		"variable twice":        {"HTTP_PORT:", "SIGNING_SALT:", "app.env[SIGNING_SALT]: Forbidden: stands in secrets too"},
 		"job without a time":    {"health:\n", "jobs: [{name: clean, schedule: daily, command: [x]}]\n    health:\n", `app.jobs[0].schedule: Invalid value: "daily"`},

@@ -98,7 +98,7 @@ func TestOnlyFastlyAndWhoIsAllowedReachTheOrigin(t *testing.T) {
 		require.JSONEq(t, `{"allowList": {"ipv4": ["23.235.32.0/20", "192.0.2.0/24"],
 			"ipv6": ["2a04:4e40::/32", "2001:db8::/32"]}}`, acl)
 
-		_, annotations = ingressValues(t, kind, func(args *ingress.Args) { args.Open = true })
+		_, annotations = ingressValues(t, kind, func(args *ingress.Args) { args.Open = new(true) })
 		require.NotContains(t, annotations, linodeAnnotation+"firewall-acl")
 	}
 	var list map[string]map[string][]string
@@ -179,7 +179,7 @@ func TestIngressObjectsComeAfterTheControllerAndGoBeforeIt(t *testing.T) {
 	t.Parallel()
 	for kind, class := range map[string]string{ingress.Traefik: "traefik", ingress.NGINX: "nginx"} {
 		args := ingress.Defaults()
-		args.Controller, args.Open = kind, true
+		args.Controller, args.Open = kind, new(true)
 		g := declare(t, func(ctx *pulumi.Context) error {
 			controller, err := ingress.New(ctx, "ingress", &args)
 			if err != nil {
@@ -197,7 +197,7 @@ func TestIngressObjectsComeAfterTheControllerAndGoBeforeIt(t *testing.T) {
 func TestTheNamespaceOfTheControllerOpensItsPortsOnly(t *testing.T) {
 	t.Parallel()
 	args := ingress.Defaults()
-	args.Open = true
+	args.Open = new(true)
 	g := declare(t, func(ctx *pulumi.Context) error {
 		_, err := ingress.New(ctx, "ingress", &args)
 		return err
@@ -232,7 +232,7 @@ func TestEveryFaultOfTheIngressIsNamed(t *testing.T) {
 		"an address":           {func(a *ingress.Args) { a.Allow = []string{"192.0.2.1"} }, `allow[0]: Invalid value: "192.0.2.1": must be a network in CIDR form`},
 		"an address's network": {func(a *ingress.Args) { a.Allow = []string{"192.0.2.1/24"} }, `allow[0]: Invalid value: "192.0.2.1/24": must be written as 192.0.2.0/24`},
 		"twice the same":       {func(a *ingress.Args) { a.Allow = []string{"192.0.2.0/24", "192.0.2.0/24"} }, `allow[1]: Duplicate value: "192.0.2.0/24"`},
-		"a door in no wall":    {func(a *ingress.Args) { a.Open, a.Allow = true, []string{"192.0.2.0/24"} }, "allow: Forbidden: has no effect"},
+		"a door in no wall":    {func(a *ingress.Args) { a.Open, a.Allow = new(true), []string{"192.0.2.0/24"} }, "allow: Forbidden: has no effect"},
 		"a limit for Traefik":  {func(a *ingress.Args) { a.MaxBodySize = "1Gi" }, "maxBodySize: Forbidden: traefik passes bodies on"},
 		"no size":              {func(a *ingress.Args) { a.Controller, a.MaxBodySize = ingress.NGINX, "big" }, `maxBodySize: Invalid value: "big": must be a quantity`},
 	} {

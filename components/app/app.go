@@ -26,6 +26,8 @@ type App struct {
 	ServiceName pulumi.StringOutput `pulumi:"serviceName"`
 	// PullSecret is the Secret with the credentials of the image's registry; nil for a public image.
 	PullSecret pulumi.StringInput
+	// Ready is what visitors need.
+	Ready []pulumi.Resource
 }
 
 const (
@@ -65,9 +67,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := a.newService(ctx, name, args); err != nil {
 		return nil, fmt.Errorf("app: declaring the Service: %w", err)
 	}
-	if err := a.newIngress(ctx, name, args); err != nil {
+	ingress, err := a.newIngress(ctx, name, args)
+	if err != nil {
 		return nil, fmt.Errorf("app: declaring the Ingress: %w", err)
 	}
+	a.Ready = []pulumi.Resource{deployment, ingress}
 	if err := a.newMonitor(ctx, name, args, secrets); err != nil {
 		return nil, fmt.Errorf("app: declaring the ServiceMonitor: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // newIngress routes the hosts to the Service. It is there when the ingress controller has given it an address.
-func (a *App) newIngress(ctx *pulumi.Context, name string, args *Args) error {
+func (a *App) newIngress(ctx *pulumi.Context, name string, args *Args) (*networkingv1.Ingress, error) {
 	backend := networkingv1.IngressBackendArgs{Service: networkingv1.IngressServiceBackendArgs{
 		Name: a.ServiceName, Port: networkingv1.ServiceBackendPortArgs{Name: pulumi.String(portName)},
 	}}
@@ -25,11 +25,10 @@ func (a *App) newIngress(ctx *pulumi.Context, name string, args *Args) error {
 			}},
 		})
 	}
-	_, err := networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
+	return networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
 		Metadata: args.metadata(),
 		Spec:     networkingv1.IngressSpecArgs{IngressClassName: args.IngressClass, Rules: rules, Tls: args.tls()},
 	}, pulumi.Parent(a))
-	return err
 }
 
 // tls groups the hosts by the certificate that is valid for them.

@@ -24,6 +24,8 @@ type Keel struct {
 
 	// WebhookURL is what Docker Hub calls after a push, less user and password.
 	WebhookURL pulumi.StringOutput `pulumi:"webhookUrl"`
+	// Ready is what lets the webhook's calls in.
+	Ready []pulumi.Resource
 }
 
 const (
@@ -76,9 +78,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("delivery: declaring the release: %w", err)
 	}
-	if err := k.newIngress(ctx, name, args, release); err != nil {
+	ingress, err := k.newIngress(ctx, name, args, release)
+	if err != nil {
 		return nil, fmt.Errorf("delivery: declaring the Ingress: %w", err)
 	}
+	k.Ready = []pulumi.Resource{ingress}
 	err = kube.NewServiceMonitor(ctx, name, args.metadata(), pulumi.StringMap{"app": pulumi.String(keelName)},
 		pulumi.Map{"port": pulumi.String(keelName), "path": pulumi.String("/metrics")}, pulumi.Parent(k))
 	if err != nil {
@@ -148,7 +152,9 @@ func (a *Args) rules() rbacv1.PolicyRuleArray {
 }
 
 // newIngress routes the webhook's path to Keel, and nothing else.
-func (k *Keel) newIngress(ctx *pulumi.Context, name string, args *Args, release *charts.Release) error {
+func (k *Keel) newIngress(
+	ctx *pulumi.Context, name string, args *Args, release *charts.Release,
+) (*networkingv1.Ingress, error) {
 	spec := networkingv1.IngressSpecArgs{
 		IngressClassName: args.IngressClass,
 		Rules: networkingv1.IngressRuleArray{networkingv1.IngressRuleArgs{
@@ -170,10 +176,9 @@ func (k *Keel) newIngress(ctx *pulumi.Context, name string, args *Args, release 
 			Hosts: pulumi.ToStringArray([]string{args.Host}), SecretName: args.TLSSecret.ToStringOutput(),
 		}}
 	}
-	_, err := networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
+	return networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
 		Metadata: args.metadata(), Spec: spec,
 	}, pulumi.Parent(k), pulumi.DependsOn([]pulumi.Resource{release}))
-	return err
 }
 
 // values are those of the chart that differ from its own.

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -19,6 +20,8 @@ type Args struct {
 	// ExternalDNS is the controller that keeps the record of the origin.
 	ExternalDNS ExternalDNSArgs `json:"externalDNS"`
 
+	// Hosts are the names that visitors use, whose records NewHosts declares.
+	Hosts []string `json:"-"`
 	// Protect refuses to delete the zones.
 	Protect bool `json:"-"`
 }
@@ -89,7 +92,7 @@ func (a *Args) ZoneOf(host string) *Zone {
 }
 
 // CheckHost refuses a public name that the platform could not publish: one outside every zone, one that is delegated to other
-// name servers, and one that a plain record publishes already.
+// name servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
 func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	zone := a.ZoneOf(host)
 	if zone == nil {
@@ -102,7 +105,7 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 		case record.Type == "NS" && record.Name != zone.Name && within(host, record.Name):
 			faults = append(faults, field.Invalid(path, host,
 				fmt.Sprintf("is delegated: domains.zones has an NS record for %s", record.Name)))
-		case record.Name == host && addresses.Has(record.Type):
+		case record.Name == host && record.Type == "CNAME", record.Name == host && record.isAddress() && record.Adopt == 0:
 			faults = append(faults, field.Invalid(path, host,
 				fmt.Sprintf("has a plain %s record in domains.zones; the platform publishes the name itself", record.Type)))
 		}
@@ -110,8 +113,12 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	return faults
 }
 
-// addresses are the types of the records that say where a name leads.
-var addresses = sets.New("A", "AAAA", "CNAME")
+// takesOver says whether a record is of a name that visitors use, so that the platform changes it when the name goes live.
+func (a *Args) takesOver(record *Record) bool {
+	return record.Adopt != 0 && record.isAddress() && slices.Contains(a.Hosts, record.Name)
+}
+
+func (r *Record) isAddress() bool { return r.Type == "A" || r.Type == "AAAA" }
 
 // Names returns the domains.
 func (a *Args) Names() []string {

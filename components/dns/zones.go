@@ -23,6 +23,7 @@ type Zones struct {
 	// Ready are the zones, without their records.
 	Ready []pulumi.Resource
 
+	name string
 	args *Args
 	// names are those of args, each known when its zone is there.
 	names pulumi.StringArray
@@ -33,7 +34,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if faults := args.Validate(nil); len(faults) > 0 {
 		return nil, fmt.Errorf("dns: %w", faults.ToAggregate())
 	}
-	z := &Zones{IDs: map[string]pulumi.IntOutput{}, args: args}
+	z := &Zones{IDs: map[string]pulumi.IntOutput{}, name: name, args: args}
 	if err := ctx.RegisterComponentResource("lke-platform:dns:Zones", name, z, opts...); err != nil {
 		return nil, fmt.Errorf("dns: %w", err)
 	}
@@ -45,6 +46,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		}
 		ids[zone.Name] = z.IDs[zone.Name]
 		for j := range zone.Records {
+			if args.takesOver(&zone.Records[j]) {
+				continue // NewHosts declares it
+			}
 			if err := z.newRecord(ctx, name, zone, &zone.Records[j]); err != nil {
 				return nil, fmt.Errorf("dns: declaring record %s: %w", zone.Records[j].key(), err)
 			}

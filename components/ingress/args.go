@@ -23,14 +23,17 @@ type Args struct {
 	Replicas int `json:"replicas"`
 	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor.
 	Allow []string `json:"allow"`
-	// Open lets everybody connect past Fastly. Default false. Turn it on to serve without a CDN.
-	Open bool `json:"open"`
+	// Open lets everybody connect past Fastly, or nobody. Default: everybody while the stack file has a cdn.bypass, true or
+	// false, so that the way stays open until cached names have run out; otherwise nobody.
+	Open *bool `json:"open"`
 	// MaxBodySize is the largest request body, for instance 256Mi. Default: no limit but the application's.
 	// Only nginx has it: Traefik passes bodies on as they come, and could count only what it holds back.
 	MaxBodySize string `json:"maxBodySize"`
 	// Values are merged over the values of the controller's chart, whatever they say.
 	Values map[string]any `json:"values"`
 
+	// Bypass is the stack's cdn.bypass.
+	Bypass *bool `json:"-"`
 	// FastlyRanges are the networks that Fastly connects from. They may connect, and are believed about who the visitor is.
 	FastlyRanges pulumi.StringArrayInput `json:"-"`
 	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it
@@ -43,12 +46,20 @@ type Args struct {
 // Defaults are the arguments where nothing else is said.
 func Defaults() Args { return Args{Controller: Traefik, Replicas: 2} }
 
+// IsOpen says whether everybody may connect.
+func (a *Args) IsOpen() bool {
+	if a.Open != nil {
+		return *a.Open
+	}
+	return a.Bypass != nil
+}
+
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.OneOf(path.Child("controller"), a.Controller, Traefik, NGINX)
 	faults = append(faults, check.Between(path.Child("replicas"), a.Replicas, 2, 100)...)
 	faults = append(faults, network.Validate(path.Child("allow"), a.Allow)...)
-	if a.Open && len(a.Allow) > 0 {
+	if a.Open != nil && *a.Open && len(a.Allow) > 0 {
 		faults = append(faults, field.Forbidden(path.Child("allow"), "has no effect while open lets everybody connect"))
 	}
 	if a.MaxBodySize == "" {

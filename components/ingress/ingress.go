@@ -5,7 +5,10 @@ package ingress
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/charts"
@@ -21,6 +24,10 @@ type Controller struct {
 	// ClassName is the class that Ingress objects name. It is known when the NodeBalancer has its address, so that Ingress
 	// objects come after the controller and go before it.
 	ClassName pulumi.StringOutput `pulumi:"className"`
+
+	name string
+	// service is the ID of the Service that the NodeBalancer belongs to, known when the release is there in its present form.
+	service pulumi.IDOutput
 }
 
 // Namespace is where the controller runs, and where requests to what it serves come from.
@@ -30,6 +37,8 @@ const Namespace = "ingress"
 type kind struct {
 	chart charts.Chart
 	class string
+	// service is the chart's name for the Service.
+	service string
 	// labels find the controller's pods, of which webPorts and metricsPort are ports, by name.
 	labels      map[string]string
 	webPorts    []any
@@ -50,10 +59,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if faults := args.Validate(nil); len(faults) > 0 {
 		return nil, fmt.Errorf("ingress: %w", faults.ToAggregate())
 	}
-	if args.FastlyRanges == nil && len(args.Allow) == 0 && !args.Open {
+	if args.FastlyRanges == nil && len(args.Allow) == 0 && !args.IsOpen() {
 		return nil, errors.New("ingress: nobody could connect: neither Fastly's ranges nor other networks are allowed")
 	}
-	c := &Controller{}
+	c := &Controller{name: name}
 	if err := ctx.RegisterComponentResource("lke-platform:ingress:Controller", name, c, opts...); err != nil {
 		return nil, fmt.Errorf("ingress: %w", err)
 	}
@@ -78,7 +87,34 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	// The URN is known in a preview, unlike the ID.
 	c.ClassName = release.URN().ApplyT(func(pulumi.URN) string { return k.class }).(pulumi.StringOutput)
+	c.service = release.ID().ApplyT(func(pulumi.ID) pulumi.ID { return pulumi.ID(Namespace + "/" + k.service) }).(pulumi.IDOutput)
 	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
+}
+
+// Address reads the IPv4 address of the NodeBalancer. It is known when the controller is there in its present form, so that the
+// Service says by then whom the NodeBalancer's firewall lets in.
+func (c *Controller) Address(ctx *pulumi.Context) (pulumi.StringOutput, error) {
+	service, err := corev1.GetService(ctx, c.name, c.service, nil, pulumi.Parent(c))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("ingress: reading the Service: %w", err)
+	}
+	return service.Status.LoadBalancer().Ingress().Index(pulumi.Int(0)).ApplyT(address).(pulumi.StringOutput), nil
+}
+
+// quad is an IPv4 address, also as Linode writes it into names: 192-0-2-1.ip.linodeusercontent.com.
+var quad = regexp.MustCompile(`(\d+)[.-](\d+)[.-](\d+)[.-](\d+)`)
+
+// address is what a NodeBalancer is reached at: where the Service tells no address, the name that it tells holds it.
+func address(ingress corev1.LoadBalancerIngress) (string, error) {
+	for _, told := range []*string{ingress.Ip, ingress.Hostname} {
+		if told == nil {
+			continue
+		}
+		if parts := quad.FindStringSubmatch(*told); parts != nil {
+			return strings.Join(parts[1:], "."), nil
+		}
+	}
+	return "", errors.New("ingress: the Service of the controller has no IPv4 address: kubectl -n " + Namespace + " get services")
 }
 
 // spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it

@@ -11,6 +11,7 @@ import (
 var traefik = kind{
 	chart:       charts.Traefik,
 	class:       "traefik",
+	service:     "traefik",
 	labels:      traefikLabels,
 	webPorts:    []any{"web", "websecure"},
 	metricsPort: "metrics",

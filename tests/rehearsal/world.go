@@ -106,7 +106,12 @@ func (w *world) setEnvironment(o options) error {
 	if err != nil {
 		return err
 	}
+	home, err := newPulumiHome(filepath.Join(o.dir(), "home"))
+	if err != nil {
+		return err
+	}
 	w.environment = map[string]string{
+		"PULUMI_HOME":              home,
 		"LINODE_URL":               w.linodeURL,
 		"LINODE_TOKEN":             token,
 		"FASTLY_API_URL":           w.fastlyURL,
@@ -150,17 +155,38 @@ func (w *world) serveStandIns() (debugProviders string, err error) {
 	return debugProviders, nil
 }
 
+// newPulumiHome makes a folder for what the engine keeps for itself, so that a rehearsal leaves nothing in the user's own.
+func newPulumiHome(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making the folder of the engine: %w", err)
+	}
+	plugins := filepath.Join(dir, "plugins")
+	if own := pluginsFolder(); own != plugins {
+		_ = os.Remove(plugins) // of an earlier rehearsal
+		if err := os.Symlink(own, plugins); err != nil {
+			return "", fmt.Errorf("linking the folder of the plugins: %w", err)
+		}
+	}
+	// The engine logs everything that it does in detail, which takes a third of its time. Where the folder for it cannot be made
+	// it does without.
+	if err := os.WriteFile(filepath.Join(dir, "logs"), nil, 0o600); err != nil {
+		return "", fmt.Errorf("turning off the engine's own log: %w", err)
+	}
+	return dir, nil
+}
+
+// pluginsFolder is where the official plugins are installed.
+func pluginsFolder() string {
+	if home := os.Getenv("PULUMI_HOME"); home != "" {
+		return filepath.Join(home, "plugins")
+	}
+	user, _ := os.UserHomeDir()
+	return filepath.Join(user, ".pulumi", "plugins")
+}
+
 // installed says whether the official plugin is there, of any version: the engine says which one it wants.
 func installed(name string) bool {
-	home := os.Getenv("PULUMI_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			return false
-		}
-		home = filepath.Join(user, ".pulumi")
-	}
-	found, _ := filepath.Glob(filepath.Join(home, "plugins", "resource-"+name+"-v*"))
+	found, _ := filepath.Glob(filepath.Join(pluginsFolder(), "resource-"+name+"-v*"))
 	return slices.ContainsFunc(found, func(path string) bool {
 		info, err := os.Stat(path)
 		return err == nil && info.IsDir()

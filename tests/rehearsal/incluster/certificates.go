@@ -160,7 +160,8 @@ func (c *cluster) keepCertificate(ctx context.Context, wanted *certificate, issu
 	secret := corev1apply.Secret(wanted.Spec.SecretName, wanted.Namespace).
 		WithAnnotations(annotations).WithLabels(labels).WithType(corev1.SecretTypeTLS).
 		WithData(map[string][]byte{
-			corev1.TLSCertKey: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw}), corev1.TLSPrivateKeyKey: key,
+			corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw}),
+			corev1.TLSPrivateKeyKey: key,
 		})
 	_, err := c.client.CoreV1().Secrets(wanted.Namespace).Apply(ctx, secret, apply)
 	return err

@@ -92,12 +92,15 @@ func (b *loadBalancers) EnsureLoadBalancer(
 }
 
 // UpdateLoadBalancer gives a Service's NodeBalancer other nodes.
-func (b *loadBalancers) UpdateLoadBalancer(ctx context.Context, clusterName string, s *corev1.Service, nodes []*corev1.Node) error {
+func (b *loadBalancers) UpdateLoadBalancer(
+	ctx context.Context, clusterName string, s *corev1.Service, nodes []*corev1.Node,
+) error {
 	_, err := b.EnsureLoadBalancer(ctx, clusterName, s, nodes)
 	return err
 }
 
-// EnsureLoadBalancerDeleted deletes a Service's NodeBalancer, and the firewall that was made for it, unless it shall be preserved.
+// EnsureLoadBalancerDeleted deletes a Service's NodeBalancer, and the firewall that was made for it, unless it shall be
+// preserved.
 func (b *loadBalancers) EnsureLoadBalancerDeleted(ctx context.Context, clusterName string, s *corev1.Service) error {
 	found, err := b.find(ctx, clusterName, s)
 	if found == nil || err != nil || flag(s, "preserve") {

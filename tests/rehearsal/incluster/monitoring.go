@@ -75,8 +75,8 @@ func (w *monitor) statefulSet(kind string) *appsv1.StatefulSet {
 		replicas = *w.Spec.Replicas
 	}
 	labels := map[string]string{
-		"app.kubernetes.io/name": kind, "app.kubernetes.io/instance": w.Name, "app.kubernetes.io/managed-by": "prometheus-operator",
-		kind: w.Name,
+		"app.kubernetes.io/name": kind, "app.kubernetes.io/instance": w.Name,
+		"app.kubernetes.io/managed-by": "prometheus-operator", kind: w.Name,
 	}
 	if kind == "prometheus" {
 		labels["operator.prometheus.io/name"], labels["operator.prometheus.io/shard"] = w.Name, "0"

@@ -270,7 +270,9 @@ func (c *cluster) makeService(
 ) error {
 	return c.make(ctx, owner, services, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: selector},
-		Spec:       corev1.ServiceSpec{Selector: selector, Ports: []corev1.ServicePort{{Port: int32(port), Protocol: corev1.ProtocolTCP}}},
+		Spec: corev1.ServiceSpec{
+			Selector: selector, Ports: []corev1.ServicePort{{Port: int32(port), Protocol: corev1.ProtocolTCP}},
+		},
 	})
 }
 

@@ -18,6 +18,7 @@ type ingressChart struct {
 	controller          string
 	class, annotations  []string // where the values have the name of the class and the annotations of the Service
 	defaultIngressClass string
+	serviceSuffix       string // what the chart appends to the release's name
 }
 
 // ingressCharts are by the chart's name.
@@ -29,6 +30,7 @@ var ingressCharts = map[string]ingressChart{
 	"ingress-nginx": {
 		controller: "k8s.io/ingress-nginx", defaultIngressClass: "nginx",
 		class: []string{"controller", "ingressClassResource", "name"}, annotations: []string{"controller", "service", "annotations"},
+		serviceSuffix: "-controller",
 	},
 }
 
@@ -60,17 +62,18 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 		spec.WithPorts(corev1apply.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromString(name)).
 			WithProtocol(corev1.ProtocolTCP))
 	}
-	service := corev1apply.Service(release.Name, release.Namespace).WithLabels(labels).WithAnnotations(annotations).WithSpec(spec)
+	service := corev1apply.Service(release.Name+chart.serviceSuffix, release.Namespace).WithLabels(labels).WithAnnotations(annotations).WithSpec(spec)
 	_, err = c.client.CoreV1().Services(release.Namespace).Apply(ctx, service, apply)
 	return err
 }
 
 // removeIngressController removes the Service of an ingress controller, and with it the NodeBalancer.
 func (c *cluster) removeIngressController(ctx context.Context, release Release) error {
-	if _, found := ingressCharts[path.Base(release.Chart)]; !found {
+	chart, found := ingressCharts[path.Base(release.Chart)]
+	if !found {
 		return nil
 	}
-	err := c.client.CoreV1().Services(release.Namespace).Delete(ctx, release.Name, metav1.DeleteOptions{})
+	err := c.client.CoreV1().Services(release.Namespace).Delete(ctx, release.Name+chart.serviceSuffix, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
