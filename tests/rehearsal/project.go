@@ -25,7 +25,7 @@ const placeholder = "rehearsal-placeholder"
 // placeholders stand for secrets. It returns what is to be said of those.
 func newStack(ctx context.Context, o options, w *world) (auto.Stack, []string, error) {
 	dir := filepath.Join(o.dir(), "project")
-	project, madeUp, err := writeProject(ctx, o, dir)
+	project, madeUp, err := writeProject(ctx, o, w, dir)
 	if err != nil {
 		return auto.Stack{}, nil, err
 	}
@@ -41,7 +41,7 @@ func newStack(ctx context.Context, o options, w *world) (auto.Stack, []string, e
 	return stack, madeUp, nil
 }
 
-func writeProject(ctx context.Context, o options, dir string) (*workspace.Project, []string, error) {
+func writeProject(ctx context.Context, o options, w *world, dir string) (*workspace.Project, []string, error) {
 	project, err := workspace.LoadProject(filepath.Join(o.root, "Pulumi.yaml"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the project: %w", err)
@@ -59,6 +59,9 @@ func writeProject(ctx context.Context, o options, dir string) (*workspace.Projec
 	madeUp, err := replaceSecrets(ctx, stack, earlier.EncryptionSalt, string(project.Name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("putting placeholders for secrets: %w", err)
+	}
+	if err := w.linode.Seed(adopted(stack.Config, string(project.Name))); err != nil {
+		return nil, nil, fmt.Errorf("putting adopted zones into the simulated account: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("making the project's folder: %w", err)
@@ -101,7 +104,7 @@ func replaceSecrets(
 	if stack.Config, err = stack.Config.Copy(config.NewBlindingDecrypter(), crypter); err != nil {
 		return nil, err
 	}
-	for _, name := range requiredSecrets(stack.Config, project) {
+	for _, name := range decode(stack.Config, project).SecretKeys() {
 		key := config.MustMakeKey(project, name)
 		if _, given := stack.Config[key]; given {
 			continue
@@ -125,8 +128,8 @@ func standFor(reason string, names []string) []string {
 	return []string{fmt.Sprintf("secrets that %s, so that placeholders stand for them: %s", reason, strings.Join(names, ", "))}
 }
 
-// requiredSecrets asks the program which secrets the configuration needs. What is wrong with it is the program's to say.
-func requiredSecrets(values config.Map, project string) []string {
+// decode reads the configuration as the program does. What is wrong with it is the program's to say.
+func decode(values config.Map, project string) *stacks.Config {
 	decoded, _ := stacks.Decode(func(section string) string {
 		text, err := values[config.MustMakeKey(project, section)].Value(config.NewBlindingDecrypter())
 		if err != nil {
@@ -134,5 +137,5 @@ func requiredSecrets(values config.Map, project string) []string {
 		}
 		return text
 	})
-	return decoded.SecretKeys()
+	return decoded
 }

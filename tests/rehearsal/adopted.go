@@ -1,0 +1,30 @@
+package main
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+
+	"lke-platform/tests/rehearsal/linode"
+)
+
+// adopted are the zones that the stack file takes over, with the records that it takes over too: they have to be there before.
+// How they differ from what the stack file says of them, nobody knows here.
+func adopted(values config.Map, project string) []linode.Zone {
+	domains := decode(values, project).Domains
+	var zones []linode.Zone
+	for _, zone := range domains.Zones {
+		if zone.Adopt == 0 {
+			continue
+		}
+		there := linode.Zone{ID: zone.Adopt, Name: zone.Name, Contact: domains.Contact}
+		for _, r := range zone.Records {
+			if r.Adopt != 0 {
+				there.Records = append(there.Records, linode.Record{
+					ID: r.Adopt, Name: r.Name, Type: r.Type, Target: r.Target, Tag: r.Tag,
+					TTL: r.TTL, Priority: r.Priority, Weight: r.Weight, SRVPort: r.Port,
+				})
+			}
+		}
+		zones = append(zones, there)
+	}
+	return zones
+}
