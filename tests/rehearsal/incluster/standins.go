@@ -29,7 +29,8 @@ var ingressCharts = map[string]ingressChart{
 	},
 	"ingress-nginx": {
 		controller: "k8s.io/ingress-nginx", defaultIngressClass: "nginx",
-		class: []string{"controller", "ingressClassResource", "name"}, annotations: []string{"controller", "service", "annotations"},
+		class:         []string{"controller", "ingressClassResource", "name"},
+		annotations:   []string{"controller", "service", "annotations"},
 		serviceSuffix: "-controller",
 	},
 }
@@ -62,7 +63,8 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 		spec.WithPorts(corev1apply.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromString(name)).
 			WithProtocol(corev1.ProtocolTCP))
 	}
-	service := corev1apply.Service(release.Name+chart.serviceSuffix, release.Namespace).WithLabels(labels).WithAnnotations(annotations).WithSpec(spec)
+	service := corev1apply.Service(release.Name+chart.serviceSuffix, release.Namespace).
+		WithLabels(labels).WithAnnotations(annotations).WithSpec(spec)
 	_, err = c.client.CoreV1().Services(release.Namespace).Apply(ctx, service, apply)
 	return err
 }

@@ -32,7 +32,9 @@ func (GetFastlyIpRangesResultOutput) ElementType() reflect.Type {
 }
 
 // ToGetFastlyIpRangesResultOutput returns the output itself.
-func (o GetFastlyIpRangesResultOutput) ToGetFastlyIpRangesResultOutput() GetFastlyIpRangesResultOutput { return o }
+func (o GetFastlyIpRangesResultOutput) ToGetFastlyIpRangesResultOutput() GetFastlyIpRangesResultOutput {
+	return o
+}
 
 // ToGetFastlyIpRangesResultOutputWithContext returns the output itself.
 func (o GetFastlyIpRangesResultOutput) ToGetFastlyIpRangesResultOutputWithContext(
