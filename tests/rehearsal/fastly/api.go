@@ -1,6 +1,7 @@
 // Package fastly simulates the part of Fastly's API (https://www.fastly.com/documentation/reference/api/) that declares
-// a VCL service: services and their versions, the objects of a version, products and look-ups. It is an HTTP server
-// that official clients (go-fastly, the Fastly CLI, the Pulumi and Terraform providers) work against unmodified.
+// a VCL service and the TLS of its domains: services and their versions, the objects of a version, products, custom TLS
+// certificates and look-ups. It is an HTTP server that official clients (go-fastly, the Fastly CLI, the Pulumi and
+// Terraform providers) work against unmodified.
 package fastly
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 
 	"lke-platform/tests/rehearsal/simulation"
 )
@@ -17,17 +19,20 @@ import (
 type Options struct {
 	// Dir is the folder of the state file, fastly.json. It is created when something is first saved.
 	Dir string
-	// Token is the only API token accepted, in the Fastly-Key header. It must not be empty.
+	// Token is the API token accepted, in the Fastly-Key header. It must not be empty.
 	Token string
+	// TokenWithoutTLS is accepted too, but not for TLS: a token of a user who may not manage that. Default none.
+	TokenWithoutTLS string
 }
 
 // API is the simulated Fastly API.
 type API struct {
-	token  string
-	store  *simulation.Store[state]
-	mux    *http.ServeMux
-	faults simulation.Faults
-	front  http.Handler // faults, then the token check, then mux
+	token      string
+	withoutTLS string // empty when there is none
+	store      *simulation.Store[state]
+	mux        *http.ServeMux
+	faults     simulation.Faults
+	front      http.Handler // faults, then the token check, then mux
 }
 
 // New returns the API with the state found in Options.Dir, an empty account at first.
@@ -39,7 +44,7 @@ func New(options Options) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fastly: %w", err)
 	}
-	a := &API{token: options.Token, store: store, mux: http.NewServeMux()}
+	a := &API{token: options.Token, withoutTLS: options.TokenWithoutTLS, store: store, mux: http.NewServeMux()}
 	a.front = a.faults.Wrap(http.HandlerFunc(a.authenticate), func(w http.ResponseWriter, status int) {
 		reply(w, status, failure{Msg: http.StatusText(status), Detail: "a simulated fault"})
 	})
@@ -54,6 +59,7 @@ func New(options Options) (*API, error) {
 	a.collectionRoutes()
 	a.productRoutes()
 	a.purgeRoutes()
+	a.tlsRoutes()
 	return a, nil
 }
 
@@ -63,13 +69,18 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.front.ServeH
 // Faults disturbs the API on demand.
 func (a *API) Faults() *simulation.Faults { return &a.faults }
 
-// authenticate lets through what carries the token, and the one look-up that needs none.
+// authenticate lets through what carries a token that may do it, and the one look-up that needs none.
 func (a *API) authenticate(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Fastly-Key") != a.token && r.URL.Path != "/public-ip-list" {
+	token := r.Header.Get("Fastly-Key")
+	limited := token != "" && token == a.withoutTLS
+	switch {
+	case token != a.token && !limited && r.URL.Path != "/public-ip-list":
 		reply(w, http.StatusUnauthorized, failure{Msg: "Provided credentials are missing or invalid"})
-		return
+	case limited && strings.HasPrefix(r.URL.Path, "/tls/"):
+		reply(w, http.StatusForbidden, failure{Msg: "You are not authorized to perform this action"})
+	default:
+		a.mux.ServeHTTP(w, r)
 	}
-	a.mux.ServeHTTP(w, r)
 }
 
 // A request is what a handler works on.
@@ -79,7 +90,7 @@ type request struct {
 	header http.Header    // of the answer
 }
 
-// A handler answers a request with a value that becomes JSON, or with nil for "no content".
+// A handler answers a request with a value that becomes JSON, a *document for JSON:API, or with nil for "no content".
 type handler func(s *state, r request) (any, error)
 
 // handle routes a pattern of http.ServeMux to h. The answer to a GET must leave the state as it is; what any other
@@ -92,10 +103,14 @@ func (a *API) handle(pattern string, h handler) {
 			return
 		}
 		var content []byte
+		status, mediaType := http.StatusOK, plainJSON
 		run := func(s *state) error {
 			answer, err := h(s, request{Request: r, fields: fields, header: w.Header()})
 			if err != nil || answer == nil {
 				return err
+			}
+			if d, ok := answer.(*document); ok {
+				status, mediaType = d.status, jsonAPI
 			}
 			content, err = json.Marshal(answer)
 			return err
@@ -111,7 +126,8 @@ func (a *API) handle(pattern string, h handler) {
 		case content == nil:
 			w.WriteHeader(http.StatusNoContent)
 		default:
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", mediaType)
+			w.WriteHeader(status)
 			_, _ = w.Write(content) // a client that has gone needs no answer
 		}
 	})
@@ -120,9 +136,16 @@ func (a *API) handle(pattern string, h handler) {
 // done is the answer to what succeeds and has nothing to show.
 var done = map[string]any{"status": "ok"}
 
-// reply writes value as JSON.
+// Fastly answers in one of two media types.
+const plainJSON, jsonAPI = "application/json", "application/vnd.api+json"
+
+// reply writes value as JSON, a *document as JSON:API.
 func reply(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
+	mediaType := plainJSON
+	if _, ok := value.(*document); ok {
+		mediaType = jsonAPI
+	}
+	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value) // a client that has gone needs no answer
 }

@@ -13,6 +13,7 @@ import (
 type state struct {
 	Services []*service `json:"services"` // in the order of their creation
 	Purges   []purge    `json:"purges"`
+	TLS      tlsState   `json:"tls"`
 }
 
 // service is what Fastly keeps per service.

@@ -51,6 +51,7 @@ type ServiceVclBackend struct {
 	Name                string  `pulumi:"name"`
 	OverrideHost        *string `pulumi:"overrideHost"`
 	Port                *int    `pulumi:"port"`
+	RequestCondition    *string `pulumi:"requestCondition"`
 	Shield              *string `pulumi:"shield"`
 	SslCertHostname     *string `pulumi:"sslCertHostname"`
 	SslCheckCert        *bool   `pulumi:"sslCheckCert"`
@@ -70,6 +71,7 @@ type ServiceVclBackendArgs struct {
 	Name                pulumi.StringInput    `pulumi:"name"`
 	OverrideHost        pulumi.StringPtrInput `pulumi:"overrideHost"`
 	Port                pulumi.IntPtrInput    `pulumi:"port"`
+	RequestCondition    pulumi.StringPtrInput `pulumi:"requestCondition"`
 	Shield              pulumi.StringPtrInput `pulumi:"shield"`
 	SslCertHostname     pulumi.StringPtrInput `pulumi:"sslCertHostname"`
 	SslCheckCert        pulumi.BoolPtrInput   `pulumi:"sslCheckCert"`
