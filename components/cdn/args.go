@@ -1,0 +1,204 @@
+package cdn
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/sets"
+)
+
+// Args describes the service. Times are durations such as 500ms, 30s or 12h.
+type Args struct {
+	// Origin is the platform's own way in, which answers for every host that no other part of the service does.
+	Origin Origin `json:"origin"`
+	// Media is the bucket with the media; nil where visitors get none from a bucket.
+	Media *Media `json:"media"`
+	// Redirects are hosts that lead to another host, by name: www.example.com to example.com. The path stays.
+	Redirects map[string]string `json:"redirects"`
+	// Cache says for how long answers are kept that do not say so themselves.
+	Cache Cache `json:"cache"`
+	// HSTS is for how long browsers keep to HTTPS on their own; 0s says nothing of it. Default 8766h, a year.
+	// Upstream: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Strict-Transport-Security
+	HSTS string `json:"hsts"`
+	// HTTP3 offers HTTP/3, if the TLS configuration of the domains does too. Default true.
+	// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/performance/enabling-http3-for-fastly-services
+	HTTP3 bool `json:"http3"`
+	// Brotli compresses better than gzip, for browsers that take it. Default true.
+	// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/performance/enabling-automatic-compression
+	Brotli bool `json:"brotli"`
+	// ImageOptimizer serves images in the form that suits the browser (WebP). It is a product that is paid for. Default false.
+	// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/image-optimization/about-fastly-image-optimizer
+	ImageOptimizer bool `json:"imageOptimizer"`
+	// CrossOrigin are hosts, besides those of Media, whose answers scripts of any other site may read.
+	CrossOrigin []string `json:"crossOrigin"`
+	// OpenPurge lets anybody who knows a URL have its copy thrown away, without a token of Fastly's. Default false.
+	OpenPurge bool `json:"openPurge"`
+	// Logs are the places that requests are logged to.
+	Logs Logs `json:"logs"`
+	// Snippets are files of VCL that are added to the service's own.
+	Snippets []Snippet `json:"snippets"`
+	// TLS says what copies certificates to Fastly.
+	TLS TLS `json:"tls"`
+	// Bypass leads all public names past Fastly, straight to the platform's own way in, which is opened for it. It stays open as
+	// long as the stack file has a bypass, also one that is false. Default: none.
+	Bypass *bool `json:"bypass"`
+
+	// Name is the service's name, unique in the Fastly account.
+	Name string `json:"-"`
+	// Domains are the public names that Fastly answers for: example.com, or *.example.com for all names right below.
+	Domains []string `json:"-"`
+	// OriginHost is the name of the origin: it is looked up, and the origin's certificate must be valid for it.
+	OriginHost string `json:"-"`
+	// HealthHost is the public name that health checks ask for. Default: the first of Domains.
+	HealthHost string `json:"-"`
+	// MediaHost is the host of the stack's own media bucket, for instance media.us-east-1.linodeobjects.com.
+	MediaHost pulumi.StringInput `json:"-"`
+	// Folder is the project's folder, which the files of Snippets are in. Default: the current one.
+	Folder string `json:"-"`
+	// Protect refuses to delete the service.
+	Protect bool `json:"-"`
+	// SecretValues holds a value for every secret of SecretNames, by name.
+	SecretValues pulumi.StringMapInput `json:"-"`
+}
+
+// Origin is the platform's way in, reached over TLS on port 443.
+type Origin struct {
+	// Shield is the code of the Fastly site that all others ask before they ask the origin, for instance lga-ny-us.
+	// Upstream: https://www.fastly.com/documentation/guides/getting-started/hosts/shielding/
+	Shield string `json:"shield"`
+	// HealthPath is the path that answers 200 when all is well. Default /health.
+	HealthPath string `json:"healthPath"`
+	// HealthInterval is how often each of Fastly's machines asks for HealthPath: what that costs the origin is limited, see
+	// probeBudget. Default 1m.
+	HealthInterval string `json:"healthInterval"`
+	// Timeouts of a request.
+	Timeouts Timeouts `json:"timeouts"`
+}
+
+// Timeouts are how long Fastly waits for a server.
+type Timeouts struct {
+	// Connect is for a connection. Default 2s.
+	Connect string `json:"connect"`
+	// FirstByte is for the beginning of the answer. Default 10s.
+	FirstByte string `json:"firstByte"`
+	// BetweenBytes is for its next part. Default 10s.
+	BetweenBytes string `json:"betweenBytes"`
+}
+
+// Media is a bucket whose objects anybody may read. What it answers is the same for all visitors, whatever their cookies.
+type Media struct {
+	// Hosts are the public names that it answers for.
+	Hosts []string `json:"hosts"`
+	// Address is the host of a bucket elsewhere, for instance assets.s3.amazonaws.com. Default: the stack's own media bucket.
+	Address string `json:"address"`
+	// Shield is the code of the Fastly site that all others ask before they ask the bucket. Default: that of Origin.
+	Shield string `json:"shield"`
+}
+
+// Cache says for how long answers are kept that do not say so themselves, in whole seconds.
+// Upstream: https://www.fastly.com/documentation/guides/concepts/edge-state/cache/stale/
+type Cache struct {
+	// TTL is for how long an answer is fresh. Default 1h.
+	TTL string `json:"ttl"`
+	// StaleWhileRevalidate is for how long after that it is handed out while a new one is fetched. Default 1m.
+	StaleWhileRevalidate string `json:"staleWhileRevalidate"`
+	// StaleIfError is for how long after that it is handed out while the server fails. Default 12h.
+	StaleIfError string `json:"staleIfError"`
+}
+
+// Logs are the places that requests are logged to, each request of a visitor once. Two logs cannot have the same name, which for
+// an S3 bucket is made of the path and the bucket.
+type Logs struct {
+	// S3 are accounts of an S3-compatible storage.
+	S3 []S3Logs `json:"s3"`
+	// HTTPS are endpoints that take every request.
+	HTTPS []HTTPSLogs `json:"https"`
+}
+
+// S3Logs writes the requests for some paths to buckets, as lines of CSV in a new file every Period.
+// Upstream: https://www.fastly.com/documentation/guides/integrations/logging-endpoints/log-streaming-amazon-s3
+type S3Logs struct {
+	// Buckets are the buckets, each by the beginning of the paths that are logged to it, for instance /uploads/podcast/.
+	Buckets map[string]string `json:"buckets"`
+	// Endpoint is the host of the S3 API. Default s3.amazonaws.com.
+	Endpoint string `json:"endpoint"`
+	// AccessKey and SecretKey are the names of the stack's secrets that hold the account's keys.
+	AccessKey string `json:"accessKey"`
+	SecretKey string `json:"secretKey"`
+	// Period is how long a file is added to before it is written. Default 1h.
+	Period string `json:"period"`
+}
+
+// HTTPSLogs sends every request to an endpoint, as JSON in lists, in the form that Honeycomb takes.
+// Upstream: https://www.fastly.com/documentation/guides/integrations/logging-endpoints/log-streaming-https
+type HTTPSLogs struct {
+	// Name tells the logs apart.
+	Name string `json:"name"`
+	// URL of the endpoint.
+	URL string `json:"url"`
+	// Header is the name of the header that holds the token. Default Authorization.
+	Header string `json:"header"`
+	// Token is the name of the stack's secret that is the header's value.
+	Token string `json:"token"`
+}
+
+// Snippet is a file of VCL.
+// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/vcl-snippets/about-vcl-snippets
+type Snippet struct {
+	// Name tells the snippets apart.
+	Name string `json:"name"`
+	// Type is the subroutine that it becomes part of: recv, fetch, deliver and so on, or init for what is outside of all.
+	Type string `json:"type"`
+	// File is its path in the project's folder.
+	File string `json:"file"`
+	// Priority orders those of one type, the lowest first. Default 100.
+	Priority int `json:"priority"`
+}
+
+// Defaults are the arguments where nothing else is said.
+func Defaults() Args {
+	return Args{
+		Origin: Origin{
+			HealthPath: "/health", HealthInterval: "1m",
+			Timeouts: Timeouts{Connect: "2s", FirstByte: "10s", BetweenBytes: "10s"},
+		},
+		Cache:  Cache{TTL: "1h", StaleWhileRevalidate: "1m", StaleIfError: "12h"},
+		HSTS:   "8766h",
+		HTTP3:  true,
+		Brotli: true,
+		TLS:    TLSDefaults(),
+	}
+}
+
+// SecretNames are the secrets of the stack that the service and its certificates use, each once and sorted.
+func (a *Args) SecretNames() []string {
+	names := sets.New(a.TLS.SecretNames()...)
+	for _, log := range a.Logs.S3 {
+		names.Insert(log.AccessKey, log.SecretKey)
+	}
+	for _, log := range a.Logs.HTTPS {
+		names.Insert(log.Token)
+	}
+	names.Delete("") // what has no name is a fault that Validate tells of
+	return sets.List(names)
+}
+
+// Bypassed says whether public names lead past Fastly.
+func (a *Args) Bypassed() bool { return a.Bypass != nil && *a.Bypass }
+
+// secret is the value of one of the stack's secrets.
+func (a *Args) secret(name string) pulumi.StringOutput {
+	return pulumi.ToSecret(a.SecretValues.ToStringMapOutput().MapIndex(pulumi.String(name))).(pulumi.StringOutput)
+}
+
+// mediaHosts are the public names of the bucket.
+func (a *Args) mediaHosts() []string {
+	if a.Media == nil {
+		return nil
+	}
+	return a.Media.Hosts
+}
+
+// redirected are the hosts that lead to others, sorted.
+func (a *Args) redirected() []string { return slices.Sorted(maps.Keys(a.Redirects)) }

@@ -1,0 +1,126 @@
+package cdn
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi-fastly/sdk/v8/go/fastly"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Names of objects of the service.
+const (
+	originName      = "origin"
+	mediaName       = "media"
+	mediaCondition  = "is media"
+	healthCheckName = "origin health"
+)
+
+// How often health checks may ask the origin. Every machine of Fastly asks for itself, whatever the shield: changelog.com counted
+// 196 requests a minute from a check a minute, and 44 a second from one that asked more often.
+const (
+	// probers is how many machines ask.
+	probers = 200
+	// probeBudget is how many requests a second all of them together may cost.
+	probeBudget = 5
+)
+
+// probeWait is how long a health check waits for an answer.
+const probeWait = 5 * time.Second
+
+// checkProbes refuses health checks that would cost the origin more than probeBudget.
+func checkProbes(path *field.Path, interval string) field.ErrorList {
+	faults := checkDuration(path, interval, time.Second, time.Hour)
+	if len(faults) > 0 {
+		return faults
+	}
+	rate := probers / duration(interval).Seconds()
+	if rate <= probeBudget {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, interval, fmt.Sprintf(
+		"about %d machines of Fastly ask for themselves, which makes %d requests a second; the origin is to bear %d, so ask no "+
+			"more often than every %s", probers, int(math.Ceil(rate)), probeBudget, probers/probeBudget*time.Second))}
+}
+
+func (a *Args) backends() fastly.ServiceVclBackendArray {
+	backends := fastly.ServiceVclBackendArray{a.originBackend()}
+	if a.Media != nil {
+		backends = append(backends, a.mediaBackend())
+	}
+	return backends
+}
+
+// originBackend verifies the origin's certificate: Fastly checks it against one name and asks for it by another, so both are set.
+// The visitor's Host header goes through, as the origin routes by it.
+func (a *Args) originBackend() fastly.ServiceVclBackendArgs {
+	backend := serverOverTLS(originName, pulumi.String(a.OriginHost), a.Origin.Timeouts)
+	backend.Shield = pulumi.String(a.Origin.Shield)
+	backend.Healthcheck = pulumi.String(healthCheckName)
+	return backend
+}
+
+// mediaBackend asks the bucket by its own name, in the Host header too: object storage finds the bucket by that. It has no health
+// check, since it is a service that has its own.
+func (a *Args) mediaBackend() fastly.ServiceVclBackendArgs {
+	host := a.MediaHost
+	if a.Media.Address != "" {
+		host = pulumi.String(a.Media.Address)
+	}
+	backend := serverOverTLS(mediaName, host, Timeouts{Connect: "1s", FirstByte: "15s", BetweenBytes: "10s"})
+	backend.OverrideHost = host.ToStringOutput().ToStringPtrOutput()
+	backend.Shield = pulumi.String(cmp.Or(a.Media.Shield, a.Origin.Shield))
+	backend.RequestCondition = pulumi.String(mediaCondition)
+	return backend
+}
+
+// serverOverTLS is a server on port 443 whose certificate is valid for its name.
+func serverOverTLS(name string, host pulumi.StringInput, timeouts Timeouts) fastly.ServiceVclBackendArgs {
+	certificate := host.ToStringOutput().ToStringPtrOutput()
+	return fastly.ServiceVclBackendArgs{
+		Name:                pulumi.String(name),
+		Address:             host,
+		Port:                pulumi.Int(443),
+		UseSsl:              pulumi.Bool(true),
+		SslCheckCert:        pulumi.Bool(true),
+		SslCertHostname:     certificate,
+		SslSniHostname:      certificate,
+		MinTlsVersion:       pulumi.String("1.2"),
+		ConnectTimeout:      milliseconds(duration(timeouts.Connect)),
+		FirstByteTimeout:    milliseconds(duration(timeouts.FirstByte)),
+		BetweenBytesTimeout: milliseconds(duration(timeouts.BetweenBytes)),
+		MaxConn:             pulumi.Int(200),
+	}
+}
+
+// healthCheck asks for a public name, since the origin routes by name and its own name belongs to no application. The origin is
+// held for well as long as one of the last two answers was.
+func (a *Args) healthCheck() fastly.ServiceVclHealthcheckArgs {
+	return fastly.ServiceVclHealthcheckArgs{
+		Name:          pulumi.String(healthCheckName),
+		Host:          pulumi.String(cmp.Or(a.HealthHost, strings.TrimPrefix(a.Domains[0], "*."))),
+		Method:        pulumi.String("GET"),
+		Path:          pulumi.String(a.Origin.HealthPath),
+		CheckInterval: milliseconds(duration(a.Origin.HealthInterval)),
+		Timeout:       milliseconds(probeWait),
+		Window:        pulumi.Int(2),
+		Threshold:     pulumi.Int(1),
+		Initial:       pulumi.Int(1),
+	}
+}
+
+// conditions say which requests go to which backend; those that meet none go to the origin.
+func (a *Args) conditions() fastly.ServiceVclConditionArray {
+	if a.Media == nil {
+		return nil
+	}
+	return fastly.ServiceVclConditionArray{fastly.ServiceVclConditionArgs{
+		Name: pulumi.String(mediaCondition), Type: pulumi.String("REQUEST"), Statement: pulumi.String(isHost(a.Media.Hosts)),
+	}}
+}
+
+func milliseconds(length time.Duration) pulumi.Int { return pulumi.Int(length.Milliseconds()) }

@@ -1,0 +1,90 @@
+package cdn
+
+import (
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/internal/check"
+)
+
+// TLS says what copies certificates to Fastly.
+type TLS struct {
+	// Image is that of cmd/certsync, with a digest or a tag of its own. It has to exist before the first `pulumi up`.
+	Image string `json:"image"`
+	// Token is the name of the stack's secret that holds a Fastly token which may manage TLS. Default fastly-tls-token.
+	Token string `json:"token"`
+	// Configuration is the ID of the TLS configuration at Fastly that serves the domains. Default: the account's default one.
+	// Upstream: https://www.fastly.com/documentation/reference/api/tls/custom-certs/configuration/
+	Configuration string `json:"configuration"`
+}
+
+// TLSDefaults are the TLS arguments where nothing else is said.
+func TLSDefaults() TLS { return TLS{Token: "fastly-tls-token"} }
+
+// Validate returns every fault of what configuration can set, with its path.
+func (t *TLS) Validate(path *field.Path) field.ErrorList {
+	faults := validateImage(path.Child("image"), t.Image)
+	faults = append(faults, check.Required(path.Child("token"), t.Token)...)
+	if strings.ContainsAny(t.Configuration, " \t\n/") {
+		faults = append(faults, field.Invalid(path.Child("configuration"), t.Configuration,
+			"must be the ID of a TLS configuration; leave it out for the account's default one"))
+	}
+	return faults
+}
+
+// validateImage refuses an image that can change under the same name: nothing would run the new one.
+func validateImage(path *field.Path, image string) field.ErrorList {
+	if image == "" {
+		return field.ErrorList{field.Required(path, "must name the image of certsync")}
+	}
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return field.ErrorList{field.Invalid(path, image, err.Error())}
+	}
+	if _, pinned := named.(reference.Digested); pinned {
+		return nil
+	}
+	if tagged, ok := named.(reference.Tagged); !ok || tagged.Tag() == "latest" {
+		return field.ErrorList{field.Invalid(path, image, "must have a digest, or a tag other than latest")}
+	}
+	return nil
+}
+
+// SecretNames are the secrets of the stack that TLS uses.
+func (t *TLS) SecretNames() []string { return []string{t.Token} }
+
+// CertificateSyncArgs describes what copies certificates to Fastly.
+type CertificateSyncArgs struct {
+	TLS
+	// Stack marks all that is made at Fastly as this stack's. It is unique in the Fastly account.
+	Stack string
+	// Namespace is where it runs, and where the Secrets of Certificates are.
+	Namespace pulumi.StringInput
+	// Certificates are the names of the Secrets that hold certificates and keys, by domain. A certificate is activated for all
+	// the names that it is valid for.
+	Certificates pulumi.StringMap
+	// ServiceID is that of the Fastly service with the domains: a name can be activated only when an active service has it.
+	ServiceID pulumi.StringInput
+	// TokenValue is the value of the stack's secret TLS.Token.
+	TokenValue pulumi.StringInput
+}
+
+// checkInputs refuses what the caller has not given.
+func (a *CertificateSyncArgs) checkInputs() field.ErrorList {
+	var faults field.ErrorList
+	for name, missing := range map[string]bool{
+		"stack":        a.Stack == "",
+		"namespace":    a.Namespace == nil,
+		"certificates": len(a.Certificates) == 0,
+		"serviceID":    a.ServiceID == nil,
+		"tokenValue":   a.TokenValue == nil,
+	} {
+		if missing {
+			faults = append(faults, field.Required(field.NewPath(name), "must be given"))
+		}
+	}
+	return faults
+}

@@ -1,0 +1,304 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/cdn"
+)
+
+const bucketHost = "site-media.us-east-1.linodeobjects.com"
+
+// cdnArgs is a service that uses all there is.
+func cdnArgs(t *testing.T) *cdn.Args {
+	t.Helper()
+	args := cdn.Defaults()
+	args.Name, args.Domains, args.OriginHost = "site", []string{"example.com", "*.example.com"}, "origin.example.com"
+	args.Origin.Shield = "lga-ny-us"
+	args.MediaHost = pulumi.String(bucketHost).ToStringOutput()
+	args.Media = &cdn.Media{Hosts: []string{"cdn.example.com", "files.example.com"}, Shield: "iad-va-us"}
+	args.Redirects = map[string]string{"www.example.com": "example.com"}
+	args.CrossOrigin = []string{"example.com"}
+	args.Logs = cdn.Logs{
+		S3: []cdn.S3Logs{{AccessKey: "logs-access-key", SecretKey: "logs-secret-key",
+			Buckets: map[string]string{"/uploads/podcast/": "logs-podcast", "/uploads/gotime/": "logs-gotime"}}},
+		HTTPS: []cdn.HTTPSLogs{{Name: "honeycomb", URL: "https://api.honeycomb.io/1/batch/site", Header: "X-Honeycomb-Team", Token: "honeycomb"}},
+	}
+	args.Folder = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(args.Folder, "embed.vcl"), []byte("# embed\n"), 0o600))
+	args.Snippets = []cdn.Snippet{{Name: "embed", Type: "recv", File: "embed.vcl"}}
+	args.TLS.Image = "ghcr.io/example/certsync:v1"
+	values := pulumi.StringMap{}
+	for _, name := range args.SecretNames() {
+		values[name] = pulumi.String(secret + " " + name)
+	}
+	args.SecretValues = values
+	return &args
+}
+
+// declareCDN returns the inputs of the service.
+func declareCDN(t *testing.T, args *cdn.Args) *node {
+	t.Helper()
+	return declare(t, func(ctx *pulumi.Context) error {
+		_, err := cdn.New(ctx, "cdn", args)
+		return err
+	}).find(t, serviceVclType, "cdn")
+}
+
+// cdnBlocks returns the blocks of a kind by their names.
+func cdnBlocks(service *node, kind resource.PropertyKey) map[string]resource.PropertyMap {
+	blocks := map[string]resource.PropertyMap{}
+	for _, block := range plain(service.inputs[kind]).ArrayValue() {
+		blocks[plain(block).ObjectValue()["name"].StringValue()] = plain(block).ObjectValue()
+	}
+	return blocks
+}
+
+func TestEveryServerOfTheCDNIsVerifiedAgainstTheRightName(t *testing.T) {
+	t.Parallel()
+	backends := cdnBlocks(declareCDN(t, cdnArgs(t)), "backends")
+	for name, host := range map[string]string{"origin": "origin.example.com", "media": bucketHost} {
+		require.True(t, backends[name]["useSsl"].BoolValue())
+		require.True(t, backends[name]["sslCheckCert"].BoolValue())
+		for _, property := range []resource.PropertyKey{"address", "sslCertHostname", "sslSniHostname"} {
+			require.Equal(t, host, backends[name][property].StringValue(), "%s of %s", property, name)
+		}
+	}
+	require.NotContains(t, backends["origin"], resource.PropertyKey("overrideHost"), "the origin routes by the visitor's Host")
+	require.Equal(t, bucketHost, backends["media"]["overrideHost"].StringValue(), "object storage finds the bucket by its Host")
+	require.Equal(t, "lga-ny-us", backends["origin"]["shield"].StringValue())
+	require.Equal(t, "iad-va-us", backends["media"]["shield"].StringValue())
+
+	args := cdnArgs(t)
+	args.Media.Address, args.Media.Shield = "assets.s3.amazonaws.com", ""
+	media := cdnBlocks(declareCDN(t, args), "backends")["media"]
+	require.Equal(t, "assets.s3.amazonaws.com", media["sslCertHostname"].StringValue())
+	require.Equal(t, "lga-ny-us", media["shield"].StringValue(), "no bucket is without a shield")
+}
+
+func TestHostsOfMediaGoToTheBucket(t *testing.T) {
+	t.Parallel()
+	service := declareCDN(t, cdnArgs(t))
+	condition := cdnBlocks(service, "conditions")[cdnBlocks(service, "backends")["media"]["requestCondition"].StringValue()]
+	require.Equal(t, "REQUEST", condition["type"].StringValue())
+	require.Equal(t, `req.http.Host == "cdn.example.com" || req.http.Host == "files.example.com"`, condition["statement"].StringValue())
+	require.NotContains(t, cdnBlocks(service, "backends")["origin"], resource.PropertyKey("requestCondition"))
+}
+
+func TestHealthChecksCannotFloodTheOrigin(t *testing.T) {
+	t.Parallel()
+	args := cdnArgs(t)
+	health := cdnBlocks(declareCDN(t, args), "healthchecks")["origin health"]
+	require.InDelta(t, 60_000, health["checkInterval"].NumberValue(), 0)
+	require.Equal(t, "example.com", health["host"].StringValue())
+
+	args.Origin.HealthInterval = "40s"
+	require.Empty(t, args.Validate(nil), "200 machines in 40 seconds are five requests a second")
+	args.Origin.HealthInterval = "39s"
+	require.ErrorContains(t, args.Validate(field.NewPath("cdn")).ToAggregate(),
+		`cdn.origin.healthInterval: Invalid value: "39s": about 200 machines of Fastly ask for themselves, which makes 6 requests`)
+}
+
+func TestOneLineOfTheStackFileIsALogOfItsOwn(t *testing.T) {
+	t.Parallel()
+	service := declareCDN(t, cdnArgs(t))
+	logs, conditions := cdnBlocks(service, "loggingS3s"), cdnBlocks(service, "conditions")
+	require.Len(t, logs, 2)
+	log := logs["uploads-podcast to logs-podcast"]
+	require.Equal(t, "logs-podcast", log["bucketName"].StringValue())
+	condition := conditions[log["responseCondition"].StringValue()]
+	require.Equal(t, "RESPONSE", condition["type"].StringValue())
+	require.Equal(t, `fastly.ff.visits_this_service == 0 && !segmented_caching.is_inner_req && std.prefixof(req.url, "/uploads/podcast/")`,
+		condition["statement"].StringValue())
+	require.True(t, strings.HasPrefix(log["format"].StringValue(), `%h,%t,%U,%b,%>s,"%{User-Agent}i",`), "what the app counts from")
+
+	https := cdnBlocks(service, "loggingHttps")["honeycomb"]
+	require.Equal(t, "X-Honeycomb-Team", https["headerName"].StringValue())
+	require.Contains(t, conditions, https["responseCondition"].StringValue())
+}
+
+func TestSecretsOfLogsStaySecret(t *testing.T) {
+	t.Parallel()
+	args := cdnArgs(t)
+	require.Equal(t, []string{"fastly-tls-token", "honeycomb", "logs-access-key", "logs-secret-key"}, args.SecretNames())
+	service := declareCDN(t, args)
+	for kind, properties := range map[resource.PropertyKey][]resource.PropertyKey{
+		"loggingS3s": {"s3AccessKey", "s3SecretKey"}, "loggingHttps": {"headerValue"},
+	} {
+		for name, log := range cdnBlocks(service, kind) {
+			for _, property := range properties {
+				require.True(t, log[property].IsSecret(), "%s of %s", property, name)
+				require.Contains(t, plain(log[property]).StringValue(), secret)
+			}
+		}
+	}
+	require.Contains(t, service.request.GetAdditionalSecretOutputs(), "loggingHttps", "the provider does not know that a header may be")
+	shown := service.inputs.Copy()
+	delete(shown, "loggingS3s")
+	delete(shown, "loggingHttps")
+	require.NotContains(t, fmt.Sprint(shown), secret)
+}
+
+func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
+	t.Parallel()
+	args := cdnArgs(t)
+	args.Cache = cdn.Cache{TTL: "2h", StaleWhileRevalidate: "30s", StaleIfError: "168h"}
+	service := declareCDN(t, args)
+	main := cdnBlocks(service, "vcls")["main"]
+	require.True(t, main["main"].BoolValue())
+	program := main["content"].StringValue()
+	for _, text := range []string{
+		`"www.example.com": "example.com",`, "set beresp.ttl = 7200s;", "set beresp.stale_while_revalidate = 30s;",
+		"set beresp.stale_if_error = 604800s;", `"max-age=31557600"`, "Fastly-Purge-Requires-Auth",
+		`req.http.Host == "cdn.example.com" || req.http.Host == "files.example.com" || req.http.Host == "example.com"`,
+	} {
+		require.Contains(t, program, text)
+	}
+	for _, macro := range []string{"recv", "hash", "hit", "miss", "pass", "fetch", "error", "deliver", "log"} {
+		require.Equal(t, 1, strings.Count(program, "#FASTLY "+macro+"\n"), "without it Fastly leaves out what it generates for %s", macro)
+	}
+	require.NotContains(t, program, "Imageopto")
+	require.Equal(t, "# embed\n", cdnBlocks(service, "snippets")["embed"]["content"].StringValue())
+
+	least := cdn.Defaults()
+	least.Domains, least.OriginHost, least.Origin.Shield = []string{"example.com"}, "origin.example.com", "lga-ny-us"
+	least.HSTS, least.OpenPurge, least.ImageOptimizer = "0s", true, true
+	service = declareCDN(t, &least)
+	program = cdnBlocks(service, "vcls")["main"]["content"].StringValue()
+	for _, text := range []string{"redirects", "Amz", "Strict-Transport-Security", "Requires-Auth", "Access-Control", "618"} {
+		require.NotContains(t, program, text)
+	}
+	require.Contains(t, program, `querystring.set(req.url, "auto", "webp")`)
+	require.Len(t, cdnBlocks(service, "backends"), 1)
+}
+
+func TestOnlyWhatIsPaidForIsSwitchedOn(t *testing.T) {
+	t.Parallel()
+	service := declareCDN(t, cdnArgs(t))
+	require.True(t, service.inputs["http3"].BoolValue())
+	products := service.inputs["productEnablement"].ObjectValue()
+	require.True(t, products["brotliCompression"].BoolValue())
+	require.False(t, products["imageOptimizer"].BoolValue())
+}
+
+// Each case is one edit of the configuration and the fault that it has to be told of.
+func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		edit  func(*cdn.Args)
+		fault string
+	}{
+		"no shield":               {func(a *cdn.Args) { a.Origin.Shield = "" }, "cdn.origin.shield: Required value"},
+		"no path":                 {func(a *cdn.Args) { a.Origin.HealthPath = "health" }, `cdn.origin.healthPath: Invalid value: "health"`},
+		"no patience":             {func(a *cdn.Args) { a.Origin.Timeouts.FirstByte = "10" }, `cdn.origin.timeouts.firstByte: Invalid value: "10": must be a duration`},
+		"too much patience":       {func(a *cdn.Args) { a.Origin.Timeouts.Connect = "1h" }, `cdn.origin.timeouts.connect: Invalid value: "1h"`},
+		"a backend without host":  {func(a *cdn.Args) { a.Media.Hosts = nil }, "cdn.media.hosts: Required value"},
+		"two hosts alike":         {func(a *cdn.Args) { a.Media.Hosts[1] = a.Media.Hosts[0] }, `cdn.media.hosts[1]: Duplicate value: "cdn.example.com"`},
+		"an address with a path":  {func(a *cdn.Args) { a.Media.Address = "https://s3/x" }, `cdn.media.address: Invalid value`},
+		"media elsewhere":         {func(a *cdn.Args) { a.Media.Hosts[0] = "cdn.example.org" }, `cdn.media.hosts[0]: Invalid value: "cdn.example.org": is not below`},
+		"two names below":         {func(a *cdn.Args) { a.Media.Hosts[0] = "a.b.example.com" }, `cdn.media.hosts[0]: Invalid value: "a.b.example.com": is not below`},
+		"redirect of media":       {func(a *cdn.Args) { a.Redirects["cdn.example.com"] = "example.com" }, `cdn.redirects[cdn.example.com]: Duplicate value`},
+		"redirect in a circle":    {func(a *cdn.Args) { a.Redirects["example.com"] = "www.example.com" }, "cdn.redirects[www.example.com]: Invalid value: \"example.com\": leads on"},
+		"redirect to a URL":       {func(a *cdn.Args) { a.Redirects["www.example.com"] = "https://example.com" }, "cdn.redirects[www.example.com]: Invalid value"},
+		"TTL below 0":             {func(a *cdn.Args) { a.Cache.TTL = "-1s" }, `cdn.cache.ttl: Invalid value: "-1s": must be between 0s`},
+		"half a second":           {func(a *cdn.Args) { a.Cache.StaleIfError = "1500ms" }, `cdn.cache.staleIfError: Invalid value: "1500ms": must be whole seconds`},
+		"HSTS without a unit":     {func(a *cdn.Args) { a.HSTS = "31557600" }, `cdn.hsts: Invalid value: "31557600"`},
+		"two readers alike":       {func(a *cdn.Args) { a.CrossOrigin = []string{"example.com", "example.com"} }, "cdn.crossOrigin[1]: Duplicate value"},
+		"S3 without access key":   {func(a *cdn.Args) { a.Logs.S3[0].AccessKey = "" }, "cdn.logs.s3[0].accessKey: Required value"},
+		"S3 without secret key":   {func(a *cdn.Args) { a.Logs.S3[0].SecretKey = "" }, "cdn.logs.s3[0].secretKey: Required value"},
+		"S3 without bucket":       {func(a *cdn.Args) { a.Logs.S3[0].Buckets = nil }, "cdn.logs.s3[0].buckets: Required value"},
+		"a path without a slash":  {func(a *cdn.Args) { a.Logs.S3[0].Buckets["uploads"] = "logs" }, `cdn.logs.s3[0].buckets[uploads]: Invalid value: "uploads"`},
+		"a path with VCL in it":   {func(a *cdn.Args) { a.Logs.S3[0].Buckets[`/"`] = "logs" }, `Invalid value: "/\""`},
+		"two S3 logs alike":       {func(a *cdn.Args) { a.Logs.S3 = append(a.Logs.S3, a.Logs.S3[0]) }, "cdn.logs.s3[1].buckets[/uploads/podcast/]: Duplicate value"},
+		"a file every second":     {func(a *cdn.Args) { a.Logs.S3[0].Period = "1s" }, `cdn.logs.s3[0].period: Invalid value: "1s"`},
+		"HTTPS without secret":    {func(a *cdn.Args) { a.Logs.HTTPS[0].Token = "" }, "cdn.logs.https[0].token: Required value"},
+		"HTTPS in plain":          {func(a *cdn.Args) { a.Logs.HTTPS[0].URL = "http://example.com" }, `cdn.logs.https[0].url: Invalid value: "http://example.com"`},
+		"HTTPS without name":      {func(a *cdn.Args) { a.Logs.HTTPS[0].Name = "" }, `cdn.logs.https[0].name: Invalid value: ""`},
+		"two HTTPS logs alike":    {func(a *cdn.Args) { a.Logs.HTTPS = append(a.Logs.HTTPS, a.Logs.HTTPS[0]) }, "cdn.logs.https[1].name: Duplicate value"},
+		"a snippet of no type":    {func(a *cdn.Args) { a.Snippets[0].Type = "receive" }, `cdn.snippets[0].type: Unsupported value: "receive"`},
+		"two snippets alike":      {func(a *cdn.Args) { a.Snippets = append(a.Snippets, a.Snippets[0]) }, `cdn.snippets[1].name: Duplicate value: "embed"`},
+		"a missing file":          {func(a *cdn.Args) { a.Snippets[0].File = "embde.vcl" }, `cdn.snippets[0].file: Invalid value: "embde.vcl": there is no such file`},
+		"a file that is a folder": {func(a *cdn.Args) { a.Snippets[0].File = "." }, `cdn.snippets[0].file: Invalid value: ".": is a directory`},
+		"a file of others":        {func(a *cdn.Args) { a.Snippets[0].File = "../embed.vcl" }, `cdn.snippets[0].file: Invalid value: "../embed.vcl": must be the path`},
+		"an empty file": {func(a *cdn.Args) { _ = os.WriteFile(filepath.Join(a.Folder, "embed.vcl"), []byte(" \n"), 0o600) },
+			`cdn.snippets[0].file: Invalid value: "embed.vcl": the file is empty`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := cdnArgs(t)
+			require.Empty(t, args.Validate(field.NewPath("cdn")))
+			test.edit(args)
+			require.ErrorContains(t, args.Validate(field.NewPath("cdn")).ToAggregate(), test.fault)
+		})
+	}
+}
+
+func TestWhatTheStackMustGiveTheCDNIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for fault, edit := range map[string]func(*cdn.Args){
+		"domains: Required value":                                    func(a *cdn.Args) { a.Domains = nil },
+		`domains[2]: Duplicate value: "example.com"`:                 func(a *cdn.Args) { a.Domains = append(a.Domains, "example.com") },
+		`domains[2]: Invalid value: "*"`:                             func(a *cdn.Args) { a.Domains = append(a.Domains, "*") },
+		`originHost: Invalid value: ""`:                              func(a *cdn.Args) { a.OriginHost = "" },
+		"mediaHost: Required value: must be the host of the media":   func(a *cdn.Args) { a.MediaHost = nil },
+		"secretValues: Required value: must hold the secrets of the": func(a *cdn.Args) { a.SecretValues = nil },
+	} {
+		args := cdnArgs(t)
+		edit(args)
+		err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+			_, err := cdn.New(ctx, "cdn", args)
+			return err
+		}, pulumi.WithMocks(projectName, "test", &graph{resources: map[string]*node{}}))
+		require.ErrorContains(t, err, fault)
+	}
+}
+
+// fastlySites answers the look-up of Fastly's sites.
+type fastlySites struct{ *graph }
+
+func (s fastlySites) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	if args.Token != "fastly:index/getDatacenters:getDatacenters" {
+		return s.graph.Call(args)
+	}
+	return list("pops", map[string]any{"code": "LGA", "group": "US", "name": "New York", "shield": "lga-ny-us"},
+		map[string]any{"code": "HNL", "group": "US", "name": "Honolulu", "shield": ""}), nil
+}
+
+func TestAShieldIsOneOfFastlys(t *testing.T) {
+	t.Parallel()
+	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		shields, err := cdn.LookUpShields(ctx)
+		if err != nil {
+			return err
+		}
+		require.Equal(t, cdn.Shields{"lga-ny-us"}, shields)
+		args := cdnArgs(t)
+		faults := shields.Check(field.NewPath("cdn"), args).ToAggregate()
+		require.EqualError(t, faults, `cdn.media.shield: Unsupported value: "iad-va-us": supported values: "lga-ny-us"`)
+		args.Origin.Shield, args.Media = "lga-ny", nil
+		require.ErrorContains(t, shields.Check(field.NewPath("cdn"), args).ToAggregate(), `cdn.origin.shield: Unsupported value: "lga-ny"`)
+		args.Origin.Shield = ""
+		require.Empty(t, shields.Check(field.NewPath("cdn"), args), "Validate tells of that")
+		return nil
+	}, pulumi.WithMocks(projectName, "test", fastlySites{&graph{resources: map[string]*node{}}}))
+	require.NoError(t, err)
+}
+
+func TestDomainsOfTheCDNAreThoseOfTheCertificates(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for name := range cdnBlocks(declareCDN(t, cdnArgs(t)), "domains") {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	require.Equal(t, []string{"*.example.com", "example.com"}, names)
+}
