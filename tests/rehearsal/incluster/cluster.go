@@ -38,6 +38,7 @@ type cluster struct {
 	client  client.Interface
 	dynamic dynamic.Interface
 	linode  *linodego.Client
+	pods    Pods
 	notes   *notes
 	log     *slog.Logger
 }
@@ -57,7 +58,8 @@ func connect(id int, kubeconfig []byte, c *Controllers) (*cluster, error) {
 		return nil, err
 	}
 	return &cluster{
-		id: id, client: typed, dynamic: untyped, linode: &c.linode, notes: &c.notes, log: c.options.Log.With("cluster", id),
+		id: id, client: typed, dynamic: untyped, linode: &c.linode, pods: c.options.Pods, notes: &c.notes,
+		log: c.options.Log.With("cluster", id),
 	}, nil
 }
 

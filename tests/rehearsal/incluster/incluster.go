@@ -22,6 +22,8 @@ type Options struct {
 	LinodeURL string
 	// Token opens the Linode API.
 	Token string
+	// Pods says which pods are not simulated.
+	Pods Pods
 	// Log takes failures, each of which is tried again; slog.Default() when nil.
 	Log *slog.Logger
 }
@@ -63,7 +65,7 @@ func (c *Controllers) Start(ctx context.Context, clusterID int, kubeconfig []byt
 	var running sync.WaitGroup
 	for _, controller := range []func(context.Context){
 		cl.runLoadBalancers, cl.runIngresses, cl.runNodes, cl.runProvisioner, cl.runAttacher, cl.runResizer, cl.runAdmission,
-		cl.runOperators,
+		cl.runOperators, cl.runPods,
 	} {
 		running.Go(func() { controller(run) })
 	}

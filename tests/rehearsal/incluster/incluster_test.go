@@ -64,6 +64,7 @@ type fixture struct {
 	api         *linode.API
 	clusters    *kubernetes.Clusters
 	controllers *incluster.Controllers
+	logs        string // of pods that are not simulated
 	linode      linodego.Client
 	client      client.Interface
 	dynamic     dynamic.Interface
@@ -74,8 +75,11 @@ func newFixture(t *testing.T) *fixture {
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 	server := httptest.NewUnstartedServer(nil)
 	url := "http://" + server.Listener.Addr().String()
-	f := &fixture{T: t, controllers: incluster.New(incluster.Options{LinodeURL: url, Token: token}), linode: linodego.NewClient(nil)}
-	f.clusters = kubernetes.New(kubernetes.Options{Bin: programsFolder(t), Dir: t.TempDir(), Controllers: f.controllers.Start})
+	f := &fixture{T: t, logs: t.TempDir(), linode: linodego.NewClient(nil)}
+	f.controllers = incluster.New(incluster.Options{LinodeURL: url, Token: token, Pods: f.livePods()})
+	f.clusters = kubernetes.New(kubernetes.Options{
+		Bin: programsFolder(t), Dir: t.TempDir(), Controllers: f.controllers.Start, LeaveAlone: []string{liveImage},
+	})
 	t.Cleanup(func() { require.NoError(t, f.clusters.Close()) })
 	var err error
 	f.api, err = linode.New(linode.Options{Dir: t.TempDir(), Token: token, ControlPlanes: f.clusters})
@@ -136,9 +140,9 @@ func (f *fixture) create(resource schema.GroupVersionResource, text string) {
 }
 
 // status returns the status of an object as jsonpath-like steps would reach it.
-func (f *fixture) status(resource schema.GroupVersionResource, namespace, name string) map[string]any {
+func (f *fixture) status(resource schema.GroupVersionResource, name string) map[string]any {
 	f.Helper()
-	object, err := f.dynamic.Resource(resource).Namespace(namespace).Get(f.Context(), name, metav1.GetOptions{})
+	object, err := f.dynamic.Resource(resource).Namespace(metav1.NamespaceDefault).Get(f.Context(), name, metav1.GetOptions{})
 	require.NoError(f, err)
 	status, _, err := unstructured.NestedMap(object.Object, "status")
 	require.NoError(f, err)
@@ -176,6 +180,8 @@ func TestCluster(t *testing.T) {
 			"prometheus":                         prometheus,
 			"node firewall":                      nodeFirewall,
 			"webhooks and aggregated APIs":       webhooks,
+			"jobs that run":                      jobsThatRun,
+			"a pod that runs and is deleted":     deletedPod,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -473,6 +479,8 @@ func resume(f *fixture) {
 	_, err := services.Create(f.Context(), f.service("before", nil, 80), metav1.CreateOptions{})
 	require.NoError(f, err)
 	before := f.address("before")
+	f.create(podResource, livePod("lost", `[sleep, "600"]`))
+	f.eventually("a pod runs", func() bool { return f.pod("lost").Status.Phase == corev1.PodRunning })
 	require.NoError(f, f.clusters.Close())
 	require.NoError(f, f.api.Resume(f.Context()))
 
@@ -483,6 +491,8 @@ func resume(f *fixture) {
 	balancers, err := f.linode.ListNodeBalancers(f.Context(), nil)
 	require.NoError(f, err)
 	require.Len(f, balancers, 3, "these two and the preserved one")
+	f.eventually("the pod has failed", func() bool { return f.pod("lost").Status.Phase == corev1.PodFailed })
+	require.EqualValues(f, 137, f.pod("lost").Status.ContainerStatuses[0].State.Terminated.ExitCode)
 }
 
 var certificateResources = schema.GroupVersion{Group: "cert-manager.io", Version: "v1"}
@@ -520,7 +530,7 @@ spec: {acme: {server: https://acme.example/directory, privateKeySecretRef: {name
 		Domain: "site.example", Type: linodego.DomainTypeMaster, SOAEmail: "post@site.example",
 	})
 	require.NoError(f, err)
-	f.eventually("the certificate is ready", func() bool { return isReady(f.status(all, "default", "site")) })
+	f.eventually("the certificate is ready", func() bool { return isReady(f.status(all, "site")) })
 	secret, err := f.client.CoreV1().Secrets("default").Get(ctx, "site-tls", metav1.GetOptions{})
 	require.NoError(f, err)
 	require.Equal(f, corev1.SecretTypeTLS, secret.Type)
@@ -530,10 +540,10 @@ spec: {acme: {server: https://acme.example/directory, privateKeySecretRef: {name
 	issued, err := x509.ParseCertificate(pair.Certificate[0])
 	require.NoError(f, err)
 	require.NoError(f, issued.VerifyHostname("www.site.example"))
-	status := f.status(all, "default", "site")
+	status := f.status(all, "site")
 	require.Equal(f, issued.NotAfter.UTC().Format(time.RFC3339), status["notAfter"])
 	require.EqualValues(f, 1, status["revision"])
-	require.False(f, isReady(f.status(all, "default", "elsewhere")), "no zone proves the name of this one")
+	require.False(f, isReady(f.status(all, "elsewhere")), "no zone proves the name of this one")
 }
 
 var postgresClusters = schema.GroupVersionResource{
@@ -583,14 +593,14 @@ spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]
 		metav1.CreateOptions{})
 	require.NoError(f, err)
 	f.eventually("the cluster is ready", func() bool {
-		status := f.status(postgresClusters, "default", "db")
+		status := f.status(postgresClusters, "db")
 		instances, _, _ := unstructured.NestedSlice(status, "instances")
 		pooler, _, _ := unstructured.NestedInt64(status, "proxy", "pgBouncer", "readyReplicas")
 		return len(instances) == 1 && instances[0].(map[string]any)["readyReplicas"] == int64(2) && pooler == 2 &&
 			status["databaseInitSQL"] == "db-init"
 	})
-	require.Empty(f, f.status(postgresClusters, "default", "keyless"), "this one has no key of its repository")
-	restore, _, _ := unstructured.NestedMap(f.status(postgresClusters, "default", "db"), "pgbackrest", "restore")
+	require.Empty(f, f.status(postgresClusters, "keyless"), "this one has no key of its repository")
+	restore, _, _ := unstructured.NestedMap(f.status(postgresClusters, "db"), "pgbackrest", "restore")
 	require.Equal(f, map[string]any{"id": "before-the-accident", "finished": true, "succeeded": int64(1)}, restore)
 
 	secret, err := f.client.CoreV1().Secrets("default").Get(ctx, "db-pguser-app", metav1.GetOptions{})
@@ -646,7 +656,7 @@ spec:
   storage: {volumeClaimTemplate: {spec: {storageClassName: linode-block-storage, resources: {requests: {storage: 30Gi}},
     accessModes: [ReadWriteOnce]}}}
   persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}`)
-	f.eventually("it is available", func() bool { return f.status(resource, "default", "main")["availableReplicas"] == int64(2) })
+	f.eventually("it is available", func() bool { return f.status(resource, "main")["availableReplicas"] == int64(2) })
 	require.Equal(f, 30, f.volumeOf(f.claim("prometheus-main-db-prometheus-main-1")).Size)
 }
 
@@ -662,8 +672,8 @@ spec:
   ruleset:
     inbound:
     - {label: allow-node-exporter, action: ACCEPT, protocol: TCP, ports: "9100", addresses: {ipv4: [192.168.128.0/17]}}`)
-	f.eventually("it has a firewall", func() bool { return f.status(resource, "default", "primary")["firewall-id"] != nil })
-	id, err := strconv.Atoi(f.status(resource, "default", "primary")["firewall-id"].(string))
+	f.eventually("it has a firewall", func() bool { return f.status(resource, "primary")["firewall-id"] != nil })
+	id, err := strconv.Atoi(f.status(resource, "primary")["firewall-id"].(string))
 	require.NoError(f, err)
 	firewall, err := f.linode.GetFirewall(f.Context(), id)
 	require.NoError(f, err)

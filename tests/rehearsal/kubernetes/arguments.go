@@ -3,22 +3,57 @@ package kubernetes
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	nodestages "sigs.k8s.io/kwok/kustomize/stage/node/fast"
 	heartbeat "sigs.k8s.io/kwok/kustomize/stage/node/heartbeat-with-lease"
 	podstages "sigs.k8s.io/kwok/kustomize/stage/pod/fast"
+	"sigs.k8s.io/kwok/pkg/apis/v1alpha1"
+	"sigs.k8s.io/yaml"
 )
 
 // stages is what kwok plays: nodes become Ready and stay so by renewing their lease, pods become ready at once, pods of
-// jobs complete, deleted pods go away.
-var stages = strings.Join([]string{
-	nodestages.DefaultNodeInit,
-	heartbeat.DefaultNodeHeartbeatWithLease,
-	podstages.DefaultPodReady,
-	podstages.DefaultPodComplete,
-	podstages.DefaultPodDelete,
-}, "\n---\n")
+// jobs complete, deleted pods go away. It leaves pods of the given images alone.
+func stages(leaveAlone []string) (string, error) {
+	documents := []string{nodestages.DefaultNodeInit, heartbeat.DefaultNodeHeartbeatWithLease}
+	for _, text := range []string{podstages.DefaultPodReady, podstages.DefaultPodComplete, podstages.DefaultPodDelete} {
+		var stage v1alpha1.Stage
+		if err := yaml.UnmarshalStrict([]byte(text), &stage); err != nil {
+			return "", fmt.Errorf("reading a stage of kwok: %w", err)
+		}
+		if len(leaveAlone) > 0 {
+			selector := stage.Spec.Selector
+			selector.MatchExpressions = append(selector.MatchExpressions, v1alpha1.MatchExpression{
+				JQ: &v1alpha1.SelectorJQ{
+					Key:      fmt.Sprintf(`.spec.containers.[].image | sub("%s"; "")`, imageVersion),
+					Operator: v1alpha1.SelectorOpNotIn,
+					Values:   repositories(leaveAlone),
+				},
+			})
+		}
+		document, err := yaml.Marshal(stage)
+		if err != nil {
+			return "", fmt.Errorf("writing a stage of kwok: %w", err)
+		}
+		documents = append(documents, string(document))
+	}
+	return strings.Join(documents, "\n---\n"), nil
+}
+
+// imageVersion is a tag, a digest or both at the end of an image's name, but not the port of its registry.
+var imageVersion = regexp.MustCompile(`[:@][^/]*$`)
+
+// Repository is the name of an image without its tag and digest.
+func Repository(image string) string { return imageVersion.ReplaceAllString(image, "") }
+
+func repositories(images []string) []string {
+	names := make([]string, len(images))
+	for i, image := range images {
+		names[i] = Repository(image)
+	}
+	return names
+}
 
 // All programs are given their files by full path, by which killOrphans recognises them.
 

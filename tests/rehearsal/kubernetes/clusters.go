@@ -26,6 +26,8 @@ type Options struct {
 	Dir string
 	// Log is told when a program ends that should not have; slog.Default() when nil.
 	Log *slog.Logger
+	// LeaveAlone are the images whose pods nobody simulates, whatever their tag or digest: one of Controllers runs them.
+	LeaveAlone []string
 	// Controllers starts what else works in a cluster, once its control plane is up; stop is called before the control plane
 	// stops. Nothing else works there when nil.
 	Controllers func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error)

@@ -100,7 +100,7 @@ func remove(dir string) error {
 func (p *controlPlane) start(ctx context.Context, o Options, clusterID int) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	if err := p.identify(clusterID); err != nil {
+	if err := p.identify(clusterID, o.LeaveAlone); err != nil {
 		return err
 	}
 	var err error
@@ -118,7 +118,7 @@ func (p *controlPlane) start(ctx context.Context, o Options, clusterID int) erro
 }
 
 // identify loads the cluster's identity, connects a client to it and writes the programs' files.
-func (p *controlPlane) identify(clusterID int) error {
+func (p *controlPlane) identify(clusterID int, leaveAlone []string) error {
 	identity, err := loadIdentity(p.dir)
 	if err != nil {
 		return err
@@ -137,7 +137,11 @@ func (p *controlPlane) identify(clusterID int) error {
 	}
 	p.port = identity.Port
 	p.access = linode.Access{Kubeconfig: kubeconfig, Endpoint: config.Host}
-	return identity.write(p.dir, kubeconfig)
+	stages, err := stages(leaveAlone)
+	if err != nil {
+		return err
+	}
+	return identity.write(p.dir, kubeconfig, stages)
 }
 
 // bringUp starts the programs, each when the one that it needs answers.

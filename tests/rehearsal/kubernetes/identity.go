@@ -147,7 +147,7 @@ func (i *identity) kubeconfig(clusterID int) ([]byte, error) {
 }
 
 // write puts the files that the programs read into dir, new at every start: a crash may have left anything there.
-func (i *identity) write(dir string, kubeconfig []byte) error {
+func (i *identity) write(dir string, kubeconfig []byte, stages string) error {
 	files := map[string]string{
 		"ca.crt":              i.CA,
 		"apiserver.crt":       i.Certificate,

@@ -187,6 +187,11 @@ var kinds = []kind{
 		of: func(s *ServiceVclArgs) *[]RequestSetting { return &s.RequestSettings }},
 	blocks[Snippet]{property: "snippets", path: "snippet", fixed: values{"dynamic": "0"},
 		of: func(s *ServiceVclArgs) *[]Snippet { return &s.Snippets }},
+	blocks[VCL]{property: "vcls", path: "vcl", of: func(s *ServiceVclArgs) *[]VCL { return &s.VCLs }},
+	blocks[LoggingS3]{property: "loggingS3s", path: "logging/s3",
+		of: func(s *ServiceVclArgs) *[]LoggingS3 { return &s.LoggingS3s }},
+	blocks[LoggingHTTP]{property: "loggingHttps", path: "logging/https",
+		of: func(s *ServiceVclArgs) *[]LoggingHTTP { return &s.LoggingHTTPS }},
 	blocks[CacheSetting]{property: "cacheSettings", path: "cache_settings",
 		of: func(s *ServiceVclArgs) *[]CacheSetting { return &s.CacheSettings }},
 }

@@ -1,6 +1,7 @@
 package fastly
 
 import (
+	"fmt"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -224,6 +225,11 @@ func everything() map[string]any {
 		"snippets":          []any{block{"name": "recv/first", "type": "recv", "content": "# first\n"}},
 		"cacheSettings":     []any{block{"name": "errors", "action": "pass", "ttl": 0, "cacheCondition": "is-error"}},
 		"productEnablement": block{"brotliCompression": true, "websockets": true},
+		"vcls":              []any{block{"name": "main", "main": true, "content": "sub vcl_recv {\n#FASTLY recv\n}\n"}},
+		"loggingS3s": []any{block{"name": "downloads/podcast", "bucketName": "logs", "s3AccessKey": "an access key",
+			"s3SecretKey": "a secret key", "format": "%h", "compressionCodec": "gzip", "period": 60}},
+		"loggingHttps": []any{block{"name": "requests", "url": "https://logs.example.com", "headerName": "X-Key", "headerValue": "a value",
+			"jsonFormat": "1", "tlsClientKey": "a key"}},
 	}
 }
 
@@ -247,6 +253,15 @@ func TestServiceOfEveryKindOfBlock(t *testing.T) {
 	require.Equal(t, "is-get", *backend.RequestCondition)
 	require.True(t, s.at(s.state, "backends", 0, "sslClientKey").Secret())
 	require.True(t, s.at(s.inputs, "backends", 0, "sslClientCert").Secret())
+	require.True(t, s.at(s.state, "loggingS3s", 0, "s3SecretKey").Secret())
+	require.True(t, s.at(s.state, "loggingHttps", 0, "tlsClientKey").Secret())
+	log, err := s.client.GetS3(t.Context(), &fastly.GetS3Input{ServiceID: s.id, ServiceVersion: 1, Name: "downloads/podcast"})
+	require.NoError(t, err)
+	require.Equal(t, "an access key, a secret key, gzip, 60", fmt.Sprintf("%s, %s, %s, %d",
+		*log.AccessKey, *log.SecretKey, *log.CompressionCodec, *log.Period))
+	program, err := s.client.GetVCL(t.Context(), &fastly.GetVCLInput{ServiceID: s.id, ServiceVersion: 1, Name: "main"})
+	require.NoError(t, err)
+	require.True(t, *program.Main)
 	require.False(t, s.state.Get("imported").AsBool())
 	require.False(t, s.state.Get("forceRefresh").AsBool())
 	_, err = s.client.GetHTTP3(t.Context(), &fastly.GetHTTP3Input{ServiceID: s.id, ServiceVersion: 1})
@@ -469,7 +484,7 @@ func TestBadProgramsAreRefused(t *testing.T) {
 		property, reason string
 	}{
 		"unknown property":   {block{"domains": domains, "backend": []any{}}, "backend", "Unrecognized field 'backend'"},
-		"unknown block":      {block{"domains": domains, "loggingS3s": []any{}}, "loggingS3s", "Unrecognized field 'loggingS3s'"},
+		"unknown block":      {block{"domains": domains, "loggingSftps": []any{}}, "loggingSftps", "Unrecognized field 'loggingSftps'"},
 		"unknown in a block": {block{"domains": []any{block{"name": "a.b", "ttl": 60}}}, "domains[0]", "Unrecognized field 'ttl'"},
 		"no domains":         {block{}, "domains", "Missing required field 'domains'"},
 		"backend without name": {block{"domains": domains, "backends": []any{block{"address": "a.b"}}}, "backends[0]",
@@ -489,8 +504,8 @@ func TestBadProgramsAreRefused(t *testing.T) {
 	const store = "urn:pulumi:stack::project::fastly:index/kvStore:KVStore::store"
 	_, err := s.server.Create(t.Context(), &pulumirpc.CreateRequest{Urn: store})
 	require.ErrorContains(t, err, "index/kvStore:KVStore")
-	_, err = s.invoke("fastly:index/getTlsConfiguration:getTlsConfiguration")
-	require.ErrorContains(t, err, "index/getTlsConfiguration:getTlsConfiguration")
+	_, err = s.invoke("fastly:index/getTlsDomain:getTlsDomain")
+	require.ErrorContains(t, err, "index/getTlsDomain:getTlsDomain")
 }
 
 func TestNameIsMadeUpOnce(t *testing.T) {

@@ -160,7 +160,8 @@ func (k blocks[B]) call(ctx context.Context, v version, method, name string, sen
 }
 
 func (k blocks[B]) url(v version, name string) string {
-	return fastly.ToSafeURL("service", v.service, "version", strconv.Itoa(v.number), k.path, name)
+	path := append([]string{"service", v.service, "version", strconv.Itoa(v.number)}, strings.Split(k.path, "/")...)
+	return fastly.ToSafeURL(append(path, name)...)
 }
 
 // list returns the objects of a version by their names.

@@ -38,9 +38,16 @@ func withOfficialSemantics(inferred p.Provider) p.Provider {
 		return normalized(ctx, inferred, req, response)
 	}
 	wrapped.Invoke = func(ctx context.Context, req p.InvokeRequest) (p.InvokeResponse, error) {
-		response, err := inferred.Invoke(ctx, req)
+		ids := &lookedUp{}
+		if req.Token == tlsConfigurationToken {
+			var failures []p.CheckFailure
+			if req.Args, failures = ids.take(req.Args); len(failures) > 0 {
+				return p.InvokeResponse{Failures: failures}, nil
+			}
+		}
+		response, err := inferred.Invoke(context.WithValue(ctx, idsKey{}, ids), req)
 		if err == nil && len(response.Failures) == 0 {
-			response.Return, err = withID(response.Return)
+			response.Return, err = withID(response.Return, ids.found)
 		}
 		return response, err
 	}
@@ -118,8 +125,11 @@ func normalized(ctx context.Context, inferred p.Provider, req p.ReadRequest, res
 	return response, nil
 }
 
-// withID adds an ID to what was looked up: the same for the same facts.
-func withID(found property.Map) (property.Map, error) {
+// withID adds an ID to what was looked up: its own, else one that is the same for the same facts.
+func withID(found property.Map, own string) (property.Map, error) {
+	if own != "" {
+		return found.Set("id", property.New(own)), nil
+	}
 	content, err := json.Marshal(resource.ToResourcePropertyMap(found).Mappable())
 	if err != nil {
 		return property.Map{}, fmt.Errorf("identifying what was looked up: %w", err)

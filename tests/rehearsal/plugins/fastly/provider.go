@@ -31,7 +31,9 @@ func newProvider() p.Provider {
 	return withOfficialSemantics(infer.Provider(infer.Options{
 		Config:    infer.Config(&Config{}),
 		Resources: []infer.InferredResource{infer.Resource(ServiceVcl{})},
-		Functions: []infer.InferredFunction{infer.Function(GetFastlyIPRanges{}), infer.Function(GetDatacenters{})},
+		Functions: []infer.InferredFunction{
+			infer.Function(GetFastlyIPRanges{}), infer.Function(GetDatacenters{}), infer.Function(GetTLSConfiguration{}),
+		},
 	}))
 }
 

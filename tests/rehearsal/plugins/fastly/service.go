@@ -38,6 +38,9 @@ type ServiceVclArgs struct {
 	RequestSettings   []RequestSetting   `pulumi:"requestSettings,optional"`
 	Snippets          []Snippet          `pulumi:"snippets,optional"`
 	CacheSettings     []CacheSetting     `pulumi:"cacheSettings,optional"`
+	LoggingS3s        []LoggingS3        `pulumi:"loggingS3s,optional"`
+	LoggingHTTPS      []LoggingHTTP      `pulumi:"loggingHttps,optional"`
+	VCLs              []VCL              `pulumi:"vcls,optional"`
 }
 
 // Annotate declares the official defaults.

@@ -15,13 +15,41 @@ import (
 func (o *object) diff(ctx context.Context, q *request) (*pulumirpc.DiffResponse, error) {
 	olds, news := o.comparable(ctx, q.oldInputs), o.comparable(ctx, q.inputs)
 	response, err := compare(olds, news, q.ignored, o.immutable(olds, news))
-	if err != nil || len(response.Replaces) == 0 {
-		return response, err
+	if err != nil {
+		return nil, err
+	}
+	if o.mustReplace(ctx, news) {
+		const path = `metadata.annotations["` + annotationReplaceUnready + `"]`
+		response.Changes, response.Replaces = pulumirpc.DiffResponse_DIFF_SOME, append(response.Replaces, path)
+		response.DetailedDiff[path] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_UPDATE_REPLACE, InputDiff: true}
+	}
+	if len(response.Replaces) == 0 {
+		return response, nil
 	}
 	oldName, newName := within(olds["metadata"]), within(news["metadata"])
 	sameName := oldName["name"].DeepEquals(newName["name"]) && oldName["namespace"].DeepEquals(newName["namespace"])
 	response.DeleteBeforeReplace = sameName && !isAutonamed(newName)
 	return response, nil
+}
+
+// annotationReplaceUnready asks for a Job that has not completed to be made anew: as it is, it never will.
+const annotationReplaceUnready = "pulumi.com/replaceUnready"
+
+// mustReplace tells whether an object is a Job that has not completed, and is to be made anew then.
+func (o *object) mustReplace(ctx context.Context, news resource.PropertyMap) bool {
+	metadata := within(news["metadata"])
+	wanted := within(metadata["annotations"])[annotationReplaceUnready]
+	namespace, name := metadata["namespace"], metadata["name"]
+	isAsked := wanted.IsString() && wanted.StringValue() == "true"
+	if o.gvk.Kind != "Job" || !isAsked || !namespace.IsString() || !name.IsString() {
+		return false
+	}
+	live, err := o.get(ctx, namespace.StringValue(), name.StringValue())
+	if err != nil {
+		return false
+	}
+	missing, _ := completed(live)
+	return missing != ""
 }
 
 // comparable returns inputs in the form in which two that mean the same are the same.
