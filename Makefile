@@ -21,10 +21,10 @@ REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-rehearse: .bin/rehearse toolchain ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time)
+rehearse: .bin/rehearse .bin/certsync toolchain ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time)
 	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume)
 
-sandbox: .bin/rehearse toolchain ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: .bin/rehearse .bin/certsync toolchain ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume) -sandbox
 
 preview: pulumi-cli ## Show what up would do to STACK
@@ -53,6 +53,9 @@ destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking f
 	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
 	read -r name; [ "$$name" = '$(STACK)' ] || { echo 'Nothing was deleted.'; exit 1; }
 	@pulumi destroy --stack '$(STACK)' --yes --skip-preview
+	@go run ./cmd/certsync remove --stack 'lke-platform-$(STACK)' # what certsync made at Fastly is in no state
+	@echo "What outlives the cluster on purpose, the database's volumes, costs until you delete it; and look for others left behind:"
+	@echo "  linode-cli volumes list --tags 'lke-platform-$(STACK)'"
 
 # The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
 pulumi-cli:
@@ -61,7 +64,7 @@ pulumi-cli:
 	  exit 1 ;; \
 	esac
 
-test: toolchain .bin/promtool .bin/actionlint ## Run all tests
+test: toolchain .bin/certsync .bin/promtool .bin/actionlint ## Run all tests
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" go test ./...) || exit 1; \
@@ -73,7 +76,7 @@ lint: .bin/golangci-lint ## Check format and style
 	    || exit 1; \
 	done
 
-bench: .bin/rehearse toolchain ## Measure what is promised about speed and size
+bench: .bin/rehearse .bin/certsync toolchain ## Measure what is promised about speed and size
 	@cd $(REHEARSAL) && $(TIMED) benchmarks go test -run '^$$' -bench . -benchtime 1x . ./kubernetes
 
 clean: ## Remove everything that was built or rehearsed
@@ -92,3 +95,6 @@ $(TOOLCHAIN) $(CHECKERS):
 # Go knows best what has changed.
 .bin/rehearse: FORCE
 	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -o $(CURDIR)/.bin/rehearse .
+
+.bin/certsync: FORCE
+	@$(TIMED) "building certsync" go build -o $@ ./cmd/certsync

@@ -11,6 +11,7 @@ import (
 	resourceconfig "github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -50,6 +51,13 @@ type Config struct {
 	App app.Args `json:"app"`
 	// CDN is the Fastly service.
 	CDN cdn.Args `json:"cdn"`
+
+	// edge is where the public names lead.
+	edge edge
+	// shields are the sites of Fastly's that others can ask first.
+	shields cdn.Shields
+	// fastlyTLSToken is the value of the secret that CDN.TLS names.
+	fastlyTLSToken pulumi.StringOutput
 }
 
 // defaults are the configuration where nothing else is said.
@@ -90,11 +98,12 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog, err := lke.LookUpCatalog(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("asking Linode what it offers (is LINODE_TOKEN set?): %w", err)
-	}
 	c, faults := Decode(func(section string) string { return config.Get(ctx, section) })
+	c.CDN.Folder = ctx.RootDirectory()
+	catalog, err := c.lookUp(ctx)
+	if err != nil {
+		return nil, err
+	}
 	faults = append(faults, c.validate(catalog, faults)...)
 	faults = append(faults, c.readSecrets(ctx)...)
 	faults = append(faults, c.checkKeys(ctx, stackFile)...)
@@ -103,6 +112,30 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	}
 	c.warn(ctx)
 	return c, nil
+}
+
+// lookUp asks Linode and Fastly, side by side, for what the program cannot know by itself.
+func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, err error) {
+	var lookUps errgroup.Group
+	lookUps.Go(func() (err error) {
+		if catalog, err = lke.LookUpCatalog(ctx); err != nil {
+			return fmt.Errorf("asking Linode what it offers (is LINODE_TOKEN set?): %w", err)
+		}
+		return nil
+	})
+	lookUps.Go(func() (err error) {
+		if c.edge, err = lookUpEdge(ctx, c.CDN.TLS.Configuration); err != nil {
+			return fmt.Errorf("asking Fastly where names have to lead (is FASTLY_API_KEY set?): %w", err)
+		}
+		return nil
+	})
+	lookUps.Go(func() (err error) {
+		if c.shields, err = cdn.LookUpShields(ctx); err != nil {
+			return fmt.Errorf("asking Fastly for its sites (is FASTLY_API_KEY set?): %w", err)
+		}
+		return nil
+	})
+	return catalog, lookUps.Wait()
 }
 
 // Decode reads the sections of a stack's configuration and returns every fault of form. get returns the text of a section
@@ -123,6 +156,10 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 		}
 		faults = append(faults, decode(field.NewPath(section), value, target)...)
 	}
+	c.Ingress.Bypass = c.CDN.Bypass
+	for _, zone := range c.Domains.Names() {
+		c.CDN.Domains = append(c.CDN.Domains, zone, "*."+zone)
+	}
 	return c, faults
 }
 
@@ -142,6 +179,7 @@ func (c *Config) SecretKeys() []string {
 func (c *Config) secretNames() map[string][]string {
 	return map[string][]string{
 		"app":        c.App.SecretNames(),
+		"cdn":        c.CDN.SecretNames(),
 		"delivery":   c.Delivery.SecretNames(),
 		"monitoring": c.Monitoring.SecretNames(),
 		"postgres":   c.Postgres.SecretNames(),
@@ -167,7 +205,9 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			faults := append(c.App.Validate(path), c.Delivery.ValidateImage(path.Child("image"), c.App.Image)...)
 			return append(faults, postgres.ValidateName(path.Child("name"), c.App.Name)...) // the database bears it too
 		},
-		"cdn": c.CDN.Validate,
+		"cdn": func(path *field.Path) field.ErrorList {
+			return append(c.CDN.Validate(path), c.shields.Check(path, &c.CDN)...)
+		},
 	} {
 		if !hasFault(undecoded, section) {
 			faults = append(faults, check(field.NewPath(section))...)
@@ -175,6 +215,10 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	}
 	if !hasFault(undecoded, "cluster") && !hasFault(faults, "cluster") {
 		faults = append(faults, c.validateInstances()...)
+	}
+	if c.CDN.Bypassed() && !c.Ingress.IsOpen() {
+		faults = append(faults, field.Invalid(field.NewPath("ingress", "open"), false,
+			"must not be false while cdn.bypass sends all visitors there"))
 	}
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
@@ -229,7 +273,8 @@ func (c *Config) readSecrets(ctx *pulumi.Context) field.ErrorList {
 			values[name] = value
 		}
 	}
-	c.Postgres.SecretValues, c.Monitoring.SecretValues = values, values
+	c.Postgres.SecretValues, c.Monitoring.SecretValues, c.CDN.SecretValues = values, values, values
+	c.fastlyTLSToken = values.ToStringMapOutput().MapIndex(pulumi.String(c.CDN.TLS.Token))
 	c.App.SecretValues = pulumi.StringMap{}
 	for variable, name := range c.App.Secrets {
 		c.App.SecretValues[variable] = values[name]
@@ -269,6 +314,10 @@ func (c *Config) warn(ctx *pulumi.Context) {
 	if c.Protect && c.App.MutableImage() {
 		_ = ctx.Log.Warn(fmt.Sprintf("app.image: %s can change under the same name, so that a restart may run another "+
 			"version; name a tag of its own or a digest", c.App.Image), nil)
+	}
+	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
+		_ = ctx.Log.Warn("ingress: everybody can connect past Fastly; set ingress.open to false when no name that leads there is "+
+			"cached any more", nil)
 	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		_ = ctx.Log.Warn("monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver and a "+

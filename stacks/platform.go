@@ -36,6 +36,7 @@ func Deploy(ctx *pulumi.Context) error {
 		p.declareApp,
 		p.declareDelivery,
 		p.declareCDN,
+		p.declareHosts,
 	} {
 		if err := declare(); err != nil {
 			return err
@@ -62,6 +63,8 @@ type platform struct {
 	media        *objectstorage.Bucket
 	database     *postgres.Cluster
 	app          *app.App
+	// serving is what has to be there before visitors come.
+	serving [][]pulumi.Resource
 }
 
 // declareCluster declares the Kubernetes cluster. Everything inside it goes through its provider, which waits for the nodes.
@@ -94,7 +97,7 @@ func (p *platform) declareNames() (err error) {
 	if err != nil {
 		return err
 	}
-	config.Domains.Protect = config.Protect
+	config.Domains.Protect, config.Domains.Hosts = config.Protect, config.publicHosts()
 	if p.zones, err = dns.New(p.Context, "domains", &config.Domains); err != nil {
 		return err
 	}
@@ -144,9 +147,10 @@ func (p *platform) declareEntrance() error {
 	if err != nil {
 		return err
 	}
-	_, err = p.monitoring.NewIngress(p.Context, "grafana", &monitoring.IngressArgs{
+	grafana, err := p.monitoring.NewIngress(p.Context, "grafana", &monitoring.IngressArgs{
 		Host: config.grafanaHost(), Class: p.entrance.ClassName, TLSSecret: tls.SecretNames[config.grafanaHost()],
 	}, p.cluster.Inside())
+	p.serving = append(p.serving, []pulumi.Resource{grafana})
 	return err
 }
 
@@ -209,8 +213,11 @@ func (p *platform) declareApp() (err error) {
 		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,
 	}
 	args.Annotations, args.Leave = p.config.Delivery.Annotations(), p.config.Delivery.Leave()
-	p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring.Ready))
-	return err
+	if p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring.Ready)); err != nil {
+		return err
+	}
+	p.serving = append(p.serving, p.app.Ready)
+	return nil
 }
 
 // declareDelivery declares what brings new versions of the app; where the stack file names each version there is nothing to
@@ -231,22 +238,52 @@ func (p *platform) declareDelivery() error {
 	args.Namespace, args.AppNamespace = keel.Name, p.appNamespace.Name
 	args.IngressClass, args.TLSSecret = p.entrance.ClassName, tls.SecretNames[args.Host]
 	args.Deployment, args.PullSecret = p.app.Name, p.app.PullSecret
-	_, err = delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring.Ready))
-	return err
+	watcher, err := delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring.Ready))
+	if err != nil {
+		return err
+	}
+	p.serving = append(p.serving, watcher.Ready)
+	return nil
 }
 
-// declareCDN declares the Fastly service that all visitors come through.
+// declareCDN declares the Fastly service that all visitors come through, and has the certificates activated there.
 func (p *platform) declareCDN() error {
-	args := &p.config.CDN
-	args.Name, args.Protect = p.account, p.config.Protect
-	args.Domains, args.OriginHost = p.config.publicHosts(), p.config.originHost()
+	config, args := p.config, &p.config.CDN
+	args.Name, args.Protect = p.account, config.Protect
+	args.OriginHost, args.HealthHost = config.originHost(), config.App.Hosts[0]
+	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
 	service, err := cdn.New(p.Context, "cdn", args)
 	if err != nil {
 		return err
 	}
+	sync, err := cdn.NewCertificateSync(p.Context, "certsync", &cdn.CertificateSyncArgs{
+		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.config.App.Certificates,
+		ServiceID: service.ID, TokenValue: config.fastlyTLSToken,
+	}, p.cluster.Inside())
+	if err != nil {
+		return err
+	}
+	p.serving = append(p.serving, sync.Ready)
 	p.Export("fastlyServiceId", service.ID)
-	p.Export("url", pulumi.String("https://"+p.config.App.Hosts[0]))
+	p.Export("url", pulumi.String("https://"+config.App.Hosts[0]))
 	return nil
+}
+
+// declareHosts declares the records of the public names, last of all: nothing points at a place that does not serve yet, or
+// without a valid certificate. They lead to Fastly; a bypass leads them past it, straight to the NodeBalancer.
+func (p *platform) declareHosts() error {
+	args := &dns.HostsArgs{Zones: p.zones, Hosts: p.config.publicHosts()}
+	if p.config.CDN.Bypassed() {
+		address, err := p.entrance.Address(p.Context)
+		if err != nil {
+			return err
+		}
+		args.IPv4 = []pulumi.StringInput{address}
+	} else {
+		args.IPv4, args.IPv6 = p.config.edge.ipv4, p.config.edge.ipv6
+	}
+	_, err := dns.NewHosts(p.Context, "hosts", args, after(p.serving...))
+	return err
 }
 
 // after orders what has no property of the other to wait for. It names resources and not components: the SDK finds the parts of

@@ -56,6 +56,12 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		outputs["secretKey"] = resource.MakeSecret(resource.NewProperty(secret))
 	case "linode:index/token:Token":
 		outputs["token"] = resource.MakeSecret(resource.NewProperty(secret))
+	case "kubernetes:core/v1:Service":
+		if args.ReadRPC != nil {
+			outputs = resource.NewPropertyMapFromMap(map[string]any{"status": map[string]any{"loadBalancer": map[string]any{
+				"ingress": []any{map[string]any{"hostname": "192-0-2-7.ip.linodeusercontent.com"}},
+			}}})
+		}
 	case "kubernetes:core/v1:Secret":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
 	}
@@ -71,6 +77,18 @@ func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 			offer("g6-standard-1", "class", "standard"), offer("g6-standard-2", "class", "standard"),
 			offer("g6-standard-4", "class", "standard"), offer("g6-dedicated-8", "class", "dedicated")),
 		"linode:index/getLkeVersions:getLkeVersions": list("versions", offer("1.36", "", nil), offer("1.35", "", nil)),
+		"fastly:index/getDatacenters:getDatacenters": list("pops",
+			map[string]any{"code": "LGA", "group": "US", "name": "New York", "shield": "lga-ny-us"},
+			map[string]any{"code": "IAD", "group": "US", "name": "Ashburn", "shield": "iad-va-us"}),
+		"fastly:index/getTlsConfiguration:getTlsConfiguration": resource.NewPropertyMapFromMap(map[string]any{
+			"id": "configuration", "dnsRecords": []any{
+				map[string]any{"recordType": "AAAA", "recordValue": "2a04:4e42::132", "region": "global"},
+				map[string]any{"recordType": "A", "recordValue": "151.101.66.132", "region": "global"},
+				map[string]any{"recordType": "A", "recordValue": "151.101.2.132", "region": "global"},
+				map[string]any{"recordType": "A", "recordValue": "151.101.3.132", "region": "us-eu"},
+				map[string]any{"recordType": "CNAME", "recordValue": "t.sni.global.fastly.net", "region": "global"},
+			},
+		}),
 		"fastly:index/getFastlyIpRanges:getFastlyIpRanges": resource.NewPropertyMapFromMap(map[string]any{
 			"id": "ranges", "cidrBlocks": []any{"151.101.0.0/16"}, "ipv6CidrBlocks": []any{"2a04:4e40::/32"},
 		}),

@@ -104,6 +104,7 @@ func TestWorkflowsHaveTheLeastPermissions(t *testing.T) {
 	writes := map[string]map[string]string{
 		"drift/drift":     {"contents": "read", "issues": "write"},
 		"preview/preview": {"contents": "read", "pull-requests": "write"},
+		"image/image":     {"contents": "read", "packages": "write"},
 	}
 	for _, workflow := range workflows(t) {
 		require.Equal(t, map[string]string{"contents": "read"}, workflow.Permissions, workflow.Name)
@@ -152,14 +153,16 @@ func workflows(t *testing.T) map[string]workflow {
 	return found
 }
 
-// runMake makes a target beside a stand-in for the Pulumi CLI, which fails as told where it is called with refresh or preview. It
-// returns what was said, with each call of the CLI, and whether make succeeded.
+// runMake makes a target beside stand-ins for Go and for the Pulumi CLI, which fails as told where it is called with refresh or
+// preview. It returns what was said, with each call of the two, and whether make succeeded.
 func runMake(t *testing.T, target, input string, environment ...string) (output string, succeeded bool) {
 	t.Helper()
 	dir := t.TempDir()
-	standIn := "#!/bin/sh\necho \"pulumi $*\"\n" +
+	standIn := "#!/bin/sh\necho \"${0##*/} $*\"\n" +
 		"case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac\n"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "pulumi"), []byte(standIn), 0o700))
+	for _, program := range []string{"pulumi", "go"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
+	}
 	command := exec.CommandContext(t.Context(), "make", "-C", "..", target, "STACK=prod")
 	command.Stdin = strings.NewReader(input)
 	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MAKEFLAGS=", "CI=")
@@ -201,7 +204,7 @@ func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
 	}
 	said, succeeded := runMake(t, "destroy", "prod\n")
 	require.True(t, succeeded)
-	require.Contains(t, said, "pulumi destroy --stack prod --yes")
+	require.Regexp(t, `(?s)pulumi destroy --stack prod --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
 }
 
 // A person is asked, a workflow cannot be.

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
-
+	"lke-platform/components/dns"
 	"lke-platform/tests/rehearsal/linode"
 )
 
 // adopted are the zones that the stack file takes over, with the records that it takes over too: they have to be there before.
 // How they differ from what the stack file says of them, nobody knows here.
-func adopted(values config.Map, project string) []linode.Zone {
-	domains := decode(values, project).Domains
+func adopted(domains *dns.Args) []linode.Zone {
 	var zones []linode.Zone
 	for _, zone := range domains.Zones {
 		if zone.Adopt == 0 {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -64,7 +65,7 @@ func TestALifeOfAStack(t *testing.T) {
 		{"two Kubernetes versions at once are refused", e.skipAVersion},
 		{"what Keel and the autoscalers do is no drift", e.changeWhatIsLeftToOthers},
 		{"what was changed by hand is named, and repaired", e.changeByHand},
-		{"destroy leaves nothing that costs, but the database's volumes", e.destroy},
+		{"destroy leaves nothing but the database's volumes", e.destroy},
 	} {
 		if !t.Run(chapter.name, chapter.run) {
 			break // what follows builds on it
@@ -251,6 +252,12 @@ func (e *estate) destroy(t *testing.T) {
 	services, err := cdn.ListServices(t.Context(), &fastly.ListServicesInput{})
 	require.NoError(t, err)
 	require.Empty(t, services)
+	require.NotEmpty(t, e.world.fastly.Activations(), "the certificates are in no state")
+	certsync := filepath.Join(e.root, ".bin", "certsync")
+	remove := exec.CommandContext(t.Context(), certsync, "remove", "--stack", "lke-platform-staging")
+	output, err := remove.CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Empty(t, e.world.fastly.Activations())
 
 	went := e.requests(t, "DELETE ")
 	nodes := slices.IndexFunc(went, func(request string) bool { return strings.Contains(request, "/pools/") })

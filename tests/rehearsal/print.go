@@ -28,6 +28,7 @@ func (s *summary) print(out io.Writer) {
 			fmt.Fprintf(table, "%.1f s\t%s\n", step.Seconds, describe(step.URN))
 		}
 	})
+	s.printEdge(out)
 	section(out, fmt.Sprintf("Nodes (%s)", counts(s.Pods)), func(table io.Writer) {
 		for _, node := range s.Nodes {
 			fmt.Fprintf(table, "%s\t%s\t%d pods\tcpu %s %d%%\tmemory %s %d%%\n", node.Name, node.Type, node.Pods,
@@ -45,6 +46,21 @@ func (s *summary) print(out io.Writer) {
 	list(out, "Custom resources without a schema", s.Schemaless)
 	list(out, "Not rehearsed", s.NotRehearsed)
 	list(out, "Warnings", s.Warnings)
+}
+
+// printEdge says what is served with which certificate, and when names came to lead there.
+func (s *summary) printEdge(out io.Writer) {
+	section(out, "Certificates activated at Fastly", func(table io.Writer) {
+		for _, a := range s.Activated {
+			fmt.Fprintf(table, "%s\t%s\tby %s, until %s\n",
+				a.Since.Local().Format(time.TimeOnly), a.Domain, a.Certificate, a.NotAfter.Format(time.DateOnly))
+		}
+	})
+	section(out, "Names that went live, in this order", func(table io.Writer) {
+		for _, name := range s.WentLive {
+			fmt.Fprintf(table, "%s\t%s\n", name.At.Local().Format(time.TimeOnly+".000"), name.Name)
+		}
+	})
 }
 
 // printTimeline draws when each resource was worked on, the longest ones.

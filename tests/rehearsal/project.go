@@ -18,8 +18,9 @@ import (
 	"lke-platform/stacks"
 )
 
-// placeholder is the value of a secret that the stack file does not hold.
-const placeholder = "rehearsal-placeholder"
+// placeholder is the value of a secret that the stack file does not hold. One of them is the token for Fastly's TLS, which has to
+// open the simulated API.
+const placeholder = token
 
 // newStack makes the stack in a folder of its own, which holds copies of Pulumi.yaml and of the stack file where
 // placeholders stand for secrets. It returns what is to be said of those.
@@ -41,30 +42,45 @@ func newStack(ctx context.Context, o options, w *world) (auto.Stack, []string, e
 	return stack, madeUp, nil
 }
 
-func writeProject(ctx context.Context, o options, w *world, dir string) (*workspace.Project, []string, error) {
+// readProject reads the project and a file of a stack of it, which is an empty stack where the file is missing.
+func readProject(o options, stackFile string) (*workspace.Project, *workspace.ProjectStack, error) {
 	project, err := workspace.LoadProject(filepath.Join(o.root, "Pulumi.yaml"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the project: %w", err)
 	}
 	quiet := diag.DefaultSink(io.Discard, io.Discard, diag.FormatOptions{Color: "never"})
-	stack, err := workspace.LoadProjectStack(quiet, project, o.stackFile())
+	stack, err := workspace.LoadProjectStack(quiet, project, stackFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s: %w", o.stackFile(), err)
+		return nil, nil, fmt.Errorf("reading %s: %w", stackFile, err)
+	}
+	return project, stack, nil
+}
+
+func writeProject(ctx context.Context, o options, w *world, dir string) (*workspace.Project, []string, error) {
+	project, stack, err := readProject(o, o.stackFile())
+	if err != nil {
+		return nil, nil, err
 	}
 	copied := filepath.Join(dir, filepath.Base(o.stackFile()))
-	earlier, err := workspace.LoadProjectStack(quiet, project, copied) // empty in a first rehearsal
+	_, earlier, err := readProject(o, copied)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s: %w", copied, err)
+		return nil, nil, err
 	}
 	madeUp, err := replaceSecrets(ctx, stack, earlier.EncryptionSalt, string(project.Name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("putting placeholders for secrets: %w", err)
 	}
-	if err := w.linode.Seed(adopted(stack.Config, string(project.Name))); err != nil {
+	decoded := decode(stack.Config, string(project.Name))
+	if err := w.linode.Seed(adopted(&decoded.Domains)); err != nil {
 		return nil, nil, fmt.Errorf("putting adopted zones into the simulated account: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("making the project's folder: %w", err)
+	}
+	for _, snippet := range decoded.CDN.Snippets {
+		if err := copyFile(o.root, dir, snippet.File); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := project.Save(filepath.Join(dir, "Pulumi.yaml")); err != nil {
 		return nil, nil, fmt.Errorf("copying the project: %w", err)
@@ -73,6 +89,21 @@ func writeProject(ctx context.Context, o options, w *world, dir string) (*worksp
 		return nil, nil, fmt.Errorf("copying the stack file: %w", err)
 	}
 	return project, madeUp, nil
+}
+
+// copyFile copies a file that the stack file names. One that is missing is the program's to report.
+func copyFile(from, to, name string) error {
+	content, err := os.ReadFile(filepath.Join(from, name))
+	if err != nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755); err != nil {
+		return fmt.Errorf("copying %s: %w", name, err)
+	}
+	if err := os.WriteFile(filepath.Join(to, name), content, 0o600); err != nil {
+		return fmt.Errorf("copying %s: %w", name, err)
+	}
+	return nil
 }
 
 // replaceSecrets puts a placeholder for every encrypted value, which is never decrypted, and for every secret that the
@@ -126,6 +157,19 @@ func standFor(reason string, names []string) []string {
 	}
 	slices.Sort(names)
 	return []string{fmt.Sprintf("secrets that %s, so that placeholders stand for them: %s", reason, strings.Join(names, ", "))}
+}
+
+// ownPrograms are the programs of this repository that the stack runs in pods, by the name of their image: they run for real.
+func ownPrograms(o options) (map[string]string, error) {
+	project, stack, err := readProject(o, o.stackFile())
+	if err != nil {
+		return nil, err
+	}
+	image := decode(stack.Config, string(project.Name)).CDN.TLS.Image
+	if image == "" {
+		return nil, nil // the program's to report
+	}
+	return map[string]string{image: filepath.Join(o.root, ".bin", "certsync")}, nil
 }
 
 // decode reads the configuration as the program does. What is wrong with it is the program's to say.

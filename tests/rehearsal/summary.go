@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -42,8 +45,26 @@ type summary struct {
 	Pods            map[string]int `json:"pods"`
 	NotRehearsed    []string       `json:"notRehearsed"`
 	Warnings        []string       `json:"warnings"`
+	// Activated are the certificates that Fastly serves domains with, in the order of their activation.
+	Activated []activated `json:"activated"`
+	// WentLive are the public names whose records `up` made or changed, in the order in which it did.
+	WentLive []wentLive `json:"wentLive"`
 
 	steps map[string]*step // of up
+}
+
+// activated is a domain that Fastly serves with a certificate.
+type activated struct {
+	Domain      string    `json:"domain"`
+	Certificate string    `json:"certificate"`
+	NotAfter    time.Time `json:"notAfter"`
+	Since       time.Time `json:"since"`
+}
+
+// wentLive is a public name, and when the last of its records was there.
+type wentLive struct {
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
 }
 
 // costLine is one line of the bill.
@@ -101,7 +122,7 @@ func forControllers(release kubernetesplugin.NotRendered) incluster.Release {
 func newSummary(o options, w *world, madeUp []string) *summary {
 	s := &summary{
 		Stack: o.stack, Result: "succeeded", Resources: map[string]int{}, Pods: map[string]int{},
-		CriticalPath: []pathStep{}, NotRendered: []string{}, Schemaless: []string{}, Cost: []costLine{}, Nodes: []nodeFill{},
+		CriticalPath: []pathStep{}, Activated: []activated{}, WentLive: []wentLive{}, NotRendered: []string{}, Schemaless: []string{}, Cost: []costLine{}, Nodes: []nodeFill{},
 		Warnings: append([]string{}, madeUp...),
 		NotRehearsed: []string{
 			"containers: pods are scheduled, and become ready without running",
@@ -149,8 +170,31 @@ func (s *summary) survey(ctx context.Context, stack auto.Stack, w *world) error 
 	s.NotRehearsed = append(s.NotRehearsed, w.controllers.NotRehearsed()...)
 	s.Schemaless = append(s.Schemaless, w.controllers.Schemaless()...)
 	s.Warnings = append(s.Warnings, w.controllers.Warnings()...)
+	for _, a := range w.fastly.Activations() {
+		s.Activated = append(s.Activated, activated{a.Domain, a.Certificate, a.NotAfter, a.Since})
+	}
+	s.addNames()
 	s.addCost(w.linode.MonthlyCost())
 	return s.addNodes(ctx, state.Resources, w.clusters)
+}
+
+// hostRecord is how the program calls the record of a public name.
+var hostRecord = regexp.MustCompile(`DomainRecord::hosts-(.+)-A{1,4}-\d+$`)
+
+// addNames notes when each public name went live.
+func (s *summary) addNames() {
+	last := map[string]time.Time{}
+	for urn, step := range s.steps {
+		if parts := hostRecord.FindStringSubmatch(urn); parts != nil && step.kind != apitype.OpDelete {
+			last[parts[1]] = later(last[parts[1]], step.end)
+		}
+	}
+	for name, at := range last {
+		s.WentLive = append(s.WentLive, wentLive{name, at})
+	}
+	slices.SortFunc(s.WentLive, func(a, b wentLive) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Name, b.Name))
+	})
 }
 
 func (s *summary) addCost(lines []linode.CostLine) {

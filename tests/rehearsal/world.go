@@ -65,8 +65,13 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	klog.SetSlogLogger(linodeLog) // the controllers that work in the clusters talk through it
+	programs, err := ownPrograms(o)
+	if err != nil {
+		return err
+	}
 	w.clusters = kubernetes.New(kubernetes.Options{
 		Bin: filepath.Join(o.root, ".bin"), Dir: filepath.Join(o.dir(), "clusters"), Log: linodeLog,
+		LeaveAlone: slices.Collect(maps.Keys(programs)),
 		Controllers: func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error) {
 			return w.controllers.Start(ctx, clusterID, kubeconfig)
 		},
@@ -82,11 +87,6 @@ func (w *world) start(ctx context.Context, o options) error {
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
 		return err
 	}
-	w.controllers = incluster.New(incluster.Options{LinodeURL: w.linodeURL, Token: token, Log: linodeLog})
-	w.unrendered = &unrendered{controllers: w.controllers}
-	if err := w.linode.Resume(ctx); err != nil {
-		return err
-	}
 	fastlyLog, err := w.openLog(filepath.Join(logs, "fastly.log"))
 	if err != nil {
 		return err
@@ -95,6 +95,16 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	if w.fastlyURL, err = w.serve(w.fastly, fastlyLog); err != nil {
+		return err
+	}
+	w.controllers = incluster.New(incluster.Options{
+		LinodeURL: w.linodeURL, Token: token, Log: linodeLog,
+		Pods: incluster.Pods{
+			Programs: programs, Environment: map[string]string{"FASTLY_API_URL": w.fastlyURL}, Logs: logs,
+		},
+	})
+	w.unrendered = &unrendered{controllers: w.controllers}
+	if err := w.linode.Resume(ctx); err != nil {
 		return err
 	}
 	return w.setEnvironment(o)

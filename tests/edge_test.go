@@ -1,0 +1,115 @@
+package tests
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hostRecords are the targets of the records of public names, by the record's logical name.
+func hostRecords(g *graph) map[string]string {
+	records := map[string]string{}
+	for key, node := range g.resources {
+		if name, found := strings.CutPrefix(key, recordType+" hosts-"); found {
+			records[name] = node.inputs["target"].StringValue()
+		}
+	}
+	return records
+}
+
+func TestEveryPublicNameLeadsToFastly(t *testing.T) {
+	t.Parallel()
+	records := hostRecords(deployed(t, "prod"))
+	require.Len(t, records, (9+2)*3, "two IPv4 addresses and one IPv6 address for each of the site's hosts, Grafana's and Keel's")
+	require.Equal(t, "151.101.2.132", records["changelog.com-A-0"], "in order, which Fastly does not keep")
+	require.Equal(t, "151.101.66.132", records["grafana.changelog.com-A-1"])
+	require.Equal(t, "2a04:4e42::132", records["gotime.fm-AAAA-0"])
+}
+
+// Nothing public ever points at a place that does not serve, or without a valid certificate.
+func TestNamesGoLiveLast(t *testing.T) {
+	t.Parallel()
+	for _, bypass := range []string{"", "    bypass: true\n"} {
+		g := deployedWith(t, "prod", "lke-platform:cdn:\n", "lke-platform:cdn:\n"+bypass)
+		for name := range hostRecords(g) {
+			for _, before := range []string{
+				"kubernetes:batch/v1:Job certsync", serviceVclType + " cdn", deploymentType + " app",
+				"kubernetes:networking.k8s.io/v1:Ingress app", "kubernetes:networking.k8s.io/v1:Ingress grafana",
+				"kubernetes:networking.k8s.io/v1:Ingress delivery", "kubernetes:cert-manager.io/v1:Certificate site-changelog.com",
+			} {
+				require.True(t, g.waitsFor(recordType+" hosts-"+name, before), "%s before %s", before, name)
+			}
+		}
+		require.True(t, g.waitsFor("kubernetes:batch/v1:Job certsync", serviceVclType+" cdn"),
+			"a certificate is activated for domains of a service that is active")
+	}
+}
+
+func TestABypassLeadsAroundFastlyAndOpensTheWay(t *testing.T) {
+	t.Parallel()
+	const firewall = linodeAnnotation + "firewall-acl"
+	for name, test := range map[string]struct {
+		cdn, ingress     string
+		bypassed, isOpen bool
+	}{
+		"as ever":                   {"", "", false, false},
+		"bypassed":                  {"    bypass: true\n", "", true, true},
+		"back, with names cached":   {"    bypass: false\n", "", false, true},
+		"back, and closed":          {"    bypass: false\n", "  lke-platform:ingress: {open: false}\n", false, false},
+		"open for another reason":   {"", "  lke-platform:ingress: {open: true}\n", false, true},
+		"bypassed, said to be open": {"    bypass: true\n", "  lke-platform:ingress: {open: true}\n", true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := deployedWith(t, "prod", "  lke-platform:cdn:\n", test.ingress+"  lke-platform:cdn:\n"+test.cdn)
+			records := hostRecords(g)
+			if test.bypassed {
+				require.Len(t, records, 9+2)
+				require.Equal(t, "192.0.2.7", records["changelog.com-A-0"], "changed in place, not beside the old one")
+			} else {
+				require.Equal(t, "151.101.2.132", records["changelog.com-A-0"])
+			}
+			values, _ := reveal(g.find(t, releaseType, "ingress-traefik").inputs["values"]).(map[string]any)
+			_, closed := at(values, "service", "annotations").(map[string]any)[firewall]
+			require.Equal(t, test.isOpen, !closed)
+		})
+	}
+}
+
+func TestABypassIntoAClosedDoorIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := copyStack(t, "staging", func(text string) string {
+		return strings.Replace(text, "  lke-platform:cdn:\n", "  lke-platform:ingress: {open: false}\n  lke-platform:cdn:\n    bypass: true\n", 1)
+	})
+	_, err := deploy(t, dir, "staging")
+	require.ErrorContains(t, err, "ingress.open: Invalid value: false: must not be false while cdn.bypass sends all visitors there")
+}
+
+// A record that somebody made is changed in place when its name goes live: beside a new one, visitors would get both in turns.
+func TestAnAdoptedRecordBecomesThatOfThePublicName(t *testing.T) {
+	t.Parallel()
+	const adopted = `      - name: staging.changelog.com
+        adopt: 4711
+        records: [{name: staging.changelog.com, type: A, target: 192.0.2.1, adopt: 815}]
+`
+	g := deployedWith(t, "staging", "      - name: staging.changelog.com\n", adopted)
+	for key := range g.resources {
+		require.NotContains(t, key, recordType+" domains-", "it is declared once")
+	}
+	aliases := g.find(t, recordType, "hosts-staging.changelog.com-A-0").request.GetAliases()
+	require.Len(t, aliases, 1)
+	require.Contains(t, aliases[0].GetSpec().GetName(), "domains-staging.changelog.com-A-")
+	require.Contains(t, aliases[0].GetSpec().GetParentUrn(), "lke-platform:dns:Zones::domains")
+}
+
+// deployedWith deploys a stack file in which a text is replaced.
+func deployedWith(t *testing.T, stack, from, to string) *graph {
+	t.Helper()
+	g, err := deploy(t, copyStack(t, stack, func(text string) string {
+		require.Contains(t, text, from)
+		return strings.Replace(text, from, to, 1)
+	}), stack)
+	require.NoError(t, err)
+	return g
+}

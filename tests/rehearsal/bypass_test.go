@@ -1,0 +1,144 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+var stagingNames = []string{"grafana.staging.changelog.com", "keel.staging.changelog.com", "staging.changelog.com"}
+
+// TestABypassThereAndBack follows docs/bypass.md step by step.
+func TestABypassThereAndBack(t *testing.T) {
+	e := &estate{options: options{root: repository(t, asItIs), stack: "staging"}}
+	e.bringUp(t)
+	const cdn = "  lke-platform:cdn:\n"
+	fastly := e.targets(t)
+	require.Len(t, fastly["staging.changelog.com"], 8, "Fastly's addresses, IPv4 and IPv6")
+	require.True(t, e.isClosed(t))
+
+	e.edit(t, cdn, cdn+"    bypass: true\n")
+	there := e.change(t)
+	balancers, err := e.account.ListNodeBalancers(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, balancers, 1)
+	for name, targets := range e.targets(t) {
+		require.Equal(t, []string{*balancers[0].IPv4}, targets, name)
+		e.requireValidTLS(t, name)
+	}
+	require.Eventually(t, func() bool { return !e.isClosed(t) }, 10*time.Second, 100*time.Millisecond)
+	door := there.ended("Release::ingress-traefik")
+	for urn, step := range there.steps {
+		if strings.Contains(urn, "DomainRecord::hosts-") {
+			require.False(t, step.begin.Before(door), "the way is opened before %s leads there", urn)
+		}
+	}
+	// The release, and of each name one record that is changed and seven that go.
+	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 1 + 3, apitype.OpDelete: 3 * 7}, there.kinds())
+
+	e.edit(t, "bypass: true", "bypass: false")
+	back := e.change(t)
+	require.Equal(t, fastly, e.targets(t))
+	require.False(t, e.isClosed(t), "cached names still lead there")
+	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 3, apitype.OpCreate: 3 * 7}, back.kinds())
+
+	e.edit(t, cdn, "  lke-platform:ingress: {open: false}\n"+cdn)
+	closed := e.change(t)
+	require.Eventually(t, func() bool { return e.isClosed(t) }, 10*time.Second, 100*time.Millisecond)
+	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 1}, closed.kinds())
+	t.Logf("resources touched: %d there (%.1f s), %d back (%.1f s), %d to close",
+		there.changed(), there.took.Seconds(), back.changed(), back.took.Seconds(), closed.changed())
+}
+
+// change brings the stack to what its file says now.
+func (e *estate) change(t *testing.T) *operation {
+	t.Helper()
+	e.load(t)
+	operation, err := bringUp(t.Context(), e.stack, "up", newConsole(io.Discard))
+	require.NoError(t, err)
+	return operation
+}
+
+// kinds counts what was done, reading left out.
+func (o *operation) kinds() map[apitype.OpType]int {
+	counts := map[apitype.OpType]int{}
+	for _, step := range o.steps {
+		if step.custom && step.kind != apitype.OpRead && step.kind != apitype.OpReadDiscard {
+			counts[step.kind]++
+		}
+	}
+	return counts
+}
+
+// ended is when the resource was done whose URN ends so.
+func (o *operation) ended(urn string) (at time.Time) {
+	for found, step := range o.steps {
+		if strings.HasSuffix(found, urn) {
+			at = step.end
+		}
+	}
+	return at
+}
+
+// targets are the addresses that each public name leads to, sorted.
+func (e *estate) targets(t *testing.T) map[string][]string {
+	t.Helper()
+	zones, err := e.account.ListDomains(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, zones, 1)
+	records, err := e.account.ListDomainRecords(t.Context(), zones[0].ID, nil)
+	require.NoError(t, err)
+	targets := map[string][]string{}
+	for _, record := range records {
+		name := strings.TrimPrefix(record.Name+"."+zones[0].Domain, ".")
+		if slices.Contains(stagingNames, name) && (record.Type == "A" || record.Type == "AAAA") {
+			targets[name] = append(targets[name], record.Target)
+			slices.Sort(targets[name])
+		}
+	}
+	require.Len(t, targets, len(stagingNames))
+	return targets
+}
+
+// isClosed says whether a firewall guards the NodeBalancer.
+func (e *estate) isClosed(t *testing.T) bool {
+	t.Helper()
+	balancers, err := e.account.ListNodeBalancers(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, balancers, 1)
+	firewalls, err := e.account.ListNodeBalancerFirewalls(t.Context(), balancers[0].ID, nil)
+	require.NoError(t, err)
+	return len(firewalls) > 0
+}
+
+// requireValidTLS looks up the certificate that the ingress controller shows for a name.
+func (e *estate) requireValidTLS(t *testing.T, name string) {
+	t.Helper()
+	ingresses, err := e.cluster.NetworkingV1().Ingresses("").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	for _, ingress := range ingresses.Items {
+		for _, tls := range ingress.Spec.TLS {
+			if !slices.Contains(tls.Hosts, name) {
+				continue
+			}
+			secret, err := e.cluster.CoreV1().Secrets(ingress.Namespace).Get(t.Context(), tls.SecretName, metav1.GetOptions{})
+			require.NoError(t, err)
+			block, _ := pem.Decode(secret.Data[corev1.TLSCertKey])
+			certificate, err := x509.ParseCertificate(block.Bytes)
+			require.NoError(t, err)
+			require.NoError(t, certificate.VerifyHostname(name))
+			require.True(t, certificate.NotAfter.After(time.Now()))
+			return
+		}
+	}
+	t.Errorf("no Ingress serves %s over TLS", name)
+}
