@@ -316,8 +316,8 @@ func (c *Config) warn(ctx *pulumi.Context) {
 			"version; name a tag of its own or a digest", c.App.Image), nil)
 	}
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
-		_ = ctx.Log.Warn("ingress: everybody can connect past Fastly; set ingress.open to false when no name that leads there is "+
-			"cached any more", nil)
+		_ = ctx.Log.Warn("ingress: everybody can connect past Fastly; set ingress.open to false when no name that leads there "+
+			"is cached any more", nil)
 	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		_ = ctx.Log.Warn("monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver and a "+

@@ -15,7 +15,7 @@ type edge struct {
 
 // lookUpEdge asks Fastly for the addresses of a TLS configuration, by default the account's default one. Fastly wants its
 // customers' names to lead to those of the configuration that holds their certificates.
-// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/domains-and-origins/working-with-cname-records-and-your-dns-provider
+// Upstream: https://www.fastly.com/documentation/reference/api/tls/custom-certs/configuration/
 func lookUpEdge(ctx *pulumi.Context, configuration string) (edge, error) {
 	args := &fastly.GetTlsConfigurationArgs{Default: new(true)}
 	if configuration != "" {

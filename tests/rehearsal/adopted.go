@@ -2,6 +2,7 @@ package main
 
 import (
 	"lke-platform/components/dns"
+
 	"lke-platform/tests/rehearsal/linode"
 )
 

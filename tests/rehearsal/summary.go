@@ -122,7 +122,8 @@ func forControllers(release kubernetesplugin.NotRendered) incluster.Release {
 func newSummary(o options, w *world, madeUp []string) *summary {
 	s := &summary{
 		Stack: o.stack, Result: "succeeded", Resources: map[string]int{}, Pods: map[string]int{},
-		CriticalPath: []pathStep{}, Activated: []activated{}, WentLive: []wentLive{}, NotRendered: []string{}, Schemaless: []string{}, Cost: []costLine{}, Nodes: []nodeFill{},
+		CriticalPath: []pathStep{}, Activated: []activated{}, WentLive: []wentLive{},
+		NotRendered: []string{}, Schemaless: []string{}, Cost: []costLine{}, Nodes: []nodeFill{},
 		Warnings: append([]string{}, madeUp...),
 		NotRehearsed: []string{
 			"containers: pods are scheduled, and become ready without running",
