@@ -81,12 +81,19 @@ func (e *estate) edit(t *testing.T, from, to string) {
 	require.NoError(t, os.WriteFile(e.stackFile(), []byte(strings.Replace(content, from, to, 1)), 0o600))
 }
 
-func (e *estate) bringUp(t *testing.T) {
+// start starts the world, with nothing in it yet.
+func (e *estate) start(t *testing.T) {
+	t.Helper()
 	var err error
 	e.world, err = startWorld(t.Context(), e.options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, e.world.close()) })
 	e.load(t)
+}
+
+func (e *estate) bringUp(t *testing.T) {
+	t.Helper()
+	e.start(t)
 	up, err := e.stack.Up(t.Context(), optup.SuppressProgress())
 	require.NoError(t, err)
 

@@ -65,13 +65,19 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 	require.Equal(t, 1, s.Resources["linode:index/lkeNodePool:LkeNodePool"])
 	require.Equal(t, 1, s.Resources["kubernetes:apps/v1:Deployment"])
 	require.Len(t, s.Nodes, 3)
-	require.Equal(t, map[string]int{"Running": 6}, s.Pods, "two each of the app, the database and its pooler")
+	require.Equal(t, map[string]int{"Running": 6, "Succeeded": 1}, s.Pods,
+		"two each of the app, the database and its pooler; certsync ran for real")
+	require.Len(t, s.Activated, 2, "the zone, and all names right below it")
+	require.Len(t, s.WentLive, len(stagingNames))
+	for _, name := range s.WentLive {
+		require.True(t, name.At.After(s.Activated[1].Since), "%s went live after its certificate", name.Name)
+	}
 	require.Len(t, s.NotRendered, 10)
 	// One g6-standard-2 at $24, two g6-standard-4 at $48, a NodeBalancer at $10, four volumes of 10 GB at $1, and Object Storage
 	// at $5; the simple control plane costs nothing.
 	require.InDelta(t, 24+96+10+4+5, s.CostPerMonthUSD, 0.001)
 	last := s.CriticalPath[len(s.CriticalPath)-1]
-	require.Contains(t, last.URN, "kubernetes:", "the longest chain ends inside the cluster")
+	require.Contains(t, last.URN, "DomainRecord::hosts-", "names go live last of all")
 	require.Contains(t, strings.Join(s.Warnings, "\n"), "placeholders stand for them: secret-app-secret-key-base")
 
 	t.Run("resumed after an edit", func(t *testing.T) {
@@ -127,13 +133,14 @@ config:
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{
 		"secrets that are encrypted, so that placeholders stand for them: secret-salt",
-		"secrets that are not set, so that placeholders stand for them: secret-grafana-password, secret-key",
+		"secrets that are not set, so that placeholders stand for them: " +
+			"secret-fastly-tls-token, secret-grafana-password, secret-key",
 	}, madeUp)
 	require.NoError(t, stack.Save(path))
 	written := readFile(t, path)
 	require.NotContains(t, written, "linode:token", "the environment points at the simulated API")
 	require.NotContains(t, written, "v1:c:d")
-	require.Equal(t, 3, strings.Count(written, "secure:"))
+	require.Equal(t, 4, strings.Count(written, "secure:"))
 }
 
 func TestTheCriticalPathIsTheChainThatDecidedTheTime(t *testing.T) {
