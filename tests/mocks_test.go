@@ -154,11 +154,16 @@ func links(r *pulumirpc.RegisterResourceRequest) []string {
 func deploy(t *testing.T, dir, stack string) (*graph, error) {
 	t.Helper()
 	g := &graph{resources: map[string]*node{}}
-	err := pulumi.RunErr(stacks.Deploy, pulumi.WithMocks(projectName, stack, g), func(info *pulumi.RunInfo) {
+	return g, deployTo(t, dir, stack, g)
+}
+
+// deployTo runs the whole program over the stack file in dir, with providers of the caller's.
+func deployTo(t *testing.T, dir, stack string, providers pulumi.MockResourceMonitor) error {
+	t.Helper()
+	return pulumi.RunErr(stacks.Deploy, pulumi.WithMocks(projectName, stack, providers), func(info *pulumi.RunInfo) {
 		info.RootDirectory = dir
 		info.Config, info.ConfigSecretKeys = readConfig(t, dir, stack)
 	})
-	return g, err
 }
 
 // readConfig turns a stack file into what the engine hands to the program.

@@ -3,9 +3,12 @@ package tests
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 )
 
@@ -125,4 +128,76 @@ func plain(value resource.PropertyValue) resource.PropertyValue {
 		return value.SecretValue().Element
 	}
 	return value
+}
+
+// Every order that a person had to know is an edge of the graph.
+func TestTheGraphIsTheRunbook(t *testing.T) {
+	t.Parallel()
+	const (
+		release     = releaseType + " "
+		certificate = "kubernetes:cert-manager.io/v1:Certificate "
+		issuer      = "kubernetes:cert-manager.io/v1:ClusterIssuer "
+		database    = "kubernetes:postgres-operator.crunchydata.com/v1:PostgresCluster postgres"
+		policy      = "kubernetes:networking.k8s.io/v1:NetworkPolicy "
+	)
+	for _, stack := range []string{"staging", "prod"} {
+		g := deployed(t, stack)
+		zone := map[string]string{"staging": "staging.changelog.com", "prod": "changelog.com"}[stack]
+		for _, edge := range []struct{ what, after, why string }{
+			{issuer + "certificates-production", release + "certificates", "definitions before custom resources"},
+			{issuer + "certificates-production", release + "certificates-solver", "a solver before what asks it"},
+			{database, release + "postgres-operator", "an operator before what it operates"},
+			{"kubernetes:monitoring.coreos.com/v1:PodMonitor postgres-monitor", release + "monitoring", "definitions before monitors"},
+			{release + "certificates", release + "monitoring", "definitions before the monitors of charts"},
+			{certificate + "site-" + zone, "linode:index/domain:Domain domains-" + zone, "a zone before the proof of its names"},
+			{release + "external-dns", certificate + "site-" + zone, "a certificate before the origin's record"},
+			{release + "ingress-traefik", release + "external-dns", "on destroy, time to take the origin's record back"},
+			{database, "linode:index/objectStorageKey:ObjectStorageKey backups", "the key of the backups before the database"},
+			{database, "linode:index/objectStorageBucket:ObjectStorageBucket backups", "their bucket too"},
+			{deploymentType + " app", database, "a database before the app"},
+			{deploymentType + " app", policy + "changelog-default-deny", "closed ports before pods"},
+			{release + "ingress-traefik", clusterType + " cluster", "on destroy, NodeBalancers go before the cluster"},
+			{database, poolType + " cluster-app", "on destroy, volumes are let go before the nodes"},
+			{database, "kubernetes:storage.k8s.io/v1:StorageClass cluster-platform-retain", "a class before claims of it"},
+			{deploymentType + " app", "kubernetes:scheduling.k8s.io/v1:PriorityClass cluster-platform-app", "a class before pods of it"},
+		} {
+			require.Contains(t, g.resources, edge.what)
+			require.True(t, g.waitsFor(edge.what, edge.after), "%s: %s after %s: %s", stack, edge.what, edge.after, edge.why)
+		}
+	}
+}
+
+// Certificates take minutes, and so does a database: neither waits for the other.
+func TestWhatHasNothingToDoWithEachOtherIsMadeSideBySide(t *testing.T) {
+	t.Parallel()
+	providers := &meeting{
+		graph: &graph{resources: map[string]*node{}}, seen: map[string]chan struct{}{
+			"kubernetes:cert-manager.io/v1:Certificate":                       make(chan struct{}),
+			"kubernetes:postgres-operator.crunchydata.com/v1:PostgresCluster": make(chan struct{}),
+		},
+	}
+	require.NoError(t, deployTo(t, copyStack(t, "staging", unchanged), "staging", providers))
+}
+
+// meeting makes nothing of certain types before one of each of them is asked for.
+type meeting struct {
+	*graph
+	once sync.Map
+	seen map[string]chan struct{} // by type, closed with the first
+}
+
+func (m *meeting) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	if seen, waits := m.seen[args.TypeToken]; waits {
+		if _, again := m.once.LoadOrStore(args.TypeToken, true); !again {
+			close(seen)
+		}
+		for other, seen := range m.seen {
+			select {
+			case <-seen:
+			case <-time.After(10 * time.Second):
+				return "", nil, fmt.Errorf("%s waits for %s", other, args.TypeToken)
+			}
+		}
+	}
+	return m.graph.NewResource(args)
 }
