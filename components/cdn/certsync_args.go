@@ -63,8 +63,8 @@ type CertificateSyncArgs struct {
 	Stack string
 	// Namespace is where it runs, and where the Secrets of Certificates are.
 	Namespace pulumi.StringInput
-	// Certificates are the names of the Secrets that hold certificates and keys, by domain. A certificate is activated for all
-	// the names that it is valid for.
+	// Certificates are the names of the Secrets that hold certificates and keys, by domain. That of a domain is activated for the
+	// domain and for all names right below it.
 	Certificates pulumi.StringMap
 	// ServiceID is that of the Fastly service with the domains: a name can be activated only when an active service has it.
 	ServiceID pulumi.StringInput

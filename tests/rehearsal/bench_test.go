@@ -129,7 +129,7 @@ func BenchmarkPreviewWithoutChange(b *testing.B) {
 
 		var platformTimes, emptyTimes []time.Duration
 		for b.Loop() {
-			for range 5 {
+			for range 10 {
 				platformTimes = append(platformTimes, timePreview(b, platform))
 				emptyTimes = append(emptyTimes, timePreview(b, empty))
 			}
