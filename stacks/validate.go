@@ -9,10 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"lke-platform/components/cdn"
-	"lke-platform/components/ingress"
 	"lke-platform/components/lke"
-	"lke-platform/components/monitoring"
 	"lke-platform/components/postgres"
 )
 
