@@ -186,47 +186,8 @@ func TestVisitorsGetWhatTheStackFileSays(t *testing.T) {
 		f.ask(t, http.MethodPost, "https://keel.example.com/v1/webhooks/dockerhub")
 		f.requireAsked(t, "origin", 1)
 	})
-	t.Run("media are the same for all", func(t *testing.T) {
-		f := newSite(t, s)
-		f.servers["media"].answer = func(w http.ResponseWriter) {
-			w.Header().Set("X-Amz-Meta-Surrogate-Key", "podcast")
-			w.Header().Set("X-Amz-Meta-Surrogate-Control", "max-age=31536000, stale-while-revalidate=3600, stale-if-error=86400")
-			w.Header().Set("Set-Cookie", "bucket=1")
-		}
-		for _, header := range []string{"Cookie: session=1", "Cookie: session=2", "Authorization: Basic a2VlbA==", "Accept: */*"} {
-			got := f.ask(t, http.MethodGet, "https://cdn.example.com/uploads/podcast/1/a.mp3", header)
-			require.Equal(t, "podcast", got.Response.Headers["surrogate-key"])
-			require.Equal(t, "*", got.Response.Headers["access-control-allow-origin"])
-			require.NotContains(t, got.Response.Headers, "set-cookie")
-		}
-		require.Empty(t, f.servers["media"].asked[0].Header.Get("Cookie"))
-		f.requireAsked(t, "media", 1)
-		f.requireAsked(t, "origin", 0)
-	})
-	t.Run("what the origin says of caches counts", func(t *testing.T) {
-		for _, test := range []struct {
-			headers []string
-			asked   int
-		}{
-			{[]string{"Cache-Control: no-store, must-revalidate", "Surrogate-Control: max-age=60, stale-while-revalidate=60"}, 1},
-			{[]string{"Cache-Control: no-store"}, 2},
-			{[]string{"Cache-Control: private, max-age=60"}, 2},
-			{[]string{"Cache-Control: max-age=60", "Set-Cookie: session=1"}, 2},
-			{nil, 1},
-		} {
-			f := newSite(t, s)
-			f.servers["origin"].answer = func(w http.ResponseWriter) {
-				for _, header := range test.headers {
-					name, value, _ := strings.Cut(header, ": ")
-					w.Header().Set(name, value)
-				}
-			}
-			for range 2 {
-				f.ask(t, http.MethodGet, "https://example.com/")
-			}
-			require.Len(t, f.servers["origin"].asked, test.asked, "%v", test.headers)
-		}
-	})
+	t.Run("media are the same for all", func(t *testing.T) { sameMediaForAll(t, s) })
+	t.Run("what the origin says of caches counts", func(t *testing.T) { originDecidesOnCaching(t, s) })
 	t.Run("each request is logged once where it belongs", func(t *testing.T) {
 		f := newSite(t, s)
 		for address, logs := range map[string][]string{
@@ -241,4 +202,49 @@ func TestVisitorsGetWhatTheStackFileSays(t *testing.T) {
 			require.ElementsMatch(t, logs, found, address)
 		}
 	})
+}
+
+func sameMediaForAll(t *testing.T, s *service) {
+	t.Helper()
+	f := newSite(t, s)
+	f.servers["media"].answer = func(w http.ResponseWriter) {
+		w.Header().Set("X-Amz-Meta-Surrogate-Key", "podcast")
+		w.Header().Set("X-Amz-Meta-Surrogate-Control", "max-age=31536000, stale-while-revalidate=3600, stale-if-error=86400")
+		w.Header().Set("Set-Cookie", "bucket=1")
+	}
+	for _, header := range []string{"Cookie: session=1", "Cookie: session=2", "Authorization: Basic a2VlbA==", "Accept: */*"} {
+		got := f.ask(t, http.MethodGet, "https://cdn.example.com/uploads/podcast/1/a.mp3", header)
+		require.Equal(t, "podcast", got.Response.Headers["surrogate-key"])
+		require.Equal(t, "*", got.Response.Headers["access-control-allow-origin"])
+		require.NotContains(t, got.Response.Headers, "set-cookie")
+	}
+	require.Empty(t, f.servers["media"].asked[0].Header.Get("Cookie"))
+	f.requireAsked(t, "media", 1)
+	f.requireAsked(t, "origin", 0)
+}
+
+func originDecidesOnCaching(t *testing.T, s *service) {
+	t.Helper()
+	for _, test := range []struct {
+		headers []string
+		asked   int
+	}{
+		{[]string{"Cache-Control: no-store, must-revalidate", "Surrogate-Control: max-age=60, stale-while-revalidate=60"}, 1},
+		{[]string{"Cache-Control: no-store"}, 2},
+		{[]string{"Cache-Control: private, max-age=60"}, 2},
+		{[]string{"Cache-Control: max-age=60", "Set-Cookie: session=1"}, 2},
+		{nil, 1},
+	} {
+		f := newSite(t, s)
+		f.servers["origin"].answer = func(w http.ResponseWriter) {
+			for _, header := range test.headers {
+				name, value, _ := strings.Cut(header, ": ")
+				w.Header().Set(name, value)
+			}
+		}
+		for range 2 {
+			f.ask(t, http.MethodGet, "https://example.com/")
+		}
+		require.Len(t, f.servers["origin"].asked, test.asked, "%v", test.headers)
+	}
 }

@@ -103,42 +103,8 @@ func TestDeployment(t *testing.T) {
 		require.Empty(t, e.refresh(deploymentToken, "web"))
 		require.Equal(t, "1", e.live("deployments", "deployment", "web").GetLabels()["extra"])
 	})
-	t.Run("another controller is not overruled", func(t *testing.T) {
-		e.byHand("autoscaler", "deployments", "deployment", "web", `{"spec":{"replicas":3}}`)
-		require.Equal(t, []string{"spec.replicas"}, e.refresh(deploymentToken, "web"))
-		_, _, err := e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
-		require.ErrorContains(t, err, `conflict with "autoscaler"`)
-		require.ErrorContains(t, err, "ignoreChanges")
-		e.byHand("kubectl", "deployments", "deployment", "web", `{"spec":{"replicas":4}}`, "scale")
-		e.skipPreview = true
-		_, _, err = e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
-		e.skipPreview = false
-		require.ErrorContains(t, err, `conflict with "kubectl" with subresource "scale"`)
-		insisting := onCluster(t, stand.Options{}, props{"enablePatchForce": true})
-		insisting.states = e.states
-		did, _, err := insisting.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
-		e.must("update", did, nil, err)
-		e.byHand("autoscaler", "deployments", "deployment", "web", `{"spec":{"replicas":3}}`)
-	})
-	t.Run("ignored fields stay with their controllers", func(t *testing.T) {
-		image := "spec.template.spec.containers[0].image"
-		e.byHand("keel", "deployments", "deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"web",
-			"image":"shop:keel","ports":[{"containerPort":8080,"protocol":"TCP"}],"env":[{"name":"MODE","value":"shop"}],
-			"resources":{"requests":{"cpu":"1","memory":"512Mi"}}}]}}}}`)
-		program := web("deployment", 2, "shop:9")
-		program["metadata"].(props)["labels"].(props)["tier"] = "front"
-		did, changed, err := e.up(deploymentToken, "web", program, image, "spec.replicas")
-		e.must("update", did, changed, err)
-		require.Equal(t, []string{"metadata.labels.tier"}, changed)
-		live := e.live("deployments", "deployment", "web")
-		require.Equal(t, "front", live.GetLabels()["tier"])
-		containers, _, _ := unstructured.NestedSlice(live.Object, "spec", "template", "spec", "containers")
-		require.Equal(t, "shop:keel", containers[0].(map[string]any)["image"])
-		replicas, _, _ := unstructured.NestedInt64(live.Object, "spec", "replicas")
-		require.EqualValues(t, 3, replicas)
-		did, changed, err = e.up(deploymentToken, "web", program, image, "spec.replicas")
-		e.must("same", did, changed, err)
-	})
+	t.Run("another controller is not overruled", func(t *testing.T) { otherControllerKeepsItsField(t, e) })
+	t.Run("ignored fields stay with their controllers", func(t *testing.T) { ignoredFieldsStay(t, e) })
 	t.Run("an immutable field replaces", func(t *testing.T) {
 		program := web("deployment", 1, "shop:2")
 		program["spec"].(props)["selector"] = props{"matchLabels": props{"app": "web", "v": "2"}}
@@ -154,6 +120,46 @@ func TestDeployment(t *testing.T) {
 		_, err := objects("deployments", "deployment").Get(t.Context(), "web", metav1.GetOptions{})
 		require.True(t, apierrors.IsNotFound(err))
 	})
+}
+
+func otherControllerKeepsItsField(t *testing.T, e *engine) {
+	t.Helper()
+	e.byHand("autoscaler", "deployments", "deployment", "web", `{"spec":{"replicas":3}}`)
+	require.Equal(t, []string{"spec.replicas"}, e.refresh(deploymentToken, "web"))
+	_, _, err := e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
+	require.ErrorContains(t, err, `conflict with "autoscaler"`)
+	require.ErrorContains(t, err, "ignoreChanges")
+	e.byHand("kubectl", "deployments", "deployment", "web", `{"spec":{"replicas":4}}`, "scale")
+	e.skipPreview = true
+	_, _, err = e.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
+	e.skipPreview = false
+	require.ErrorContains(t, err, `conflict with "kubectl" with subresource "scale"`)
+	insisting := onCluster(t, stand.Options{}, props{"enablePatchForce": true})
+	insisting.states = e.states
+	did, _, err := insisting.up(deploymentToken, "web", web("deployment", 2, "shop:2"))
+	e.must("update", did, nil, err)
+	e.byHand("autoscaler", "deployments", "deployment", "web", `{"spec":{"replicas":3}}`)
+}
+
+func ignoredFieldsStay(t *testing.T, e *engine) {
+	t.Helper()
+	image := "spec.template.spec.containers[0].image"
+	e.byHand("keel", "deployments", "deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"web",
+		"image":"shop:keel","ports":[{"containerPort":8080,"protocol":"TCP"}],"env":[{"name":"MODE","value":"shop"}],
+		"resources":{"requests":{"cpu":"1","memory":"512Mi"}}}]}}}}`)
+	program := web("deployment", 2, "shop:9")
+	program["metadata"].(props)["labels"].(props)["tier"] = "front"
+	did, changed, err := e.up(deploymentToken, "web", program, image, "spec.replicas")
+	e.must("update", did, changed, err)
+	require.Equal(t, []string{"metadata.labels.tier"}, changed)
+	live := e.live("deployments", "deployment", "web")
+	require.Equal(t, "front", live.GetLabels()["tier"])
+	containers, _, _ := unstructured.NestedSlice(live.Object, "spec", "template", "spec", "containers")
+	require.Equal(t, "shop:keel", containers[0].(map[string]any)["image"])
+	replicas, _, _ := unstructured.NestedInt64(live.Object, "spec", "replicas")
+	require.EqualValues(t, 3, replicas)
+	did, changed, err = e.up(deploymentToken, "web", program, image, "spec.replicas")
+	e.must("same", did, changed, err)
 }
 
 func TestUnreadyDeployment(t *testing.T) {
