@@ -2,6 +2,7 @@
 package stacks
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/pulumi/pulumi-fastly/sdk/v8/go/fastly"
@@ -132,7 +133,9 @@ func (p *platform) declareEntrance() error {
 	if err != nil {
 		return err
 	}
-	config.Ingress.FastlyRanges = fastlyRanges(p.Context)
+	if config.Ingress.FastlyRanges, err = p.fastlyRanges(); err != nil {
+		return err
+	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s",
 		p.appNamespace.Name, p.siteTLS.SecretNames[config.Domains.Zones[0].Name])
 	config.Ingress.Annotations = dns.Annotations(config.originHost())
@@ -154,12 +157,17 @@ func (p *platform) declareEntrance() error {
 	return err
 }
 
-// fastlyRanges are the networks that Fastly's requests come from.
-func fastlyRanges(ctx *pulumi.Context) pulumi.StringArrayOutput {
-	ranges := fastly.GetFastlyIpRangesOutput(ctx)
-	return pulumi.All(ranges.CidrBlocks(), ranges.Ipv6CidrBlocks()).ApplyT(func(families []any) []string {
-		return slices.Concat(families[0].([]string), families[1].([]string))
-	}).(pulumi.StringArrayOutput)
+// fastlyRanges are the networks that Fastly's requests come from. A bypass does without them where Fastly cannot tell.
+func (p *platform) fastlyRanges() (pulumi.StringArrayInput, error) {
+	ranges, err := fastly.GetFastlyIpRanges(p.Context)
+	if err != nil && p.config.CDN.Bypassed() {
+		return nil, p.Log.Warn(fmt.Sprintf("ingress: visitors that still come through Fastly are taken for Fastly, which does not "+
+			"say what its networks are: %s", err), nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking Fastly for its networks: %w", err)
+	}
+	return pulumi.ToStringArray(slices.Concat(ranges.CidrBlocks, ranges.Ipv6CidrBlocks)), nil
 }
 
 // declareDatabase declares the database, and before it the bucket that it writes every change to.
@@ -203,10 +211,7 @@ func (p *platform) declareApp() (err error) {
 	})
 	args := &p.config.App
 	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
-	args.Certificates = pulumi.StringMap{}
-	for domain, secret := range p.siteTLS.SecretNames {
-		args.Certificates[domain] = secret
-	}
+	args.Certificates = p.siteTLS.SecretNames
 	args.DatabaseSecret = p.database.SecretName
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
@@ -252,13 +257,13 @@ func (p *platform) declareCDN() error {
 	args.Name, args.Protect = p.account, config.Protect
 	args.OriginHost, args.HealthHost = config.originHost(), config.App.Hosts[0]
 	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
-	service, err := cdn.New(p.Context, "cdn", args)
+	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready))
 	if err != nil {
 		return err
 	}
 	sync, err := cdn.NewCertificateSync(p.Context, "certsync", &cdn.CertificateSyncArgs{
-		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.config.App.Certificates,
-		ServiceID: service.ID, TokenValue: config.fastlyTLSToken,
+		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.siteTLS.SecretNames,
+		ServiceID: service.ID, Bypassed: args.Bypassed(), TokenValue: config.fastlyTLSToken,
 	}, p.cluster.Inside())
 	if err != nil {
 		return err
@@ -274,11 +279,11 @@ func (p *platform) declareCDN() error {
 func (p *platform) declareHosts() error {
 	args := &dns.HostsArgs{Zones: p.zones, Hosts: p.config.publicHosts()}
 	if p.config.CDN.Bypassed() {
-		address, err := p.entrance.Address(p.Context)
+		ipv4, ipv6, err := p.entrance.Addresses(p.Context)
 		if err != nil {
 			return err
 		}
-		args.IPv4 = []pulumi.StringInput{address}
+		args.IPv4, args.IPv6 = []pulumi.StringInput{ipv4}, []pulumi.StringInput{ipv6}
 	} else {
 		args.IPv4, args.IPv6 = p.config.edge.ipv4, p.config.edge.ipv6
 	}

@@ -136,6 +136,7 @@ func TestAChangeIsAnotherRunOfCertsync(t *testing.T) {
 	for what, change := range map[string]func(*cdn.CertificateSyncArgs){
 		"image":         func(a *cdn.CertificateSyncArgs) { a.Image = "ghcr.io/example/certsync:v2" },
 		"configuration": func(a *cdn.CertificateSyncArgs) { a.Configuration = "TLSCONF" },
+		"service":       func(a *cdn.CertificateSyncArgs) { a.ServiceID = pulumi.String("another") },
 		"domains":       func(a *cdn.CertificateSyncArgs) { a.Certificates["example.org"] = pulumi.String("example-org-tls") },
 	} {
 		require.NotEqual(t, first, jobName(change), what)

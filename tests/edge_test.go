@@ -27,22 +27,36 @@ func TestEveryPublicNameLeadsToFastly(t *testing.T) {
 	require.Equal(t, "2a04:4e42::132", records["gotime.fm-AAAA-0"])
 }
 
-// Nothing public ever points at a place that does not serve, or without a valid certificate.
+// Nothing public ever points at a place that does not serve, or without a valid certificate. A bypass waits for nothing at Fastly,
+// which may be down.
 func TestNamesGoLiveLast(t *testing.T) {
 	t.Parallel()
+	const certificate, job = "kubernetes:cert-manager.io/v1:Certificate site-", "kubernetes:batch/v1:Job certsync"
 	for _, bypass := range []string{"", "    bypass: true\n"} {
 		g := deployedWith(t, "prod", "lke-platform:cdn:\n", "lke-platform:cdn:\n"+bypass)
 		for name := range hostRecords(g) {
+			host, _, _ := strings.Cut(name, "-A")
+			labels := strings.Split(host, ".")
+			zone := strings.Join(labels[len(labels)-2:], ".")
 			for _, before := range []string{
-				"kubernetes:batch/v1:Job certsync", serviceVclType + " cdn", deploymentType + " app",
+				certificate + zone, deploymentType + " app",
 				"kubernetes:networking.k8s.io/v1:Ingress app", "kubernetes:networking.k8s.io/v1:Ingress grafana",
-				"kubernetes:networking.k8s.io/v1:Ingress delivery", "kubernetes:cert-manager.io/v1:Certificate site-changelog.com",
+				"kubernetes:networking.k8s.io/v1:Ingress delivery",
 			} {
 				require.True(t, g.waitsFor(recordType+" hosts-"+name, before), "%s before %s", before, name)
 			}
+			for _, atFastly := range []string{job, serviceVclType + " cdn"} {
+				require.Equal(t, bypass == "", g.waitsFor(recordType+" hosts-"+name, atFastly), "%s before %s", atFastly, name)
+			}
 		}
-		require.True(t, g.waitsFor("kubernetes:batch/v1:Job certsync", serviceVclType+" cdn"),
-			"a certificate is activated for domains of a service that is active")
+		if bypass != "" {
+			require.NotContains(t, g.resources, job)
+			continue
+		}
+		require.True(t, g.waitsFor(job, serviceVclType+" cdn"), "a certificate is activated for domains of a service that is active")
+		for _, zone := range []string{"changelog.com", "gotime.fm"} {
+			require.True(t, g.waitsFor(serviceVclType+" cdn", certificate+zone))
+		}
 	}
 }
 
@@ -65,8 +79,9 @@ func TestABypassLeadsAroundFastlyAndOpensTheWay(t *testing.T) {
 			g := deployedWith(t, "prod", "  lke-platform:cdn:\n", test.ingress+"  lke-platform:cdn:\n"+test.cdn)
 			records := hostRecords(g)
 			if test.bypassed {
-				require.Len(t, records, 9+2)
+				require.Len(t, records, (9+2)*2)
 				require.Equal(t, "192.0.2.7", records["changelog.com-A-0"], "changed in place, not beside the old one")
+				require.Equal(t, "2001:db8::7", records["changelog.com-AAAA-0"])
 			} else {
 				require.Equal(t, "151.101.2.132", records["changelog.com-A-0"])
 			}

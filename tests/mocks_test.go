@@ -77,6 +77,8 @@ func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 			offer("g6-standard-1", "class", "standard"), offer("g6-standard-2", "class", "standard"),
 			offer("g6-standard-4", "class", "standard"), offer("g6-dedicated-8", "class", "dedicated")),
 		"linode:index/getLkeVersions:getLkeVersions": list("versions", offer("1.36", "", nil), offer("1.35", "", nil)),
+		"linode:index/getNodebalancers:getNodebalancers": list("nodebalancers",
+			map[string]any{"ipv4": "192.0.2.7", "ipv6": "2001:db8::7"}),
 		"fastly:index/getDatacenters:getDatacenters": list("pops",
 			map[string]any{"code": "LGA", "group": "US", "name": "New York", "shield": "lga-ny-us"},
 			map[string]any{"code": "IAD", "group": "US", "name": "Ashburn", "shield": "iad-va-us"}),

@@ -22,7 +22,7 @@ import (
 type CertificateSync struct {
 	pulumi.ResourceState
 
-	// Ready is what to wait for: behind it, Fastly serves every domain with its certificate.
+	// Ready is what to wait for: behind it, Fastly serves every domain with its certificate. Nothing while Fastly is bypassed.
 	Ready []pulumi.Resource
 }
 
@@ -76,8 +76,10 @@ func NewCertificateSync(
 	if err := s.newSchedule(ctx, name, args, pod); err != nil {
 		return nil, fmt.Errorf("cdn: declaring the CronJob of certsync: %w", err)
 	}
-	if err := s.newJob(ctx, name, args, pod); err != nil {
-		return nil, fmt.Errorf("cdn: declaring the Job of certsync: %w", err)
+	if !args.Bypassed {
+		if err := s.newJob(ctx, name, args, pod); err != nil {
+			return nil, fmt.Errorf("cdn: declaring the Job of certsync: %w", err)
+		}
 	}
 	return s, component.Done(ctx, s, pulumi.Map{})
 }

@@ -18,7 +18,7 @@ type Certificates struct {
 	pulumi.ResourceState
 
 	// SecretNames is the name of the Secret (tls.crt, tls.key) by domain or host. Each is known when the certificate is there.
-	SecretNames map[string]pulumi.StringOutput
+	SecretNames pulumi.StringMap
 	// Ready are the certificates, issued.
 	Ready []pulumi.Resource
 }
@@ -45,7 +45,7 @@ func NewCertificates(
 	if faults := request.Validate(nil); len(faults) > 0 {
 		return nil, fmt.Errorf("certificates: %w", faults.ToAggregate())
 	}
-	c := &Certificates{SecretNames: map[string]pulumi.StringOutput{}}
+	c := &Certificates{SecretNames: pulumi.StringMap{}}
 	if err := ctx.RegisterComponentResource("lke-platform:certificates:Certificates", name, c, opts...); err != nil {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
@@ -59,11 +59,7 @@ func NewCertificates(
 			return nil, fmt.Errorf("certificates: declaring that of %s: %w", host, err)
 		}
 	}
-	secretNames := pulumi.StringMap{}
-	for domain, secretName := range c.SecretNames {
-		secretNames[domain] = secretName
-	}
-	return c, component.Done(ctx, c, pulumi.Map{"secretNames": secretNames})
+	return c, component.Done(ctx, c, pulumi.Map{"secretNames": c.SecretNames})
 }
 
 // newCertificate declares the certificate of a domain.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/charts"
@@ -91,14 +92,21 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
 }
 
-// Address reads the IPv4 address of the NodeBalancer. It is known when the controller is there in its present form, so that the
+// Addresses reads the addresses of the NodeBalancer. They are known when the controller is there in its present form, so that the
 // Service says by then whom the NodeBalancer's firewall lets in.
-func (c *Controller) Address(ctx *pulumi.Context) (pulumi.StringOutput, error) {
+func (c *Controller) Addresses(ctx *pulumi.Context) (ipv4, ipv6 pulumi.StringOutput, err error) {
 	service, err := corev1.GetService(ctx, c.name, c.service, nil, pulumi.Parent(c))
 	if err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("ingress: reading the Service: %w", err)
+		return ipv4, ipv6, fmt.Errorf("ingress: reading the Service: %w", err)
 	}
-	return service.Status.LoadBalancer().Ingress().Index(pulumi.Int(0)).ApplyT(address).(pulumi.StringOutput), nil
+	ipv4 = service.Status.LoadBalancer().Ingress().Index(pulumi.Int(0)).ApplyT(address).(pulumi.StringOutput)
+	// The Service does not tell the other one.
+	ipv6 = linode.GetNodebalancersOutput(ctx, linode.GetNodebalancersOutputArgs{
+		Filters: linode.GetNodebalancersFilterArray{linode.GetNodebalancersFilterArgs{
+			Name: pulumi.String("ipv4"), Values: pulumi.StringArray{ipv4},
+		}},
+	}).Nodebalancers().Index(pulumi.Int(0)).Ipv6()
+	return ipv4, ipv6, nil
 }
 
 // quad is an IPv4 address, also as Linode writes it into names: 192-0-2-1.ip.linodeusercontent.com.

@@ -104,10 +104,48 @@ func (s *service) generated(t *testing.T) map[string]string {
 	}
 	for _, kind := range []string{"logging/s3", "logging/https"} {
 		for name, log := range s.objects(t, kind) {
-			generated["log"] += fmt.Sprintf("if (%s) { log \"%s\"; }\n", conditions[log["response_condition"].(string)]["statement"], name)
+			generated["log"] += fmt.Sprintf("if (%s) { log \"%s: \" %s; }\n",
+				conditions[log["response_condition"].(string)]["statement"], name, logExpression(log["format"].(string)))
 		}
 	}
 	return generated
+}
+
+// directive is a part of a log's format that is not text.
+var directive = regexp.MustCompile(`%\{([^}]*)\}i|%\{(.*?)\}V|%>?[a-zA-Z]`)
+
+// directives are the short ones in VCL.
+var directives = map[string]string{
+	"%h": "req.http.Fastly-Client-IP", "%t": `"[" now "]"`, "%U": "req.url.path", "%b": "resp.body_bytes_written", "%>s": "resp.status",
+}
+
+// expressions undoes a format's quoting, and names a backend as the simulator wants it.
+var expressions = strings.NewReplacer(`\{`, "{", `\}`, "}", "req.backend", "req.backend.name")
+
+// logExpression is the VCL that Fastly makes of a log's format.
+func logExpression(format string) string {
+	var expression strings.Builder
+	text := func(part string) {
+		if part != "" {
+			expression.WriteString(` {"` + part + `"}`)
+		}
+	}
+	at := 0
+	for _, found := range directive.FindAllStringSubmatchIndex(format, -1) {
+		text(format[at:found[0]])
+		whole := format[found[0]:found[1]]
+		switch {
+		case found[2] >= 0:
+			expression.WriteString(" req.http." + format[found[2]:found[3]])
+		case found[4] >= 0:
+			expression.WriteString(" " + expressions.Replace(format[found[4]:found[5]]))
+		default:
+			expression.WriteString(" " + directives[whole])
+		}
+		at = found[1]
+	}
+	text(format[at:])
+	return expression.String()
 }
 
 // noise is what the simulator says of its work: that in which something failed.
@@ -188,19 +226,24 @@ func TestVisitorsGetWhatTheStackFileSays(t *testing.T) {
 	})
 	t.Run("media are the same for all", func(t *testing.T) { sameMediaForAll(t, s) })
 	t.Run("what the origin says of caches counts", func(t *testing.T) { originDecidesOnCaching(t, s) })
-	t.Run("each request is logged once where it belongs", func(t *testing.T) {
+	t.Run("each request is logged once where it belongs", func(t *testing.T) { oneLineForEachRequest(t, s) })
+	t.Run("errors are kept for nobody", func(t *testing.T) {
 		f := newSite(t, s)
-		for address, logs := range map[string][]string{
-			"https://cdn.example.com/uploads/podcast/1/a.mp3": {"uploads-podcast to logs-podcast", "honeycomb"},
-			"https://example.com/uploads/gotime/1/a.mp3":      {"uploads-gotime to logs-gotime", "honeycomb"},
-			"https://example.com/uploads/":                    {"honeycomb"},
-		} {
-			var found []string
-			for _, log := range f.ask(t, http.MethodGet, address).Logs {
-				found = append(found, log.Message)
-			}
-			require.ElementsMatch(t, logs, found, address)
+		f.servers["origin"].answer = func(w http.ResponseWriter) {
+			w.Header().Set("Cache-Control", "max-age=60")
+			w.Header().Set("Set-Cookie", "session=1")
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
+		for range 2 {
+			got := f.ask(t, http.MethodGet, "https://example.com/").Response
+			require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+		}
+		f.requireAsked(t, "origin", 2)
+	})
+	t.Run("nobody purges without a token", func(t *testing.T) {
+		f := newSite(t, s)
+		f.ask(t, "FASTLYPURGE", "https://example.com/")
+		require.Equal(t, "1", f.servers["origin"].asked[0].Header.Get("Fastly-Purge-Requires-Auth"))
 	})
 }
 
@@ -231,6 +274,10 @@ func originDecidesOnCaching(t *testing.T, s *service) {
 	}{
 		{[]string{"Cache-Control: no-store, must-revalidate", "Surrogate-Control: max-age=60, stale-while-revalidate=60"}, 1},
 		{[]string{"Cache-Control: no-store"}, 2},
+		{[]string{"Cache-Control: no-store", "Surrogate-Control: stale-if-error=600"}, 2},
+		{[]string{"Surrogate-Control: no-store"}, 2},
+		{[]string{"Age: 1799"}, 1},
+		{[]string{"Age: 1800"}, 2}, // a shield has kept it for all of cache.ttl
 		{[]string{"Cache-Control: private, max-age=60"}, 2},
 		{[]string{"Cache-Control: max-age=60", "Set-Cookie: session=1"}, 2},
 		{nil, 1},
@@ -246,5 +293,33 @@ func originDecidesOnCaching(t *testing.T, s *service) {
 			f.ask(t, http.MethodGet, "https://example.com/")
 		}
 		require.Len(t, f.servers["origin"].asked, test.asked, "%v", test.headers)
+	}
+}
+
+func oneLineForEachRequest(t *testing.T, s *service) {
+	t.Helper()
+	f := newSite(t, s)
+	for address, logs := range map[string][]string{
+		"https://cdn.example.com/uploads/podcast/1/a.mp3": {"uploads-podcast to logs-podcast", "honeycomb"},
+		"https://example.com/uploads/gotime/1/a.mp3":      {"uploads-gotime to logs-gotime", "honeycomb"},
+		"https://example.com/uploads/":                    {"honeycomb"},
+	} {
+		var found []string
+		got := f.ask(t, http.MethodGet, address, "User-Agent: Overcast", `Fastly-Client-IP: 192.0.2.66","forged":"`)
+		for _, log := range got.Logs {
+			name, line, _ := strings.Cut(log.Message, ": ")
+			found = append(found, name)
+			require.NotContains(t, line, "192.0.2.66", "visitors do not say where they are")
+			if name == "honeycomb" {
+				var event struct {
+					Data map[string]any `json:"data"`
+				}
+				require.NoError(t, json.Unmarshal([]byte(line), &event), line)
+				require.Equal(t, "Overcast", event.Data["request_user_agent"])
+			} else {
+				require.Regexp(t, `^[0-9.:]+,\[[^]]+\],/uploads/[a-z]+/1/a\.mp3,[0-9]+,200,`, line)
+			}
+		}
+		require.ElementsMatch(t, logs, found, address)
 	}
 }

@@ -17,9 +17,12 @@ sub vcl_recv {
   }
 {{- end}}
 
-  # This is the shield: the site that the visitor asked hands out what is stale, and asks for what is fresh.
   if (fastly.ff.visits_this_service > 0) {
+    # This is the shield: the site that the visitor asked hands out what is stale, and asks for what is fresh.
     set req.max_stale_while_revalidate = 0s;
+  } else if (req.restarts == 0) {
+    # Visitors can send this header too, and logs and statistics believe it.
+    set req.http.Fastly-Client-IP = client.ip;
   }
 {{- if .IsMedia}}
 
@@ -96,9 +99,7 @@ sub vcl_fetch {
     if (req.restarts == 0 && req.backend.is_shield && (req.method == "GET" || req.method == "HEAD")) {
       restart;
     }
-    # A moment, so that not every visitor asks an origin that cannot answer.
-    set beresp.ttl = 1s;
-    set beresp.grace = 5s;
+    # Fastly keeps no errors, nor does it remember that there was one.
     return(deliver);
   }
 {{- if .IsCrossOrigin}}
@@ -118,10 +119,11 @@ sub vcl_fetch {
     }
     if (beresp.http.X-Amz-Meta-Surrogate-Control) {
       set beresp.http.Surrogate-Control = beresp.http.X-Amz-Meta-Surrogate-Control;
-      # Fastly has read the headers by now.
+      # Fastly has read the headers by now. What a shield has kept something for counts.
       if (beresp.http.Surrogate-Control ~ "max-age=([0-9]+)") {
         set beresp.ttl = 1s;
         set beresp.ttl *= std.atoi(re.group.1);
+        set beresp.ttl -= std.atoi(beresp.http.Age);
       }
       if (beresp.http.Surrogate-Control ~ "stale-while-revalidate=([0-9]+)") {
         set beresp.stale_while_revalidate = 1s;
@@ -135,15 +137,16 @@ sub vcl_fetch {
   }
 {{- end}}
 
-  # Fastly reads Surrogate-Control, and of Cache-Control only ages: the rest is for browsers, unless there is nothing for Fastly.
-  if (beresp.http.Set-Cookie || beresp.http.Cache-Control ~ "private") {
+  # Of both headers Fastly reads ages only. What else Cache-Control says is for browsers, if there is an age for Fastly.
+  if (beresp.http.Set-Cookie || beresp.http.Cache-Control ~ "private" || beresp.http.Surrogate-Control ~ "(private|no-store)") {
     return(pass);
   }
-  if (!beresp.http.Surrogate-Control && beresp.http.Cache-Control ~ "(no-store|no-cache)") {
+  if (beresp.http.Surrogate-Control !~ "max-age" && beresp.http.Cache-Control ~ "(no-store|no-cache)") {
     return(pass);
   }
   if (!beresp.http.Expires && beresp.http.Surrogate-Control !~ "max-age" && beresp.http.Cache-Control !~ "(s-maxage|max-age)") {
     set beresp.ttl = {{.TTL}}s;
+    set beresp.ttl -= std.atoi(beresp.http.Age);
   }
   if (beresp.http.Surrogate-Control !~ "stale-while-revalidate" && beresp.http.Cache-Control !~ "stale-while-revalidate") {
     set beresp.stale_while_revalidate = {{.StaleWhileRevalidate}}s;

@@ -193,6 +193,11 @@ func TestInvalidVersionIsNotActivated(t *testing.T) {
 		"Backend 'origin' refers to unknown shield 'moon'": func(t *testing.T, c *fastly.Client, id string) {
 			changeBackend(t, c, fastly.UpdateBackendInput{ServiceID: id, Shield: ptr("moon")})
 		},
+		"Snippet 'header': ": func(t *testing.T, c *fastly.Client, id string) {
+			_, err := c.CreateSnippet(t.Context(), &fastly.CreateSnippetInput{ServiceID: id, ServiceVersion: 1, Name: ptr("header"),
+				Type: ptr(fastly.SnippetTypeDeliver), Content: ptr("set resp.http.X = \"1\"")})
+			require.NoError(t, err)
+		},
 		"Backend 'origin' refers to unknown condition 'none'": func(t *testing.T, c *fastly.Client, id string) {
 			changeBackend(t, c, fastly.UpdateBackendInput{ServiceID: id, RequestCondition: ptr("none")})
 		},

@@ -3,6 +3,9 @@ package fastly
 import (
 	"fmt"
 	"slices"
+
+	"github.com/ysugimoto/falco/lexer"
+	"github.com/ysugimoto/falco/parser"
 )
 
 // validate says what keeps a version from being activated, in words for the user; nothing when it is valid.
@@ -35,7 +38,32 @@ func (s *state) validate(svc *service, v *version) []string {
 			}
 		}
 	}
+	faults = append(faults, v.syntaxErrors()...)
 	return append(faults, v.danglingReferences()...)
+}
+
+// syntaxErrors are those of the VCL that the version brings along. Whether its names mean something, only Fastly can tell.
+func (v *version) syntaxErrors() []string {
+	var faults []string
+	check := func(noun string, o object, isProgram bool) {
+		p := parser.New(lexer.NewFromString(o.text("content")))
+		var err error
+		if isProgram {
+			_, err = p.ParseVCL()
+		} else {
+			_, err = p.ParseSnippetVCL()
+		}
+		if err != nil {
+			faults = append(faults, fmt.Sprintf("%s '%s': %s", noun, o.text("name"), err))
+		}
+	}
+	for _, o := range v.Objects["vcl"] {
+		check("VCL", o, true)
+	}
+	for _, o := range v.Objects["snippet"] {
+		check("Snippet", o, o.text("type") == "init")
+	}
+	return faults
 }
 
 // ownerOf returns the other service whose active version has a domain, nil when none has.

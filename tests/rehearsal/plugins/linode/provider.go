@@ -46,7 +46,8 @@ func newProvider() (p.Provider, error) {
 			infer.Resource(&Domain{}), infer.Resource(&DomainRecord{}),
 			infer.Resource(&ObjectStorageBucket{}), infer.Resource(&ObjectStorageKey{}), infer.Resource(&Token{}),
 		).
-		WithFunctions(infer.Function(&GetRegions{}), infer.Function(&GetInstanceTypes{}), infer.Function(&GetLkeVersions{})).
+		WithFunctions(infer.Function(&GetRegions{}), infer.Function(&GetInstanceTypes{}), infer.Function(&GetLkeVersions{}),
+			infer.Function(&GetNodebalancers{})).
 		WithWrapped(unknown).
 		Build()
 	implementation.Invoke = withID(implementation.Invoke)
