@@ -2,14 +2,15 @@ package stacks
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
-	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/app"
@@ -83,50 +84,64 @@ func (c *Config) publicHosts() []string {
 	return hosts
 }
 
-// Load reads and checks the whole configuration of the stack. The error lists every fault that it has.
+// Load reads and checks the whole configuration of the stack. The error lists every fault that it has, and every look-up that
+// failed.
 func Load(ctx *pulumi.Context) (*Config, error) {
 	stackFile, err := readStackFile(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c, faults := Decode(func(section string) string { return config.Get(ctx, section) })
+	c, faults := Decode(func(section string) string { return sectionText(ctx, stackFile, section) })
+	faults = append(faults, c.checkSections(ctx, stackFile)...)
 	c.CDN.Folder = ctx.RootDirectory()
-	catalog, err := c.lookUp(ctx)
-	if err != nil {
-		return nil, err
-	}
+	catalog, missing, failed := c.lookUp(ctx)
 	faults = append(faults, c.validate(catalog, faults)...)
+	faults = append(faults, missing...)
+	faults = append(faults, validateAccount(ctx)...)
 	faults = append(faults, c.readSecrets(ctx)...)
 	faults = append(faults, c.checkKeys(ctx, stackFile)...)
 	if len(faults) > 0 {
-		return nil, report(ctx.Stack(), faults)
+		return nil, errors.Join(report(ctx.Stack(), faults), failed)
 	}
-	c.warn(ctx)
+	if failed != nil {
+		return nil, failed
+	}
+	for _, warning := range c.Warnings() {
+		_ = ctx.Log.Warn(warning, nil)
+	}
 	return c, nil
 }
 
-// lookUp asks Linode and Fastly, side by side, for what the program cannot know by itself.
-func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, err error) {
-	var lookUps errgroup.Group
-	lookUps.Go(func() (err error) {
-		if catalog, err = lke.LookUpCatalog(ctx); err != nil {
-			return fmt.Errorf("asking Linode what it offers (is LINODE_TOKEN set?): %w", err)
+// lookUp asks Linode and Fastly, side by side, for what the program cannot know by itself. What the configuration names and
+// they do not have is a fault; a look-up that failed leaves nothing, and nothing is checked against it. A bypass is for the
+// day when Fastly does not answer, so that Fastly is not asked then.
+func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing field.ErrorList, failed error) {
+	var linode, names, sites error
+	var lookUps sync.WaitGroup
+	lookUps.Go(func() {
+		if catalog, linode = lke.LookUpCatalog(ctx); linode != nil {
+			catalog, linode = nil, fmt.Errorf(
+				"asking Linode what it offers (is LINODE_TOKEN set, and may it read?): %w", linode)
 		}
-		return nil
 	})
-	lookUps.Go(func() (err error) {
-		if c.edge, err = lookUpEdge(ctx, c.CDN.TLS.Configuration); err != nil {
-			return fmt.Errorf("asking Fastly where names have to lead (is FASTLY_API_KEY set?): %w", err)
-		}
-		return nil
-	})
-	lookUps.Go(func() (err error) {
-		if c.shields, err = cdn.LookUpShields(ctx); err != nil {
-			return fmt.Errorf("asking Fastly for its sites (is FASTLY_API_KEY set?): %w", err)
-		}
-		return nil
-	})
-	return catalog, lookUps.Wait()
+	if !c.CDN.Bypassed() {
+		lookUps.Go(func() {
+			var fault *field.Error
+			if c.edge, names = lookUpEdge(ctx, c.CDN.TLS.Configuration); errors.As(names, &fault) {
+				missing, names = field.ErrorList{fault}, nil
+			} else if names != nil {
+				names = fmt.Errorf(
+					"asking Fastly where names have to lead (is FASTLY_API_KEY set, and may it read?): %w", names)
+			}
+		})
+		lookUps.Go(func() {
+			if c.shields, sites = cdn.LookUpShields(ctx); sites != nil {
+				sites = fmt.Errorf("asking Fastly for its sites (is FASTLY_API_KEY set, and may it read?): %w", sites)
+			}
+		})
+	}
+	lookUps.Wait()
+	return catalog, missing, errors.Join(linode, names, sites)
 }
 
 // Decode reads the sections of a stack's configuration and returns every fault of form. get returns the text of a section
@@ -135,21 +150,26 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 	c := defaults()
 	var faults field.ErrorList
 	for section, target := range fieldsByKey(reflect.ValueOf(c).Elem()) {
-		text := get(section)
-		if text == "" {
-			continue // validate says what is missing
+		if text := get(section); text != "" { // validate says what is missing
+			faults = append(faults, decode(field.NewPath(section), parse(text), target)...)
 		}
-		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.UseNumber() // a float would lose that 1.0 is not a whole number
-		var value any
-		if err := decoder.Decode(&value); err != nil {
-			value = text // Pulumi hands out plain text as it is
-		}
-		faults = append(faults, decode(field.NewPath(section), value, target)...)
 	}
 	c.Ingress.Bypass = c.CDN.Bypass
 	for _, zone := range c.Domains.Names() {
 		c.CDN.Domains = append(c.CDN.Domains, zone, "*."+zone)
 	}
 	return c, faults
+}
+
+// parse reads the text of a section. Pulumi hands out plain text as it is, so that what is no JSON from end to end is text.
+func parse(text string) (value any) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber() // a float would lose that 1.0 is not a whole number
+	if err := decoder.Decode(&value); err != nil {
+		return text
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return text
+	}
+	return value
 }

@@ -15,7 +15,7 @@ import (
 // not fit: unknown keys, wrong types, empty values. Libraries stop at the first such fault, or lose some of them.
 func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 	if value == nil {
-		return field.ErrorList{field.Required(path, "has no value; leave the key out to get its default")}
+		return field.ErrorList{noValue(path)}
 	}
 	switch target.Kind() {
 	case reflect.Pointer:
@@ -38,8 +38,9 @@ func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 	case reflect.Bool:
 		return decodeScalar[bool](path, value, target, "true or false")
 	case reflect.Interface:
-		target.Set(reflect.ValueOf(freeForm(value)))
-		return nil
+		converted, faults := freeForm(path, value)
+		target.Set(reflect.ValueOf(converted))
+		return faults
 	case reflect.String:
 		return decodeScalar[string](path, value, target, "text; put it in quotes")
 	default:
@@ -113,26 +114,37 @@ func decodeScalar[T any](path *field.Path, value any, target reflect.Value, want
 	return nil
 }
 
-// freeForm returns a value of which only its user knows the form, such as a chart's, with ordinary numbers.
-func freeForm(value any) any {
+// freeForm returns a value of which only its user knows the form, such as a chart's, with ordinary numbers. A null in it, by which
+// Helm would drop a default, is refused: Pulumi's SDK leaves nulls out, and nothing would come of it.
+func freeForm(path *field.Path, value any) (any, field.ErrorList) {
+	var faults field.ErrorList
 	switch value := value.(type) {
+	case nil:
+		faults = append(faults, field.Required(path, "null does not reach the chart; give the key another value of its type, "+
+			"for instance {} or false, or leave it out"))
 	case map[string]any:
-		for key, item := range value {
-			value[key] = freeForm(item)
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			converted, inside := freeForm(path.Key(key), value[key])
+			value[key], faults = converted, append(faults, inside...)
 		}
 	case []any:
 		for i, item := range value {
-			value[i] = freeForm(item)
+			converted, inside := freeForm(path.Index(i), item)
+			value[i], faults = converted, append(faults, inside...)
 		}
 	case json.Number:
 		if whole, err := value.Int64(); err == nil {
-			return int(whole)
+			return int(whole), nil
 		}
 		if fraction, err := value.Float64(); err == nil {
-			return fraction
+			return fraction, nil
 		}
 	}
-	return value
+	return value, faults
+}
+
+func noValue(path *field.Path) *field.Error {
+	return field.Required(path, "has no value; leave the key out to get its default")
 }
 
 func mismatch(path *field.Path, found any, wanted string) field.ErrorList {

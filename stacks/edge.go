@@ -1,11 +1,12 @@
 package stacks
 
 import (
-	"errors"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-fastly/sdk/v8/go/fastly"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // edge is where names have to lead for Fastly to answer for them.
@@ -14,20 +15,26 @@ type edge struct {
 }
 
 // lookUpEdge asks Fastly for the addresses of a TLS configuration, by default the account's default one. Fastly wants its
-// customers' names to lead to those of the configuration that holds their certificates.
+// customers' names to lead to those of the configuration that holds their certificates. The error is a field.Error where another
+// configuration has to be named.
 // Upstream: https://www.fastly.com/documentation/reference/api/tls/custom-certs/configuration/
 func lookUpEdge(ctx *pulumi.Context, configuration string) (edge, error) {
 	args := &fastly.GetTlsConfigurationArgs{Default: new(true)}
 	if configuration != "" {
 		args = &fastly.GetTlsConfigurationArgs{Id: &configuration}
 	}
+	path := field.NewPath("cdn", "tls", "configuration")
 	found, err := fastly.GetTlsConfiguration(ctx, args)
+	if err != nil && configuration != "" && strings.Contains(err.Error(), "404 - Not Found") { // the provider hands out text
+		return edge{}, field.Invalid(path, configuration,
+			"the Fastly account has no TLS configuration of that ID; leave the key out for its default one")
+	}
 	if err != nil {
 		return edge{}, err
 	}
 	e := edge{ipv4: addresses(found.DnsRecords, "A"), ipv6: addresses(found.DnsRecords, "AAAA")}
 	if len(e.ipv4) == 0 {
-		return edge{}, errors.New("the TLS configuration has no IPv4 address; name another one in cdn.tls.configuration")
+		return edge{}, field.Invalid(path, configuration, "the TLS configuration has no IPv4 address; name another one")
 	}
 	return e, nil
 }

@@ -27,7 +27,7 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	p := &platform{Context: ctx, config: config, account: ctx.Project() + "-" + ctx.Stack()}
+	p := &platform{Context: ctx, config: config, account: accountName(ctx)}
 	for _, declare := range []func() error{
 		p.declareCluster,
 		p.declareMonitoring,

@@ -2,10 +2,12 @@ package stacks
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -19,7 +21,11 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	var faults field.ErrorList
 	for section, check := range map[string]func(*field.Path) field.ErrorList{
 		"cluster": func(path *field.Path) field.ErrorList {
-			return append(c.Cluster.Validate(path), catalog.Check(path, &c.Cluster)...)
+			faults := c.Cluster.Validate(path)
+			if catalog != nil {
+				faults = append(faults, catalog.Check(path, &c.Cluster)...)
+			}
+			return faults
 		},
 		"domains":      c.Domains.Validate,
 		"certificates": c.Certificates.Validate,
@@ -33,15 +39,20 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			return append(faults, postgres.ValidateName(path.Child("name"), c.App.Name)...) // the database bears it too
 		},
 		"cdn": func(path *field.Path) field.ErrorList {
-			return append(c.CDN.Validate(path), c.shields.Check(path, &c.CDN)...)
+			faults := c.CDN.Validate(path)
+			if c.shields != nil {
+				faults = append(faults, c.shields.Check(path, &c.CDN)...)
+			}
+			return faults
 		},
 	} {
 		if !hasFault(undecoded, section) {
 			faults = append(faults, check(field.NewPath(section))...)
 		}
 	}
-	if !hasFault(undecoded, "cluster") && !hasFault(faults, "cluster") {
-		faults = append(faults, c.validateInstances()...)
+	formless := slices.Concat(undecoded, faults)
+	if catalog != nil && !hasFault(formless, "cluster") && !hasFault(formless, "postgres") {
+		faults = append(faults, c.validateInstances(catalog)...)
 	}
 	if c.CDN.Bypassed() && !c.Ingress.IsOpen() {
 		faults = append(faults, field.Invalid(field.NewPath("ingress", "open"), false,
@@ -53,14 +64,35 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	return append(faults, c.validateHosts()...)
 }
 
-// validateInstances refuses more database servers than there are nodes. With one on each, a node has at most its two volumes
-// and the two of monitoring to attach, and the smallest of Linode's can attach seven.
-func (c *Config) validateInstances() field.ErrorList {
-	if nodes := c.Cluster.MostNodes(); c.Postgres.Instances > nodes {
+// validateInstances refuses more database servers than there are nodes that can carry one. With one on each, a node has at most
+// its two volumes and the two of monitoring to attach, and Linode attaches seven to the smallest.
+func (c *Config) validateInstances(catalog *lke.Catalog) field.ErrorList {
+	memory := resource.MustParse(c.Postgres.Memory)
+	if nodes := catalog.MostNodes(&c.Cluster, memory.Value()); c.Postgres.Instances > nodes {
 		return field.ErrorList{field.Invalid(field.NewPath("postgres", "instances"), c.Postgres.Instances, fmt.Sprintf(
-			"each server and its volumes need a node of their own, and cluster has %d without taints", nodes))}
+			"each server needs a node of its own, and cluster has %d without taints that have more memory than postgres.memory",
+			nodes))}
 	}
 	return nil
+}
+
+// stackName is what Linode takes as the label of a cluster, in the lower case that names of buckets have to be in.
+var stackName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// longestLabel is Linode's limit for the label of a cluster.
+const longestLabel = 32
+
+// accountName names a stack in the Linode and Fastly accounts, which all stacks share: the cluster, the buckets, the service.
+func accountName(ctx *pulumi.Context) string { return ctx.Project() + "-" + ctx.Stack() }
+
+// validateAccount refuses a stack whose name Linode would refuse in the names of its resources.
+func validateAccount(ctx *pulumi.Context) field.ErrorList {
+	if stackName.MatchString(ctx.Stack()) && len(accountName(ctx)) <= longestLabel {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(field.NewPath("stack"), ctx.Stack(), fmt.Sprintf("the stack's name stands in those of "+
+		"its cluster and buckets: it must be lower-case letters, digits and single dashes between them, %d characters at most; "+
+		"run: pulumi stack rename --stack %s <name>, and rename the file", longestLabel-len(ctx.Project())-1, ctx.Stack()))}
 }
 
 // validateHosts refuses public names outside the zones, and one name for two things.
@@ -85,20 +117,21 @@ func (c *Config) validateHosts() field.ErrorList {
 	return faults
 }
 
-// warn says what is valid and yet unwise.
-func (c *Config) warn(ctx *pulumi.Context) {
+// Warnings say what is valid and yet unwise.
+func (c *Config) Warnings() (warnings []string) {
 	if c.Protect && c.App.MutableImage() {
-		_ = ctx.Log.Warn(fmt.Sprintf("app.image: %s can change under the same name, so that a restart may run another "+
-			"version; name a tag of its own or a digest", c.App.Image), nil)
+		warnings = append(warnings, fmt.Sprintf("app.image: %s can change under the same name: every restart and every lost node "+
+			"runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
 	}
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
-		_ = ctx.Log.Warn("ingress: everybody can connect past Fastly; set ingress.open to false when no name that leads there "+
-			"is cached any more", nil)
+		warnings = append(warnings, "ingress: everybody can connect past Fastly; set ingress.open to false when no name that "+
+			"leads there is cached any more")
 	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
-		_ = ctx.Log.Warn("monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver and a "+
-			"deadManSwitch", nil)
+		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
+			"and a deadManSwitch")
 	}
+	return warnings
 }
 
 // report makes one error of all faults, a line each, sorted by path.

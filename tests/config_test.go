@@ -1,9 +1,14 @@
 package tests
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
 	"lke-platform/components/app"
@@ -23,6 +28,11 @@ var faults = map[string]struct{ old, new, fault string }{
 	"text for a list":        {"hosts: [staging.changelog.com]", "hosts: staging.changelog.com", `app.hosts: Invalid value: "staging.changelog.com": must be a list`},
 	"list for an object":     {"health:\n      host: 127.0.0.1", "health: []", "app.health: Invalid value: []: must be an object"},
 	"no value":               {"region: us-east", "region:", "cluster.region: Required value: has no value"},
+	"section without value":  {"config:\n", "config:\n  lke-platform:protect:\n", "protect: Required value: has no value"},
+	"section of empty text":  {"config:\n", "config:\n  lke-platform:protect: \"\"\n", "protect: Required value: has no value"},
+	"text after a value":     {"config:\n", "config:\n  lke-platform:protect: true, except on Sundays\n", `protect: Invalid value: "true, except on Sundays": must be true or false`},
+	"text for a section":     {"storage:\n    region: us-east", "storage: us-east", `storage: Invalid value: "us-east": must be an object`},
+	"null for a chart":       {"retention: 7d", "retention: 7d\n    values: {grafana: {sidecar: null}}", "monitoring.values[grafana][sidecar]: Required value: null does not reach the chart"},
 	"empty value":            {"region: us-east", `region: ""`, "cluster.region: Required value: must not be empty"},
 
 	// cluster
@@ -37,6 +47,8 @@ var faults = map[string]struct{ old, new, fault string }{
 	"count and autoscale": {"count: 2", "count: 2\n        autoscale: {min: 1, max: 2}", "cluster.nodePools[0].count: Forbidden"},
 	"bad taint":           {"count: 2", "count: 2\n        taints: [{key: db, effect: Never}]", `cluster.nodePools[0].taints[0].effect: Unsupported value: "Never"`},
 	"bad label":           {"count: 2", "count: 2\n        labels: {a b: c}", `cluster.nodePools[0].labels: Invalid value: "a b"`},
+	"label of LKE's":      {"count: 2", "count: 2\n        labels: {node.kubernetes.io/role: app}", `cluster.nodePools[0].labels: Invalid value: "node.kubernetes.io/role": LKE has the domain kubernetes.io for itself`},
+	"taint of LKE's":      {"count: 2", "count: 2\n        taints: [{key: linode.com/app, effect: NoSchedule}]", `cluster.nodePools[0].taints[0].key: Invalid value: "linode.com/app"`},
 	"access from a host":  {"region: us-east\n    kube", "region: us-east\n    apiAccess: [203.0.113.7]\n    kube", `cluster.apiAccess[0]: Invalid value: "203.0.113.7"`},
 
 	// domains
@@ -62,7 +74,8 @@ var faults = map[string]struct{ old, new, fault string }{
 	"restore of the future":        {"database: changelog", "database: changelog\n    restore: {time: \"2999-01-01T00:00:00Z\"}", `postgres.restore.time: Invalid value: "2999-01-01T00:00:00Z": must not be in the future`},
 	"restore at no time":           {"database: changelog", "database: changelog\n    restore: {time: yesterday}", `postgres.restore.time: Invalid value: "yesterday": must be a time in RFC 3339`},
 	"timeout that is none":         {"database: changelog", "database: changelog\n    timeout: 30", "postgres.timeout: Invalid value: must be text"},
-	"more volumes than can attach": {"database: changelog", "database: changelog\n    instances: 4", "postgres.instances: Invalid value: 4: each server and its volumes need a node of their own, and cluster has 3"},
+	"more volumes than can attach": {"database: changelog", "database: changelog\n    instances: 4", "postgres.instances: Invalid value: 4: each server needs a node of its own, and cluster has 3"},
+	"more than nodes can hold":     {"memory: 1Gi\n    cpu", "memory: 4Gi\n    instances: 3\n    cpu", "postgres.instances: Invalid value: 3: each server needs a node of its own, and cluster has 2 without taints that have more memory"},
 
 	// monitoring, delivery
 	"duration that is none":      {"retention: 7d", "retention: a week", `monitoring.retention: Invalid value: "a week"`},
@@ -72,29 +85,34 @@ var faults = map[string]struct{ old, new, fault string }{
 	"pinned and no digest":       {"mode: keel", "mode: pinned", `app.image: Invalid value: "thechangelog/changelog.com:master": must have a digest`},
 	"Keel without a name":        {"host: keel.staging.changelog.com", `host: ""`, "delivery.host: Invalid value"},
 	"Keel outside every zone":    {"host: keel.staging.changelog.com", "host: keel.example.com", `delivery.host: Invalid value: "keel.example.com": is outside every zone of domains.zones: staging.changelog.com`},
+	"Keel without a certificate": {"host: keel.staging.changelog.com", "host: a.keel.staging.changelog.com", `delivery.host: Invalid value: "a.keel.staging.changelog.com": stands more than one label below`},
 	"Keel with a visitor's name": {"host: keel.staging.changelog.com", "host: staging.changelog.com", `delivery.host: Duplicate value: "staging.changelog.com"`},
 
 	// app
-	"invalid domain":        {"hosts: [staging.changelog.com]", "hosts: [staging_changelog]", `app.hosts[0]: Invalid value: "staging_changelog"`},
-	"not a full domain":     {"hosts: [staging.changelog.com]", "hosts: [staging]", `app.hosts[0]: Invalid value: "staging": must be a full domain name`},
-	"host outside of zones": {"hosts: [staging.changelog.com]", "hosts: [www.example.com]", `app.hosts[0]: Invalid value: "www.example.com": is outside every zone of domains.zones: staging.changelog.com`},
-	"no hosts":              {"hosts: [staging.changelog.com]", "hosts: []", "app.hosts: Required value"},
-	"two hosts alike":       {"hosts: [staging.changelog.com]", "hosts: [a.staging.changelog.com, a.staging.changelog.com]", `app.hosts[1]: Duplicate value: "a.staging.changelog.com"`},
-	"the platform's name":   {"hosts: [staging.changelog.com]", "hosts: [grafana.staging.changelog.com]", `app.hosts[0]: Duplicate value: "grafana.staging.changelog.com"`},
-	"no replicas":           {"health:\n", "replicas: 0\n    health:\n", "app.replicas: Invalid value: 0: must be between 1 and 100"},
-	"root":                  {"health:\n", "user: 0\n    health:\n", "app.user: Invalid value: 0"},
-	"no image":              {"image: thechangelog/changelog.com:master", `image: ""`, "app.image: Required value"},
-	"invalid image":         {"thechangelog/changelog.com:master", "The Changelog:master", `app.image: Invalid value: "The Changelog:master"`},
-	"invalid memory":        {"resources: {cpu: 250m, memory: 768Mi}\n    health", "resources: {memory: much}\n    health", `app.resources.memory: Invalid value: "much": must be a quantity`},
-	"invalid variable":      {"HTTP_PORT:", "HTTP=PORT:", "app.env[HTTP=PORT]: Invalid value"},
-	"variable twice":        {"HTTP_PORT:", "SIGNING_SALT:", "app.env[SIGNING_SALT]: Forbidden: stands in secrets too"},
-	"job without a time":    {"health:\n", "jobs: [{name: clean, schedule: daily, command: [x]}]\n    health:\n", `app.jobs[0].schedule: Invalid value: "daily"`},
+	"invalid domain":             {"hosts: [staging.changelog.com]", "hosts: [staging_changelog]", `app.hosts[0]: Invalid value: "staging_changelog"`},
+	"not a full domain":          {"hosts: [staging.changelog.com]", "hosts: [staging]", `app.hosts[0]: Invalid value: "staging": must be a full domain name`},
+	"host outside of zones":      {"hosts: [staging.changelog.com]", "hosts: [www.example.com]", `app.hosts[0]: Invalid value: "www.example.com": is outside every zone of domains.zones: staging.changelog.com`},
+	"host without a certificate": {"hosts: [staging.changelog.com]", "hosts: [a.b.staging.changelog.com]", `app.hosts[0]: Invalid value: "a.b.staging.changelog.com": stands more than one label below staging.changelog.com`},
+	"no hosts":                   {"hosts: [staging.changelog.com]", "hosts: []", "app.hosts: Required value"},
+	"two hosts alike":            {"hosts: [staging.changelog.com]", "hosts: [a.staging.changelog.com, a.staging.changelog.com]", `app.hosts[1]: Duplicate value: "a.staging.changelog.com"`},
+	"the platform's name":        {"hosts: [staging.changelog.com]", "hosts: [grafana.staging.changelog.com]", `app.hosts[0]: Duplicate value: "grafana.staging.changelog.com"`},
+	"no replicas":                {"health:\n", "replicas: 0\n    health:\n", "app.replicas: Invalid value: 0: must be between 1 and 100"},
+	"root":                       {"health:\n", "user: 0\n    health:\n", "app.user: Invalid value: 0"},
+	"no image":                   {"image: thechangelog/changelog.com:master", `image: ""`, "app.image: Required value"},
+	"invalid image":              {"thechangelog/changelog.com:master", "The Changelog:master", `app.image: Invalid value: "The Changelog:master"`},
+	"invalid memory":             {"resources: {cpu: 250m, memory: 768Mi}\n    health", "resources: {memory: much}\n    health", `app.resources.memory: Invalid value: "much": must be a quantity`},
+	"invalid variable":           {"HTTP_PORT:", "HTTP=PORT:", "app.env[HTTP=PORT]: Invalid value"},
+	"variable twice":             {"HTTP_PORT:", "SIGNING_SALT:", "app.env[SIGNING_SALT]: Forbidden: stands in secrets too"},
+	"job without a time":         {"health:\n", "jobs: [{name: clean, schedule: daily, command: [x]}]\n    health:\n", `app.jobs[0].schedule: Invalid value: "daily"`},
 
 	// cdn and secrets
 	"no shield":              {"shield: lga-ny-us", `shield: ""`, "cdn.origin.shield: Required value"},
 	"invalid health check":   {"shield: lga-ny-us", "shield: lga-ny-us\n      healthPath: health", `cdn.origin.healthPath: Invalid value: "health"`},
 	"secret that is missing": {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-secret-key-base-2: x", "pulumi config set --stack staging --secret secret-app-signing-salt"},
 	"secret in plain text":   {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-signing-salt: abc", "secret-app-signing-salt: Forbidden: stands in plain text"},
+	"secret in a section":    {"HTTP_PORT: \"4000\"", "HTTP_PORT: {secure: v1:ciphertext}", "app.env.HTTP_PORT: Forbidden: an encrypted value inside a section would be stored in plain text"},
+	"secret in a list":       {"hosts: [staging.changelog.com]", "hosts: [{secure: v1:ciphertext}]", "app.hosts[0]: Forbidden: an encrypted value"},
+	"secret for a section":   {"config:\n", "config:\n  lke-platform:protect: {secure: v1:ciphertext}\n", "protect: Forbidden: an encrypted value"},
 	"secret that is unused":  {"secret-app-signing-salt:", "secret-app-signing-pepper:", "secret-app-signing-pepper: Forbidden: unknown key"},
 }
 
@@ -128,6 +146,68 @@ func TestAllFaultsAreReportedInOneGo(t *testing.T) {
 		"app:", "secret-app-signing-pepper:",
 	} {
 		require.ErrorContains(t, err, "\n  "+path)
+	}
+}
+
+// The stack's name stands in those of the cluster and the buckets.
+func TestAStackWhoseNameLinodeRefusesIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, fits := range map[string]bool{
+		"staging": true, "eu-2": true, "a-stack-of-nineteen": true,
+		"my_stack": false, "Prod": false, "a--b": false, "dev.eu": false, "dev-": false, "a-stack-of-twentyone": false,
+	} {
+		dir := copyStack(t, "staging", unchanged)
+		require.NoError(t, os.Rename(filepath.Join(dir, "Pulumi.staging.yaml"), filepath.Join(dir, "Pulumi."+name+".yaml")))
+		_, err := deploy(t, dir, name)
+		if fits {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, `stack: Invalid value: "`+name+`": the stack's name stands in those of its cluster`)
+	}
+}
+
+// deaf are providers whose look-ups fail, those whose token contains one of the keys.
+type deaf struct {
+	*graph
+	failures map[string]string
+}
+
+func (d *deaf) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	for token, failure := range d.failures {
+		if strings.Contains(args.Token, token) {
+			return nil, errors.New(failure)
+		}
+	}
+	return d.graph.Call(args)
+}
+
+// A person who mends one thing shall not then learn of the next.
+func TestALookUpThatFailsHidesNoFault(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		failures map[string]string
+		told     []string
+	}{
+		"no such configuration": {map[string]string{"getTlsConfiguration": "404 - Not Found:\n    Title: no such thing"},
+			[]string{`cdn.tls.configuration: Invalid value: "of-no-one": the Fastly account has no TLS configuration of that ID`}},
+		"no access": {map[string]string{"getTlsConfiguration": "401 - Unauthorized", "getRegions": "[401] Invalid Token"},
+			[]string{"is FASTLY_API_KEY set, and may it read?): ", "is LINODE_TOKEN set, and may it read?): "}},
+		"Fastly is down": {map[string]string{"fastly": "503 - Service Unavailable"},
+			[]string{"asking Fastly where names have to lead", "asking Fastly for its sites"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := copyStack(t, "staging", func(text string) string {
+				return strings.NewReplacer("tls: {", "tls: {configuration: of-no-one, ", "count: 2", "count: 0").Replace(text)
+			})
+			providers := &deaf{&graph{resources: map[string]*node{}}, test.failures}
+			err := deployTo(t, dir, "staging", providers)
+			for _, told := range append(test.told, "cluster.nodePools[0].count: Invalid value: 0") {
+				require.ErrorContains(t, err, told)
+			}
+			require.Empty(t, providers.resources)
+		})
 	}
 }
 

@@ -73,9 +73,9 @@ func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	return map[string]resource.PropertyMap{
 		"linode:index/getRegions:getRegions": list("regions",
 			offer("us-east", "capabilities", []any{"Linodes", "Kubernetes"}), offer("se-far", "capabilities", []any{"Linodes"})),
-		"linode:index/getInstanceTypes:getInstanceTypes": list("types", offer("g6-nanode-1", "class", "nanode"),
-			offer("g6-standard-1", "class", "standard"), offer("g6-standard-2", "class", "standard"),
-			offer("g6-standard-4", "class", "standard"), offer("g6-dedicated-8", "class", "dedicated")),
+		"linode:index/getInstanceTypes:getInstanceTypes": list("types",
+			nodeType("g6-nanode-1", "nanode", 1), nodeType("g6-standard-1", "standard", 2), nodeType("g6-standard-2", "standard", 4),
+			nodeType("g6-standard-4", "standard", 8), nodeType("g6-dedicated-8", "dedicated", 16)),
 		"linode:index/getLkeVersions:getLkeVersions": list("versions", offer("1.36", "", nil), offer("1.35", "", nil)),
 		"linode:index/getNodebalancers:getNodebalancers": list("nodebalancers",
 			map[string]any{"ipv4": "192.0.2.7", "ipv6": "2001:db8::7"}),
@@ -103,6 +103,10 @@ func list(name string, offers ...any) resource.PropertyMap {
 
 func offer(id, property string, value any) map[string]any {
 	return map[string]any{"id": id, property: value}
+}
+
+func nodeType(id, class string, gibibytes int) map[string]any {
+	return map[string]any{"id": id, "class": class, "memory": gibibytes * 1024}
 }
 
 // find returns the one resource of a type and name.
@@ -180,8 +184,10 @@ func readConfig(t *testing.T, dir, stack string) (values map[string]string, secr
 		text, err := value.Value(config.NewBlindingDecrypter())
 		require.NoError(t, err)
 		values[key.String()] = text
-		if value.Secure() {
+		if value.Secure() && !value.Object() {
 			values[key.String()] = secret
+		}
+		if value.Secure() {
 			secrets = append(secrets, key.String())
 		}
 	}

@@ -91,8 +91,8 @@ func (a *Args) ZoneOf(host string) *Zone {
 	return found
 }
 
-// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that is delegated to other
-// name servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
+// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that no certificate covers,
+// one that is delegated to other name servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
 func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	zone := a.ZoneOf(host)
 	if zone == nil {
@@ -100,6 +100,10 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 			"is outside every zone of domains.zones: "+strings.Join(a.Names(), ", "))}
 	}
 	var faults field.ErrorList
+	if labels := strings.TrimSuffix(host, "."+zone.Name); host != zone.Name && strings.Contains(labels, ".") {
+		faults = append(faults, field.Invalid(path, host, fmt.Sprintf("stands more than one label below %[1]s: certificates are "+
+			"for %[1]s and *.%[1]s; choose a shorter name, or list a zone of its own", zone.Name)))
+	}
 	for _, record := range zone.Records {
 		switch {
 		case record.Type == "NS" && record.Name != zone.Name && within(host, record.Name):

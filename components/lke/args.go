@@ -3,6 +3,7 @@ package lke
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -76,26 +77,11 @@ type Taint struct {
 // The most nodes that LKE puts in one pool.
 const maxNodes = 100
 
-// PoolLabel is the node label that holds the name of the pool.
-const PoolLabel = "pool"
+// poolLabel is the node label that holds the name of the pool.
+const poolLabel = "pool"
 
 // systemPool is the name of the pool inside the cluster.
 const systemPool = "system"
-
-// MostNodes is how many nodes there can be for pods that tolerate no taints.
-func (a *Args) MostNodes() int {
-	nodes := a.SystemPool.Count
-	for _, pool := range a.NodePools {
-		switch {
-		case len(pool.Taints) > 0:
-		case pool.Autoscale != nil:
-			nodes += pool.Autoscale.Max
-		default:
-			nodes += pool.Count
-		}
-	}
-	return nodes
-}
 
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
@@ -128,8 +114,8 @@ func (p *NodePool) validate(path *field.Path) field.ErrorList {
 	faults = append(faults, check.Required(path.Child("type"), p.Type)...)
 	faults = append(faults, p.validateSize(path)...)
 	for _, key := range slices.Sorted(maps.Keys(p.Labels)) {
-		faults = append(faults, check.LabelKey(path.Child("labels"), key)...)
-		if key == PoolLabel {
+		faults = append(faults, nodeKey(path.Child("labels"), key)...)
+		if key == poolLabel {
 			faults = append(faults, field.Forbidden(path.Child("labels").Key(key), "holds the name of the pool"))
 		}
 		faults = append(faults, check.LabelValue(path.Child("labels").Key(key), p.Labels[key])...)
@@ -157,7 +143,20 @@ func (p *NodePool) validateSize(path *field.Path) field.ErrorList {
 }
 
 func (t *Taint) validate(path *field.Path) field.ErrorList {
-	faults := check.LabelKey(path.Child("key"), t.Key)
+	faults := nodeKey(path.Child("key"), t.Key)
 	faults = append(faults, check.LabelValue(path.Child("value"), t.Value)...)
 	return append(faults, check.OneOf(path.Child("effect"), t.Effect, "NoSchedule", "PreferNoSchedule", "NoExecute")...)
+}
+
+// nodeKey refuses what cannot be the key of a label or taint of a node: LKE has two domains for itself.
+// Upstream: https://techdocs.akamai.com/cloud-computing/docs/manage-nodes-and-node-pools
+func nodeKey(path *field.Path, key string) field.ErrorList {
+	faults := check.LabelKey(path, key)
+	domain, _, prefixed := strings.Cut(key, "/")
+	for _, reserved := range []string{"kubernetes.io", "linode.com"} {
+		if prefixed && (domain == reserved || strings.HasSuffix(domain, "."+reserved)) {
+			faults = append(faults, field.Invalid(path, key, "LKE has the domain "+reserved+" for itself; use one of your own"))
+		}
+	}
+	return faults
 }

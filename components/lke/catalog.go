@@ -17,6 +17,8 @@ type Catalog struct {
 	Regions            []string // those with LKE
 	NodeTypes          []string
 	KubernetesVersions []string
+
+	memory map[string]int // of a node, in MiB, by its type
 }
 
 // LookUpCatalog asks Linode's API; it needs the Linode token.
@@ -28,7 +30,7 @@ func LookUpCatalog(ctx *pulumi.Context) (*Catalog, error) {
 		return err
 	})
 	lookUps.Go(func() (err error) {
-		catalog.NodeTypes, err = lookUpNodeTypes(ctx)
+		catalog.NodeTypes, catalog.memory, err = lookUpNodeTypes(ctx)
 		return err
 	})
 	lookUps.Go(func() (err error) {
@@ -51,18 +53,20 @@ func lookUpRegions(ctx *pulumi.Context) (ids []string, err error) {
 	return ids, nil
 }
 
-func lookUpNodeTypes(ctx *pulumi.Context) (ids []string, err error) {
+func lookUpNodeTypes(ctx *pulumi.Context) (ids []string, memory map[string]int, err error) {
 	answer, err := linode.GetInstanceTypes(ctx, &linode.GetInstanceTypesArgs{})
 	if err != nil {
-		return nil, fmt.Errorf("lke: listing node types: %w", err)
+		return nil, nil, fmt.Errorf("lke: listing node types: %w", err)
 	}
+	memory = map[string]int{}
 	for _, nodeType := range answer.Types {
 		// LKE takes no Nanodes.
 		if nodeType.Class != "nanode" {
 			ids = append(ids, nodeType.Id)
+			memory[nodeType.Id] = nodeType.Memory
 		}
 	}
-	return ids, nil
+	return ids, memory, nil
 }
 
 func lookUpVersions(ctx *pulumi.Context) (ids []string, err error) {
@@ -85,6 +89,29 @@ func (c *Catalog) Check(path *field.Path, a *Args) field.ErrorList {
 		faults = append(faults, offered(path.Child("nodePools").Index(i).Child("type"), pool.Type, c.NodeTypes)...)
 	}
 	return faults
+}
+
+// MostNodes is how many nodes there can be for pods that tolerate no taints and want so much memory, in bytes. A node keeps some of
+// its own for the system, so that it has to have more.
+func (c *Catalog) MostNodes(a *Args, memory int64) int {
+	const mebi = 1 << 20
+	nodes := 0
+	add := func(nodeType string, count int) {
+		if int64(c.memory[nodeType])*mebi > memory {
+			nodes += count
+		}
+	}
+	add(a.SystemPool.Type, a.SystemPool.Count)
+	for _, pool := range a.NodePools {
+		switch {
+		case len(pool.Taints) > 0:
+		case pool.Autoscale != nil:
+			add(pool.Type, pool.Autoscale.Max)
+		default:
+			add(pool.Type, pool.Count)
+		}
+	}
+	return nodes
 }
 
 func offered(path *field.Path, value string, offers []string) field.ErrorList {

@@ -102,7 +102,7 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*lin
 		Pools: linode.LkeClusterPoolArray{linode.LkeClusterPoolArgs{
 			Type:   pulumi.String(args.SystemPool.Type),
 			Count:  pulumi.Int(args.SystemPool.Count),
-			Labels: pulumi.StringMap{PoolLabel: pulumi.String(systemPool)},
+			Labels: pulumi.StringMap{poolLabel: pulumi.String(systemPool)},
 		}},
 	}, pulumi.Parent(c), pulumi.Protect(args.Protect),
 		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}))
@@ -155,7 +155,7 @@ func (c *Cluster) newNodePools(
 }
 
 func (p *NodePool) labels() map[string]string {
-	labels := map[string]string{PoolLabel: p.Name}
+	labels := map[string]string{poolLabel: p.Name}
 	maps.Copy(labels, p.Labels)
 	return labels
 }
