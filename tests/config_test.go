@@ -211,6 +211,18 @@ func TestALookUpThatFailsHidesNoFault(t *testing.T) {
 	}
 }
 
+// A bypass is for the day when Fastly does not answer.
+func TestABypassNeedsNoAnswerOfFastly(t *testing.T) {
+	t.Parallel()
+	dir := copyStack(t, "staging", func(text string) string {
+		return strings.Replace(text, "lke-platform:cdn:\n", "lke-platform:cdn:\n    bypass: true\n", 1)
+	})
+	providers := &deaf{&graph{resources: map[string]*node{}}, map[string]string{
+		"getTlsConfiguration": "503 - Service Unavailable", "getDatacenters": "503 - Service Unavailable",
+	}}
+	require.NoError(t, deployTo(t, dir, "staging", providers))
+}
+
 func TestAnImageThatCanChangeUnderItsNameIsKnown(t *testing.T) {
 	t.Parallel()
 	digest := "@sha256:" + strings.Repeat("0", 64)

@@ -1,6 +1,7 @@
 package charts
 
 import (
+	"maps"
 	"reflect"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -96,17 +97,29 @@ func toInput(value any) pulumi.Input {
 
 // merge returns base with over laid on top, map by map.
 func merge(base, over pulumi.Map) pulumi.Map {
-	merged := pulumi.Map{}
-	for key, value := range base {
-		merged[key] = value
+	merged := maps.Clone(base)
+	if merged == nil {
+		merged = pulumi.Map{}
 	}
 	for key, value := range over {
-		below, isMap := merged[key].(pulumi.Map)
-		above, goesDeeper := value.(pulumi.Map)
-		if isMap && goesDeeper {
+		below, above := inputs(merged[key]), inputs(value)
+		if below != nil && above != nil {
 			value = merge(below, above)
 		}
 		merged[key] = value
 	}
 	return merged
+}
+
+// inputs returns the entries of a map, whatever they are; nil for what is no map, or is not known yet.
+func inputs(value pulumi.Input) pulumi.Map {
+	of := reflect.ValueOf(value)
+	if of.Kind() != reflect.Map {
+		return nil
+	}
+	entries := pulumi.Map{}
+	for key, entry := range of.Seq2() {
+		entries[key.String()], _ = entry.Interface().(pulumi.Input)
+	}
+	return entries
 }
