@@ -41,7 +41,9 @@ func synced(t *testing.T, args *cdn.CertificateSyncArgs) *graph {
 		if err := ctx.RegisterResource(syncService, "service", pulumi.Map{}, service); err != nil {
 			return err
 		}
-		args.ServiceID = service.ID()
+		if args.ServiceID == nil {
+			args.ServiceID = service.ID()
+		}
 		sync, err := cdn.NewCertificateSync(ctx, "certsync", args)
 		if err != nil {
 			return err

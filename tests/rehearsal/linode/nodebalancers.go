@@ -121,7 +121,7 @@ func (a *API) createNodeBalancer(c *call) (any, error) {
 func (nb *nodeBalancer) identify(s *state) {
 	nb.ID = s.newID()
 	nb.Label = cmp.Or(nb.Label, fmt.Sprintf("balancer%d", nb.ID))
-	nb.IPv4, nb.IPv6 = address("198.18.0.0/15", nb.ID), fmt.Sprintf("2001:db8::%x", nb.ID)
+	nb.IPv4, nb.IPv6 = address("198.18.0.0/15", nb.ID), fmt.Sprintf("2001:db8::%x:%x", nb.ID>>16, nb.ID&0xffff)
 	nb.Hostname = strings.ReplaceAll(nb.IPv4, ".", "-") + ".ip.linodeusercontent.com"
 	for _, config := range nb.Configs {
 		config.identify(s, nb.ID)
