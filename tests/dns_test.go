@@ -178,7 +178,7 @@ func TestTheOriginIsPublishedAfterItsCertificate(t *testing.T) {
 			return err
 		}
 		_, err = dns.NewExternalDNS(ctx, "external-dns", &dns.ExternalDNSArgs{Zones: zones, Label: "l"},
-			pulumi.DependsOn([]pulumi.Resource{gate}))
+			pulumi.DependsOn(gate.Ready))
 		return err
 	})
 	require.True(t, g.waitsFor(releaseType+" external-dns", zoneType+" gate-gate.com"),
