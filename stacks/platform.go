@@ -37,6 +37,7 @@ func Deploy(ctx *pulumi.Context) error {
 		p.declareApp,
 		p.declareDelivery,
 		p.declareCDN,
+		p.declareMedia,
 		p.declareHosts,
 	} {
 		if err := declare(); err != nil {
@@ -271,6 +272,23 @@ func (p *platform) declareCDN() error {
 	p.serving = append(p.serving, sync.Ready)
 	p.Export("fastlyServiceId", service.ID)
 	p.Export("url", pulumi.String("https://"+config.App.Hosts[0]))
+	return nil
+}
+
+// declareMedia declares a way to the media that does not lead through Fastly, for a bypass.
+func (p *platform) declareMedia() error {
+	args := &p.config.CDN
+	if len(args.MediaHosts()) == 0 {
+		return nil
+	}
+	passage, err := cdn.NewMediaPassage(p.Context, "media", &cdn.MediaPassageArgs{
+		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.siteTLS.SecretNames,
+		Hosts: args.MediaHosts(), Bucket: args.MediaAddress(),
+	}, p.cluster.Inside())
+	if err != nil {
+		return err
+	}
+	p.serving = append(p.serving, passage.Ready)
 	return nil
 }
 

@@ -93,7 +93,7 @@ func (a *Args) checkInputs() field.ErrorList {
 		faults = append(faults, field.Required(field.NewPath("media"), "there is no bucket"))
 	}
 	for i, host := range a.Hosts {
-		if _, found := a.certificateFor(host); !found && a.Certificates != nil {
+		if _, found := kube.CertificateFor(host, a.Certificates); !found && a.Certificates != nil {
 			faults = append(faults, field.Invalid(field.NewPath("hosts").Index(i), host, "no certificate is valid for it"))
 		}
 	}

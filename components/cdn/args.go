@@ -192,12 +192,20 @@ func (a *Args) secret(name string) pulumi.StringOutput {
 	return pulumi.ToSecret(a.SecretValues.ToStringMapOutput().MapIndex(pulumi.String(name))).(pulumi.StringOutput)
 }
 
-// mediaHosts are the public names of the bucket.
-func (a *Args) mediaHosts() []string {
+// MediaHosts are the public names of the bucket.
+func (a *Args) MediaHosts() []string {
 	if a.Media == nil {
 		return nil
 	}
 	return a.Media.Hosts
+}
+
+// MediaAddress is the host that has the media.
+func (a *Args) MediaAddress() pulumi.StringInput {
+	if a.Media.Address != "" {
+		return pulumi.String(a.Media.Address)
+	}
+	return a.MediaHost
 }
 
 // redirected are the hosts that lead to others, sorted.

@@ -67,10 +67,7 @@ func (a *Args) originBackend() fastly.ServiceVclBackendArgs {
 // mediaBackend asks the bucket by its own name, in the Host header too: object storage finds the bucket by that. It has no health
 // check, since it is a service that has its own.
 func (a *Args) mediaBackend() fastly.ServiceVclBackendArgs {
-	host := a.MediaHost
-	if a.Media.Address != "" {
-		host = pulumi.String(a.Media.Address)
-	}
+	host := a.MediaAddress()
 	backend := serverOverTLS(mediaName, host, Timeouts{Connect: "1s", FirstByte: "15s", BetweenBytes: "10s"})
 	backend.OverrideHost = host.ToStringOutput().ToStringPtrOutput()
 	backend.Shield = pulumi.String(cmp.Or(a.Media.Shield, a.Origin.Shield))

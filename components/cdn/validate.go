@@ -66,12 +66,12 @@ func (a *Args) validateHosts(path *field.Path) field.ErrorList {
 		if _, circle := a.Redirects[a.Redirects[host]]; circle {
 			faults = append(faults, field.Invalid(at, a.Redirects[host], "leads on to another host; name the last one"))
 		}
-		if slices.Contains(a.mediaHosts(), host) {
+		if slices.Contains(a.MediaHosts(), host) {
 			faults = append(faults, field.Duplicate(at, host))
 		}
 		faults = append(faults, a.checkCovered(at, host)...)
 	}
-	for i, host := range a.mediaHosts() {
+	for i, host := range a.MediaHosts() {
 		faults = append(faults, a.checkCovered(path.Child("media", "hosts").Index(i), host)...)
 	}
 	for i, host := range a.CrossOrigin {

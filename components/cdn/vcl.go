@@ -26,7 +26,7 @@ func (a *Args) program() (string, error) {
 		TTL, StaleWhileRevalidate, StaleIfError, HSTS int // in seconds
 		ImageOptimizer, OpenPurge                     bool
 	}{
-		IsMedia: isHost(a.mediaHosts()), IsCrossOrigin: isHost(slices.Concat(a.mediaHosts(), a.CrossOrigin)),
+		IsMedia: isHost(a.MediaHosts()), IsCrossOrigin: isHost(slices.Concat(a.MediaHosts(), a.CrossOrigin)),
 		TTL: seconds(a.Cache.TTL), StaleWhileRevalidate: seconds(a.Cache.StaleWhileRevalidate),
 		StaleIfError: seconds(a.Cache.StaleIfError), HSTS: seconds(a.HSTS),
 		ImageOptimizer: a.ImageOptimizer, OpenPurge: a.OpenPurge,

@@ -38,7 +38,7 @@ func nginxValues(args *Args, b *balancer) pulumi.Map {
 			"enabled": pulumi.Bool(true), "default": pulumi.Bool(false), "name": pulumi.String("nginx"),
 		},
 		"config": nginxConfig(args, b),
-		// It checks annotations, of which there are none here, and has let attackers in before (CVE-2025-1974).
+		// It checks annotations, which only this program writes here, and has let attackers in before (CVE-2025-1974).
 		"admissionWebhooks": pulumi.Map{"enabled": pulumi.Bool(false)},
 		"publishService":    pulumi.Map{"enabled": pulumi.Bool(true)},
 		"service": pulumi.Map{

@@ -47,6 +47,8 @@ func traefikValues(args *Args, b *balancer) pulumi.Map {
 			"kubernetesCRD": pulumi.Map{"enabled": pulumi.Bool(false)},
 			"kubernetesIngress": pulumi.Map{
 				"enabled": pulumi.Bool(true), "publishedService": pulumi.Map{"enabled": pulumi.Bool(true)},
+				// The media are out of the cluster, in a bucket.
+				"allowExternalNameServices": pulumi.Bool(true),
 			},
 		},
 		"ports": pulumi.Map{"web": traefikRedirect(b), "websecure": traefikPort(b)},
