@@ -104,7 +104,7 @@ func (p *platform) declareNames() (err error) {
 		return err
 	}
 	p.appNamespace, err = namespace.New(p.Context, config.App.Name, &namespace.Args{
-		Name: config.App.Name, Standard: namespace.Restricted,
+		Name: config.App.Name, Standard: config.App.PodSecurity(),
 		Open: []namespace.Opening{
 			{Name: "web", Namespaces: []string{ingress.Namespace}, Ports: []any{"http"}},
 			{Name: "metrics", Namespaces: []string{monitoring.Namespace}, Ports: []any{"http", "metrics", postgres.ExporterPort}},

@@ -123,6 +123,10 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("app.image: %s can change under the same name: every restart and every lost node "+
 			"runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
 	}
+	if c.App.Root() {
+		warnings = append(warnings, "app.user: the app runs as root, and its namespace, the database's too, is held to the baseline "+
+			"standard only; build the image for an ordinary user (USER 1000) and leave app.user out")
+	}
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
 		warnings = append(warnings, "ingress: everybody can connect past Fastly; set ingress.open to false when no name that "+
 			"leads there is cached any more")

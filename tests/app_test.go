@@ -11,6 +11,7 @@ import (
 
 	"lke-platform/components/app"
 	"lke-platform/components/delivery"
+	"lke-platform/components/namespace"
 )
 
 const cronJobType = "kubernetes:batch/v1:CronJob"
@@ -209,6 +210,29 @@ func TestVisitorsComeBeforeTheRestOnAFullCluster(t *testing.T) {
 	g := declareApp(t, changelog())
 	require.Equal(t, "platform-app", podOf(g.find(t, deploymentType, "app").inputs)["priorityClassName"].StringValue())
 	require.NotContains(t, podOf(g.find(t, cronJobType, "app-stats").inputs), resource.PropertyKey("priorityClassName"))
+}
+
+// An image that knows no user but root starts too, with all of the hardening that root can have.
+func TestRootIsSaidInSoManyWords(t *testing.T) {
+	t.Parallel()
+	for user, standard := range map[int]namespace.Standard{1000: namespace.Restricted, 0: namespace.Baseline} {
+		args := changelog()
+		require.Equal(t, 1000, args.User, "by default")
+		args.User = user
+		require.Equal(t, standard, args.PodSecurity())
+		pod := podOf(declareApp(t, args).find(t, deploymentType, "app").inputs)
+		context := pod["securityContext"].ObjectValue()
+		require.InDelta(t, user, context["runAsUser"].NumberValue(), 0)
+		require.Equal(t, user != 0, context["runAsNonRoot"].BoolValue())
+		require.Equal(t, "RuntimeDefault", context["seccompProfile"].ObjectValue()["type"].StringValue())
+		container := only(t, pod["containers"])["securityContext"].ObjectValue()
+		require.False(t, container["allowPrivilegeEscalation"].BoolValue())
+		require.Equal(t, []string{"ALL"}, texts(container["capabilities"].ObjectValue()["drop"]))
+	}
+	for _, stack := range []string{"staging", "prod"} {
+		labels := deployed(t, stack).find(t, "kubernetes:core/v1:Namespace", "changelog").inputs["metadata"].ObjectValue()["labels"]
+		require.Equal(t, "baseline", labels.ObjectValue()["pod-security.kubernetes.io/enforce"].StringValue(), "it has user: 0")
+	}
 }
 
 func TestEveryFaultOfAnAppIsNamed(t *testing.T) {

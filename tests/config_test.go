@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lke-platform/components/app"
+	"lke-platform/stacks"
 )
 
 // Each is one edit of the staging stack's file and the fault that it has to be told of.
@@ -97,7 +98,8 @@ var faults = map[string]struct{ old, new, fault string }{
 	"two hosts alike":            {"hosts: [staging.changelog.com]", "hosts: [a.staging.changelog.com, a.staging.changelog.com]", `app.hosts[1]: Duplicate value: "a.staging.changelog.com"`},
 	"the platform's name":        {"hosts: [staging.changelog.com]", "hosts: [grafana.staging.changelog.com]", `app.hosts[0]: Duplicate value: "grafana.staging.changelog.com"`},
 	"no replicas":                {"health:\n", "replicas: 0\n    health:\n", "app.replicas: Invalid value: 0: must be between 1 and 100"},
-	"root":                       {"health:\n", "user: 0\n    health:\n", "app.user: Invalid value: 0"},
+	"user of no number":          {"user: 0", "user: root", `app.user: Invalid value: "root": must be a whole number`},
+	"user that is none":          {"user: 0", "user: -1", "app.user: Invalid value: -1"},
 	"no image":                   {"image: thechangelog/changelog.com:master", `image: ""`, "app.image: Required value"},
 	"invalid image":              {"thechangelog/changelog.com:master", "The Changelog:master", `app.image: Invalid value: "The Changelog:master"`},
 	"invalid memory":             {"resources: {cpu: 250m, memory: 768Mi}\n    health", "resources: {memory: much}\n    health", `app.resources.memory: Invalid value: "much": must be a quantity`},
@@ -227,15 +229,38 @@ func TestAnImageThatCanChangeUnderItsNameIsKnown(t *testing.T) {
 	t.Parallel()
 	digest := "@sha256:" + strings.Repeat("0", 64)
 	for image, mutable := range map[string]bool{
-		"thechangelog/changelog.com":                   true,
-		"thechangelog/changelog.com:latest":            true,
-		"ghcr.io:443/thechangelog/changelog.com":       true,
-		"thechangelog/changelog.com:2022-03-17":        false,
-		"thechangelog/changelog.com" + digest:          false,
-		"thechangelog/changelog.com:latest" + digest:   false,
-		"localhost:5000/thechangelog/changelog.com:v1": false,
+		"thechangelog/changelog.com":                                    true,
+		"thechangelog/changelog.com:latest":                             true,
+		"ghcr.io:443/thechangelog/changelog.com":                        true,
+		"thechangelog/changelog.com:master":                             true,
+		"thechangelog/changelog.com:v1":                                 true,
+		"thechangelog/changelog.com:2022-03-17":                         false,
+		"thechangelog/changelog.com:1.12.0-alpine":                      false,
+		"thechangelog/changelog.com:" + strings.Repeat("0af", 13) + "1": false,
+		"thechangelog/changelog.com" + digest:                           false,
+		"thechangelog/changelog.com:latest" + digest:                    false,
+		"localhost:5000/thechangelog/changelog.com:v1.2":                false,
 	} {
 		args := app.Args{Image: image}
 		require.Equal(t, mutable, args.MutableImage(), image)
 	}
+}
+
+// What is valid and yet unwise is said at every run.
+func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
+	t.Parallel()
+	warnings := func(stack string, edit ...string) string {
+		values, _ := readConfig(t, copyStack(t, stack, strings.NewReplacer(edit...).Replace), stack)
+		config, faults := stacks.Decode(func(section string) string { return values[projectName+":"+section] })
+		require.Empty(t, faults)
+		return strings.Join(config.Warnings(), "\n")
+	}
+	const moving, root = "app.image: thechangelog/changelog.com:master can change under the same name", "app.user: the app runs as root"
+	require.Contains(t, warnings("prod"), moving, "Keel follows a tag")
+	require.NotContains(t, warnings("prod", "mode: keel", "mode: pinned", "changelog.com:master", "changelog.com"+digest), moving)
+	require.NotContains(t, warnings("staging"), moving, "it is not protected")
+	require.Contains(t, warnings("staging"), root)
+	require.NotContains(t, warnings("staging", "user: 0", "user: 1000"), root)
+	require.Contains(t, warnings("prod", "cdn:\n", "cdn:\n    bypass: false\n"), "ingress: everybody can connect past Fastly")
+	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/internal/kube"
+	"lke-platform/components/namespace"
 )
 
 // Seconds.
@@ -79,7 +80,7 @@ func (a *Args) pod(secrets *secrets, container *corev1.ContainerArgs) *corev1.Po
 		AutomountServiceAccountToken: pulumi.Bool(false),
 		Containers:                   corev1.ContainerArray{container},
 		SecurityContext: corev1.PodSecurityContextArgs{
-			RunAsNonRoot:   pulumi.Bool(true),
+			RunAsNonRoot:   pulumi.Bool(!a.Root()),
 			RunAsUser:      pulumi.Int(a.User),
 			RunAsGroup:     pulumi.Int(a.User),
 			FsGroup:        pulumi.Int(a.User),
@@ -93,6 +94,18 @@ func (a *Args) pod(secrets *secrets, container *corev1.ContainerArgs) *corev1.Po
 		}}
 	}
 	return pod
+}
+
+// Root says whether the containers run as root.
+func (a *Args) Root() bool { return a.User == 0 }
+
+// PodSecurity is the standard that the application's namespace can be held to: the restricted one admits no root. All else that it
+// asks for, the pods do in any case.
+func (a *Args) PodSecurity() namespace.Standard {
+	if a.Root() {
+		return namespace.Baseline
+	}
+	return namespace.Restricted
 }
 
 // container is what replicas and jobs have in common.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"regexp"
+
 	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -15,8 +17,11 @@ func validateImage(path *field.Path, image string) field.ErrorList {
 	return nil
 }
 
-// MutableImage says whether the image can change under the same name: it has neither a digest nor a tag other than
-// latest.
+// steady are the tags that nobody moves: versions of two parts or more (v1.2, 2022-03-17), and whole commits.
+var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|[0-9a-f]{40})$`)
+
+// MutableImage says whether the image can change under the same name: it has no digest, and its tag is none of a version, such as
+// latest or the name of a branch.
 func (a *Args) MutableImage() bool {
 	named, err := reference.ParseNormalizedNamed(a.Image)
 	if err != nil {
@@ -26,7 +31,7 @@ func (a *Args) MutableImage() bool {
 		return false
 	}
 	tagged, ok := reference.TagNameOnly(named).(reference.Tagged)
-	return ok && tagged.Tag() == "latest"
+	return ok && !steady.MatchString(tagged.Tag())
 }
 
 // named is the image of arguments that are valid.

@@ -46,7 +46,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	if a.Autoscale != nil {
 		faults = append(faults, a.Autoscale.validate(path.Child("autoscale"), a.Replicas)...)
 	}
-	faults = append(faults, check.Between(path.Child("user"), a.User, 1, 65535)...)
+	faults = append(faults, check.Between(path.Child("user"), a.User, 0, 65535)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
 	faults = append(faults, check.URLPath(path.Child("health", "path"), a.Health.Path)...)
