@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
+
+	"lke-platform/components/charts"
 )
 
 // Renovate reads the one list of charts with expressions of our own.
@@ -86,7 +88,12 @@ func TestWorkflowsFailWithWhatTheyShow(t *testing.T) {
 func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 	t.Parallel()
 	groups := map[string]bool{}
-	for name, job := range workflows(t)["up"].Jobs {
+	up := workflows(t)["up"].Jobs
+	require.Equal(t, "./.github/workflows/test.yml", up["test"].Uses)
+	require.Equal(t, "test", up["staging"].Needs, "nothing is brought up beside a test that fails")
+	require.Equal(t, "staging", up["prod"].Needs)
+	delete(up, "test")
+	for name, job := range up {
 		require.Equal(t, name, job.Environment, "its secrets and who approves it")
 		require.Equal(t, "up-"+name, job.Concurrency.Group)
 		require.False(t, job.Concurrency.CancelInProgress)
@@ -94,8 +101,44 @@ func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 		groups[job.Concurrency.Group] = true
 	}
 	require.Len(t, groups, 2)
-	require.Equal(t, "staging", workflows(t)["up"].Jobs["prod"].Needs)
 	require.NotContains(t, groups, workflows(t)["drift"].Jobs["drift"].Concurrency.Group)
+}
+
+// Whoever can push a branch can have a workflow of it read every secret of the repository itself.
+func TestSecretsAreOfAnEnvironment(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../.github/workflows/*.yml")
+	require.NoError(t, err)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yml")
+		if !strings.Contains(textOf(t, file), "secrets.") {
+			continue
+		}
+		for job, is := range workflows(t)[name].Jobs {
+			if is.Uses == "" && job != "rehearse" {
+				require.NotEmpty(t, is.Environment, "%s of %s", job, name)
+			}
+		}
+	}
+}
+
+// The operator's CRDs are no part of its chart's upgrade.
+func TestTheOperatorIsNotUpgradedUnasked(t *testing.T) {
+	t.Parallel()
+	var config struct {
+		PackageRules []struct {
+			MatchPackageNames           []string
+			DependencyDashboardApproval bool
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(textOf(t, "../.github/renovate.json")), &config))
+	approved := map[string]bool{}
+	for _, rule := range config.PackageRules {
+		for _, name := range rule.MatchPackageNames {
+			approved[name] = rule.DependencyDashboardApproval
+		}
+	}
+	require.True(t, approved[strings.TrimPrefix(charts.PostgresOperator.Name, "oci://")])
 }
 
 // A job gets nothing that it does not need, so that a bad dependency can do little.
@@ -124,7 +167,7 @@ type workflow struct {
 	Name        string
 	Permissions map[string]string
 	Jobs        map[string]struct {
-		Environment, Needs string
+		Environment, Needs, Uses string
 		Permissions        map[string]string
 		Timeout            int `yaml:"timeout-minutes"`
 		Concurrency        struct {
