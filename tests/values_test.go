@@ -2,6 +2,7 @@ package tests
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,12 +45,20 @@ func TestEveryValueExistsInItsChart(t *testing.T) {
 				faults, version, err := data.CheckValues(node.inputs["chart"].StringValue(), values)
 				require.NoError(t, err)
 				require.Empty(t, faults, strings.Join(faults, "\n"))
-				if pinned := node.inputs["version"].StringValue(); pinned != version {
-					t.Logf("checked against version %s, the program installs %s", version, pinned)
-				}
+				pinned := node.inputs["version"].StringValue()
+				require.Contains(t, []string{pinned, otherVersions[path.Base(node.inputs["chart"].StringValue())+" "+pinned]}, version,
+					"CHART_DATA has the chart in another version than components/charts pins")
 			})
 		}
 	}
+}
+
+// otherVersions are the versions that CHART_DATA says of charts as they are pinned, where it cannot be the same. A new pin wants new
+// data, or a line here.
+var otherVersions = map[string]string{
+	"cert-manager v1.21.1": "v0.0.0", // the source of that tag: the version is stamped at release
+	"webhook v0.4.1":       "0.0.0",  // likewise
+	"pgo 6.0.3":            "5.8.5",  // the last chart that was published as source; its CRDs are 6.0.3's
 }
 
 // The API server drops what a CRD does not know, and refuses the rest only when all that comes before is made.

@@ -15,8 +15,8 @@ import (
 	"lke-platform/components/charts"
 )
 
-// Renovate reads the one list of charts with expressions of our own.
-func TestRenovateSeesEveryChart(t *testing.T) {
+// Renovate reads the lists of charts and images with expressions of our own.
+func TestRenovateSeesEveryChartAndImage(t *testing.T) {
 	t.Parallel()
 	var config struct {
 		CustomManagers []struct {
@@ -24,16 +24,19 @@ func TestRenovateSeesEveryChart(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal([]byte(textOf(t, "../.github/renovate.json")), &config))
-	list := textOf(t, "../components/charts/charts.go")
-	seen := 0
+	seen := map[string]int{}
 	for _, manager := range config.CustomManagers {
-		require.Equal(t, []string{"components/charts/charts.go"}, manager.ManagerFilePatterns)
-		for _, match := range regexp.MustCompile(manager.MatchStrings[0]).FindAllStringSubmatch(list, -1) {
-			seen++
+		require.Len(t, manager.ManagerFilePatterns, 1)
+		file := manager.ManagerFilePatterns[0]
+		for _, match := range regexp.MustCompile(manager.MatchStrings[0]).FindAllStringSubmatch(textOf(t, "../"+file), -1) {
+			seen[file]++
 			require.Regexp(t, `^v?\d+\.\d+\.\d+$`, match[len(match)-1])
 		}
 	}
-	require.Equal(t, strings.Count(list, "= Chart{"), seen)
+	require.Equal(t, map[string]int{
+		"components/charts/charts.go": strings.Count(textOf(t, "../components/charts/charts.go"), "= Chart{"),
+		"components/charts/images.go": strings.Count(textOf(t, "../components/charts/images.go"), "= Image{"),
+	}, seen)
 }
 
 // A tag of somebody else's action can be moved to other code, which would then read the platform's tokens.
@@ -168,9 +171,9 @@ type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]struct {
 		Environment, Needs, Uses string
-		Permissions        map[string]string
-		Timeout            int `yaml:"timeout-minutes"`
-		Concurrency        struct {
+		Permissions              map[string]string
+		Timeout                  int `yaml:"timeout-minutes"`
+		Concurrency              struct {
 			Group            string
 			CancelInProgress bool `yaml:"cancel-in-progress"`
 		}

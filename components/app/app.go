@@ -22,12 +22,13 @@ type App struct {
 
 	// Name is that of the Deployment.
 	Name pulumi.StringOutput `pulumi:"name"`
-	// ServiceName is the Service in front of the replicas, on port 80.
-	ServiceName pulumi.StringOutput `pulumi:"serviceName"`
 	// PullSecret is the Secret with the credentials of the image's registry; nil for a public image.
 	PullSecret pulumi.StringInput
 	// Ready is what visitors need.
 	Ready []pulumi.Resource
+
+	// serviceName is the Service in front of the replicas, on port 80.
+	serviceName pulumi.StringOutput
 }
 
 const (
@@ -80,7 +81,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return nil, fmt.Errorf("app: declaring job %s: %w", job.Name, err)
 		}
 	}
-	return a, component.Done(ctx, a, pulumi.Map{"name": a.Name, "serviceName": a.ServiceName})
+	return a, component.Done(ctx, a, pulumi.Map{"name": a.Name})
 }
 
 // checkInputs refuses what configuration asks for and the caller has not given.
@@ -163,7 +164,7 @@ func (a *App) newService(ctx *pulumi.Context, name string, args *Args) error {
 	if err != nil {
 		return err
 	}
-	a.ServiceName = service.Metadata.Name().Elem()
+	a.serviceName = service.Metadata.Name().Elem()
 	return nil
 }
 

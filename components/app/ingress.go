@@ -14,7 +14,7 @@ func (a *App) newIngress(ctx *pulumi.Context, name string, args *Args) (*network
 		Spec: networkingv1.IngressSpecArgs{
 			IngressClassName: args.IngressClass,
 			Rules: kube.IngressRules(args.Hosts, networkingv1.IngressServiceBackendArgs{
-				Name: a.ServiceName, Port: networkingv1.ServiceBackendPortArgs{Name: pulumi.String(portName)},
+				Name: a.serviceName, Port: networkingv1.ServiceBackendPortArgs{Name: pulumi.String(portName)},
 			}),
 			Tls: kube.IngressTLS(args.Hosts, args.Certificates),
 		},

@@ -22,8 +22,6 @@ import (
 type Keel struct {
 	pulumi.ResourceState
 
-	// WebhookURL is what Docker Hub calls after a push, less user and password.
-	WebhookURL pulumi.StringOutput `pulumi:"webhookUrl"`
 	// Ready is what lets the webhook's calls in.
 	Ready []pulumi.Resource
 }
@@ -59,7 +57,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if args.WebhookPassword == nil {
 		return nil, errors.New("delivery: the webhook's password has no value")
 	}
-	k := &Keel{WebhookURL: pulumi.String("https://" + args.Host + webhookPath).ToStringOutput()}
+	k := &Keel{}
 	if err := ctx.RegisterComponentResource("lke-platform:delivery:Keel", name, k, opts...); err != nil {
 		return nil, fmt.Errorf("delivery: %w", err)
 	}
@@ -88,7 +86,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("delivery: declaring the ServiceMonitor: %w", err)
 	}
-	return k, component.Done(ctx, k, pulumi.Map{"webhookUrl": k.WebhookURL})
+	return k, component.Done(ctx, k, pulumi.Map{})
 }
 
 // newAccount holds the user and the password that the webhook's caller has to show. It is immutable and named by the engine, so

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/charts"
 	"lke-platform/components/internal/kube"
 )
 
@@ -59,7 +60,7 @@ func crds() pulumi.Map {
 	return pulumi.Map{"upgradeJob": pulumi.Map{
 		"enabled":   pulumi.Bool(true),
 		"resources": kube.Requests("10m", "128Mi"),
-		"image":     pulumi.Map{"busybox": pulumi.Map{"tag": pulumi.String("1.38.0")}},
+		"image":     pulumi.Map{"busybox": pulumi.Map{"tag": pulumi.String(charts.Busybox.Tag)}},
 	}}
 }
 

@@ -2,13 +2,13 @@ package postgres
 
 import (
 	_ "embed" // for the script
-	"fmt"
 
 	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/charts"
 	"lke-platform/components/internal/kube"
 )
 
@@ -67,7 +67,7 @@ func (a *Args) loadPod(user pulumi.StringInput, secret pulumi.StringPtrInput) co
 		}},
 		Containers: corev1.ContainerArray{corev1.ContainerArgs{
 			Name:    pulumi.String("load"),
-			Image:   pulumi.String(fmt.Sprintf("docker.io/library/postgres:%d-alpine", a.Version)),
+			Image:   pulumi.String(charts.PostgresTools(a.Version)),
 			Command: pulumi.ToStringArray([]string{"sh", "-c", LoadScript}),
 			Env:     loadEnvironment(user, secret),
 			VolumeMounts: corev1.VolumeMountArray{corev1.VolumeMountArgs{
