@@ -77,7 +77,7 @@ func (c *Config) originHost() string  { return "origin." + c.Domains.Zones[0].Na
 
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
-	hosts := append(slices.Clone(c.App.Hosts), c.grafanaHost())
+	hosts := slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), []string{c.grafanaHost()})
 	if c.Delivery.Keel() {
 		hosts = append(hosts, c.Delivery.Host)
 	}

@@ -99,20 +99,21 @@ func validateAccount(ctx *pulumi.Context) field.ErrorList {
 func (c *Config) validateHosts() field.ErrorList {
 	var faults field.ErrorList
 	seen := sets.New(c.grafanaHost(), c.originHost())
-	hosts := field.NewPath("app", "hosts")
-	for i, host := range c.App.Hosts {
-		faults = append(faults, c.Domains.CheckHost(hosts.Index(i), host)...)
+	check := func(path *field.Path, host string) {
+		faults = append(faults, c.Domains.CheckHost(path, host)...)
 		if seen.Has(host) {
-			faults = append(faults, field.Duplicate(hosts.Index(i), host))
+			faults = append(faults, field.Duplicate(path, host))
 		}
 		seen.Insert(host)
 	}
+	for i, host := range c.App.Hosts {
+		check(field.NewPath("app", "hosts").Index(i), host)
+	}
+	for i, host := range c.CDN.MediaHosts() {
+		check(field.NewPath("cdn", "media", "hosts").Index(i), host)
+	}
 	if c.Delivery.Keel() {
-		path := field.NewPath("delivery", "host")
-		faults = append(faults, c.Domains.CheckHost(path, c.Delivery.Host)...)
-		if seen.Has(c.Delivery.Host) {
-			faults = append(faults, field.Duplicate(path, c.Delivery.Host))
-		}
+		check(field.NewPath("delivery", "host"), c.Delivery.Host)
 	}
 	return faults
 }

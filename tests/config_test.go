@@ -108,6 +108,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	"job without a time":         {"health:\n", "jobs: [{name: clean, schedule: daily, command: [x]}]\n    health:\n", `app.jobs[0].schedule: Invalid value: "daily"`},
 
 	// cdn and secrets
+	"media where the app is": {"shield: lga-ny-us", "shield: lga-ny-us\n    media: {hosts: [staging.changelog.com]}", `cdn.media.hosts[0]: Duplicate value: "staging.changelog.com"`},
 	"no shield":              {"shield: lga-ny-us", `shield: ""`, "cdn.origin.shield: Required value"},
 	"invalid health check":   {"shield: lga-ny-us", "shield: lga-ny-us\n      healthPath: health", `cdn.origin.healthPath: Invalid value: "health"`},
 	"secret that is missing": {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-secret-key-base-2: x", "pulumi config set --stack staging --secret secret-app-signing-salt"},

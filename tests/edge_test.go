@@ -41,7 +41,7 @@ func TestNamesGoLiveLast(t *testing.T) {
 			for _, before := range []string{
 				certificate + zone, deploymentType + " app",
 				"kubernetes:networking.k8s.io/v1:Ingress app", "kubernetes:networking.k8s.io/v1:Ingress grafana",
-				"kubernetes:networking.k8s.io/v1:Ingress delivery",
+				"kubernetes:networking.k8s.io/v1:Ingress delivery", "kubernetes:networking.k8s.io/v1:Ingress media",
 			} {
 				require.True(t, g.waitsFor(recordType+" hosts-"+name, before), "%s before %s", before, name)
 			}
@@ -90,6 +90,29 @@ func TestABypassLeadsAroundFastlyAndOpensTheWay(t *testing.T) {
 			require.Equal(t, test.isOpen, !closed)
 		})
 	}
+}
+
+// Both controllers find the bucket by its own name, over TLS, whatever visitors call it.
+func TestMediaAreServedPastFastly(t *testing.T) {
+	t.Parallel()
+	const bucket = "lke-platform-prod-media.us-east-1.linodeobjects.com"
+	g := deployed(t, "prod")
+	service := g.find(t, "kubernetes:core/v1:Service", "media").inputs.Mappable()
+	require.Equal(t, "ExternalName", at(service, "spec", "type"))
+	require.Equal(t, bucket, at(service, "spec", "externalName"))
+	require.Equal(t, map[string]any{
+		"traefik.ingress.kubernetes.io/service.serversscheme": "https", "traefik.ingress.kubernetes.io/service.passhostheader": "false",
+	}, at(service, "metadata", "annotations"))
+	values, _ := reveal(g.find(t, releaseType, "ingress-traefik").inputs["values"]).(map[string]any)
+	require.Equal(t, true, at(values, "providers", "kubernetesIngress", "allowExternalNameServices"))
+
+	ingress := g.find(t, "kubernetes:networking.k8s.io/v1:Ingress", "media").inputs.Mappable()
+	require.Equal(t, map[string]any{
+		"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS", "nginx.ingress.kubernetes.io/upstream-vhost": bucket,
+		"nginx.ingress.kubernetes.io/proxy-ssl-name": bucket, "nginx.ingress.kubernetes.io/proxy-ssl-server-name": "on",
+	}, at(ingress, "metadata", "annotations"))
+	require.Equal(t, []any{map[string]any{"hosts": []any{"cdn.changelog.com"}, "secretName": "changelog-com-tls"}},
+		at(ingress, "spec", "tls"))
 }
 
 func TestABypassIntoAClosedDoorIsRefused(t *testing.T) {

@@ -92,7 +92,8 @@ func (a *Args) ZoneOf(host string) *Zone {
 }
 
 // CheckHost refuses a public name that the platform could not publish: one outside every zone, one that no certificate covers,
-// one that is delegated to other name servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
+// one that is delegated to other name servers, and one that a plain record publishes already. The platform takes over records of
+// addresses that are adopted.
 func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	zone := a.ZoneOf(host)
 	if zone == nil {

@@ -18,13 +18,16 @@ import (
 	"lke-platform/tests/rehearsal/simulation"
 )
 
-var stagingNames = []string{"grafana.staging.changelog.com", "keel.staging.changelog.com", "staging.changelog.com"}
+var stagingNames = []string{
+	"cdn.staging.changelog.com", "grafana.staging.changelog.com", "keel.staging.changelog.com", "staging.changelog.com",
+}
 
 // TestABypassThereAndBack follows docs/bypass.md step by step.
 func TestABypassThereAndBack(t *testing.T) {
 	e := &estate{options: options{root: repository(t, asItIs), stack: "staging"}}
-	e.bringUp(t)
 	const cdn = "  lke-platform:cdn:\n"
+	e.edit(t, cdn, cdn+"    media: {hosts: [cdn.staging.changelog.com]}\n")
+	e.bringUp(t)
 	fastly := e.targets(t)
 	require.Len(t, fastly["staging.changelog.com"], 8, "Fastly's addresses, IPv4 and IPv6")
 	require.True(t, e.isClosed(t))
@@ -48,7 +51,7 @@ func TestABypassThereAndBack(t *testing.T) {
 		}
 	}
 	// The release, and of each name two records that are changed and six that go. With them goes the Job that waited for Fastly.
-	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 1 + 3*2, apitype.OpDelete: 3*6 + 1}, there.kinds())
+	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 1 + 4*2, apitype.OpDelete: 4*6 + 1}, there.kinds())
 
 	e.world.fastly.Faults().Clear()
 	e.edit(t, "bypass: true", "bypass: false")
@@ -56,7 +59,7 @@ func TestABypassThereAndBack(t *testing.T) {
 	require.Equal(t, fastly, e.targets(t))
 	require.False(t, e.isClosed(t), "cached names still lead there")
 	// Certificates are in step again before the first name leads there.
-	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 1 + 3*2, apitype.OpCreate: 3*6 + 1}, back.kinds())
+	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 1 + 4*2, apitype.OpCreate: 4*6 + 1}, back.kinds())
 
 	e.edit(t, cdn, "  lke-platform:ingress: {open: false}\n"+cdn)
 	closed := e.change(t)
