@@ -114,8 +114,8 @@ func decodeScalar[T any](path *field.Path, value any, target reflect.Value, want
 	return nil
 }
 
-// freeForm returns a value of which only its user knows the form, such as a chart's, with ordinary numbers. A null in it, by which
-// Helm would drop a default, is refused: Pulumi's SDK leaves nulls out, and nothing would come of it.
+// freeForm returns a value of which only its user knows the form, such as a chart's, with ordinary numbers. A null in it, by
+// which Helm would drop a default, is refused: Pulumi's SDK leaves nulls out, and nothing would come of it.
 func freeForm(path *field.Path, value any) (any, field.ErrorList) {
 	var faults field.ErrorList
 	switch value := value.(type) {

@@ -16,7 +16,7 @@ import (
 )
 
 // validate checks every section that could be decoded: one that could not is reported already, and would be again for all
-// that it then lacks.
+// that it then lacks. Nothing is checked against what could not be looked up, which is nil.
 func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field.ErrorList {
 	var faults field.ErrorList
 	for section, check := range map[string]func(*field.Path) field.ErrorList{
@@ -50,8 +50,8 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			faults = append(faults, check(field.NewPath(section))...)
 		}
 	}
-	formless := slices.Concat(undecoded, faults)
-	if catalog != nil && !hasFault(formless, "cluster") && !hasFault(formless, "postgres") {
+	found := slices.Concat(undecoded, faults)
+	if catalog != nil && !hasFault(found, "cluster") && !hasFault(found, "postgres") {
 		faults = append(faults, c.validateInstances(catalog)...)
 	}
 	if c.CDN.Bypassed() && !c.Ingress.IsOpen() {
@@ -121,12 +121,12 @@ func (c *Config) validateHosts() field.ErrorList {
 // Warnings say what is valid and yet unwise.
 func (c *Config) Warnings() (warnings []string) {
 	if c.Protect && c.App.MutableImage() {
-		warnings = append(warnings, fmt.Sprintf("app.image: %s can change under the same name: every restart and every lost node "+
-			"runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
+		warnings = append(warnings, fmt.Sprintf("app.image: %s can change under the same name: every restart and every lost "+
+			"node runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
 	}
 	if c.App.Root() {
-		warnings = append(warnings, "app.user: the app runs as root, and its namespace, the database's too, is held to the baseline "+
-			"standard only; build the image for an ordinary user (USER 1000) and leave app.user out")
+		warnings = append(warnings, "app.user: the app runs as root, and its namespace, the database's too, is held to the "+
+			"baseline standard only; build the image for an ordinary user (USER 1000) and leave app.user out")
 	}
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
 		warnings = append(warnings, "ingress: everybody can connect past Fastly; set ingress.open to false when no name that "+

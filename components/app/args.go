@@ -23,8 +23,8 @@ type Args struct {
 	Replicas int `json:"replicas"`
 	// Autoscale adds replicas under load; nil keeps to Replicas.
 	Autoscale *Autoscale `json:"autoscale"`
-	// User is the numeric user that the container runs as. Root, 0, is for images that know no other: the namespace is then held to
-	// a weaker standard, see PodSecurity. Default 1000.
+	// User is the numeric user that the container runs as. Root, 0, is for images that know no other: the namespace is then held
+	// to a weaker standard, see PodSecurity. Default 1000.
 	User int `json:"user"`
 	// Resources is what each replica, and each run of a job, gets.
 	Resources Resources `json:"resources"`

@@ -99,8 +99,8 @@ func (a *Args) pod(secrets *secrets, container *corev1.ContainerArgs) *corev1.Po
 // Root says whether the containers run as root.
 func (a *Args) Root() bool { return a.User == 0 }
 
-// PodSecurity is the standard that the application's namespace can be held to: the restricted one admits no root. All else that it
-// asks for, the pods do in any case.
+// PodSecurity is the standard that the application's namespace can be held to: the restricted one admits no root. All else that
+// it asks for, the pods do in any case.
 func (a *Args) PodSecurity() namespace.Standard {
 	if a.Root() {
 		return namespace.Baseline

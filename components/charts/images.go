@@ -10,4 +10,6 @@ var Busybox = Image{"docker.io/library/busybox", "1.38.0"}
 
 // PostgresTools is the image with the client programs of a major version of PostgreSQL, that of the database: what a newer one
 // writes, an older server does not take. Its tag moves with the minor versions, which hold nothing but fixes.
-func PostgresTools(major int) string { return fmt.Sprintf("docker.io/library/postgres:%d-alpine", major) }
+func PostgresTools(major int) string {
+	return fmt.Sprintf("docker.io/library/postgres:%d-alpine", major)
+}

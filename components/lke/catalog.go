@@ -91,8 +91,8 @@ func (c *Catalog) Check(path *field.Path, a *Args) field.ErrorList {
 	return faults
 }
 
-// MostNodes is how many nodes there can be for pods that tolerate no taints and want so much memory, in bytes. A node keeps some of
-// its own for the system, so that it has to have more.
+// MostNodes is how many nodes there can be for pods that tolerate no taints and want so much memory, in bytes. A node keeps
+// some of its own for the system, so that it has to have more.
 func (c *Catalog) MostNodes(a *Args, memory int64) int {
 	const mebi = 1 << 20
 	nodes := 0
