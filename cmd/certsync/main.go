@@ -78,13 +78,13 @@ func (o *options) run(ctx context.Context, log *slog.Logger) error {
 		}
 		return err
 	}
-	mounts, err := load(o.certificates, log)
+	folders, err := load(o.certificates, log)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(mounts.refused(), s.persist(ctx, o.timeout, func(ctx context.Context) error { return s.sync(ctx, mounts) }))
+	err = errors.Join(folders.refused(), s.persist(ctx, o.timeout, func(ctx context.Context) error { return s.sync(ctx, folders) }))
 	if err == nil {
-		log.Info("in step: Fastly serves what is mounted", about(mounts.domains()), "changes", s.changes)
+		log.Info("in step: Fastly serves what is mounted", about(folders.domains()), "changes", s.changes)
 	}
 	return err
 }

@@ -31,16 +31,16 @@ type mounted struct {
 // wanted are the names that are activated at Fastly for a domain.
 func wanted(domain string) []string { return []string{domain, "*." + domain} }
 
-// mount is what was found in the folder of a domain: a certificate, or why it cannot be used.
-type mount struct {
+// folder is what was found in the folder of a domain: a certificate, or why it cannot be used.
+type folder struct {
 	domain      string
 	certificate *mounted
 	err         error
 }
 
-type mounts []mount
+type folders []folder
 
-func (m mounts) domains() []string {
+func (m folders) domains() []string {
 	names := make([]string, len(m))
 	for i, one := range m {
 		names[i] = one.domain
@@ -49,7 +49,7 @@ func (m mounts) domains() []string {
 }
 
 // refused tells of the certificates that cannot be used.
-func (m mounts) refused() error {
+func (m folders) refused() error {
 	errs := make([]error, len(m))
 	for i, one := range m {
 		errs[i] = one.err
@@ -60,19 +60,19 @@ func (m mounts) refused() error {
 const toMount = "mount one Secret per domain in it, or give another to --certificates"
 
 // load reads the certificates of all domains. Kubernetes keeps files of its own beside them, with names that begin with a dot.
-func load(dir string, log *slog.Logger) (mounts, error) {
+func load(dir string, log *slog.Logger) (folders, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("there is no folder %s to read: "+toMount, dir)
 	}
-	var found mounts
+	var found folders
 	for _, entry := range entries {
 		path := filepath.Join(dir, entry.Name())
 		about, err := os.Stat(path) // the folder behind a link, too
 		if strings.HasPrefix(entry.Name(), ".") || err != nil || !about.IsDir() {
 			continue
 		}
-		one := mount{domain: strings.ToLower(entry.Name())}
+		one := folder{domain: strings.ToLower(entry.Name())}
 		one.certificate, one.err = read(one.domain, path, time.Now())
 		if one.err != nil {
 			one.err = fmt.Errorf("%s: %w", one.domain, one.err)

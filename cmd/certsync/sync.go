@@ -6,16 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fastly/go-fastly/v12/fastly"
 )
 
-// tooSoon is how long what Fastly serves must be valid at least. cert-manager renews a month before the end.
-const tooSoon = 14 * 24 * time.Hour
-
 // sync makes one attempt to bring Fastly in step with the certificates that can be used.
-func (s *session) sync(ctx context.Context, m mounts) error {
+func (s *session) sync(ctx context.Context, m folders) error {
 	have, err := s.read(ctx)
 	if err != nil {
 		return err
@@ -41,7 +37,7 @@ func (s *session) sync(ctx context.Context, m mounts) error {
 
 // domain brings one domain in step: its certificate, then where that is served.
 func (s *session) domain(ctx context.Context, have *account, m *mounted, configuration string) error {
-	serving, err := s.certificate(ctx, have, m)
+	serving, err := s.ensure(ctx, have, m)
 	if serving == nil {
 		return err
 	}
@@ -54,16 +50,12 @@ func (s *session) domain(ctx context.Context, have *account, m *mounted, configu
 			}
 		}
 	}
-	if end := at(serving.NotAfter); time.Until(end) < tooSoon {
-		errs = append(errs, fmt.Errorf("what Fastly serves is valid until %s only: "+
-			"see `kubectl describe certificate` for why cert-manager has not renewed it", day(end)))
-	}
 	return errors.Join(errs...)
 }
 
-// certificate returns what Fastly has for a domain, once it is what is mounted. Where it cannot be made so, what is there goes on
+// ensure returns what Fastly has for a domain, once it is what is mounted. Where it cannot be made so, what is there goes on
 // serving, and is returned with the error.
-func (s *session) certificate(ctx context.Context, have *account, m *mounted) (*fastly.CustomTLSCertificate, error) {
+func (s *session) ensure(ctx context.Context, have *account, m *mounted) (*fastly.CustomTLSCertificate, error) {
 	there := have.certificate(s.nameOf(m.domain))
 	if there == nil {
 		return s.create(ctx, have, m)
@@ -201,7 +193,7 @@ func (s *session) mayMove(have *account, a *fastly.TLSActivation, name string, t
 }
 
 // prune deletes what this stack made and nothing uses any more. It never touches what is activated, or does not carry its name.
-func (s *session) prune(ctx context.Context, have *account, m mounts) error {
+func (s *session) prune(ctx context.Context, have *account, m folders) error {
 	for _, one := range slices.Clone(have.certificates) {
 		domain, ours := s.domainOf(one.Name)
 		if !ours {
@@ -234,8 +226,8 @@ func (s *session) prune(ctx context.Context, have *account, m mounts) error {
 	return nil
 }
 
-func (m mounts) hasKey(publicKey string) bool {
-	return slices.ContainsFunc(m, func(one mount) bool {
+func (m folders) hasKey(publicKey string) bool {
+	return slices.ContainsFunc(m, func(one folder) bool {
 		return one.certificate != nil && strings.EqualFold(one.certificate.publicKey, publicKey)
 	})
 }

@@ -223,18 +223,6 @@ func TestCalledWrongly(t *testing.T) {
 	require.Zero(t, a.seen())
 }
 
-// The alert on runs that fail tells of what Fastly serves, too.
-func TestWhatFastlyServesEndsSoon(t *testing.T) {
-	t.Parallel()
-	a := newAccount(t)
-	soon := issue(domain, newKey(t), until(days(13)))
-	dir := mount(t, map[string]*pair{domain: soon})
-	a.sync(dir).requireFailure(t, domain+": what Fastly serves is valid until", "kubectl describe certificate")
-	require.NoError(t, a.serves(map[string]*pair{domain: soon}), "it is better than nothing")
-	remount(t, dir, domain, issue(domain, newKey(t), until(days(15)), since(days(-1))))
-	a.sync(dir).requireInStep(t)
-}
-
 // A run that started before a renewal does not take it back.
 func TestOlderCertificateDoesNotReplaceANewerOne(t *testing.T) {
 	t.Parallel()
