@@ -465,6 +465,21 @@ func TestFailedDeploymentIsFinishedByTheNext(t *testing.T) {
 	s.requireNoChange(everything())
 }
 
+func TestFailedDeploymentIsFinishedAfterARefresh(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	require.NoError(t, s.api.Faults().Add(simulation.Fault{Method: "POST", Path: "/domain$", Status: 503, Times: 1}))
+	_, err := s.up(everything())
+	require.ErrorContains(t, err, `POST domain "www.example.com": 503`)
+	s.refresh()
+
+	inputs := s.check(everything())
+	require.Equal(t, pulumirpc.DiffResponse_DIFF_SOME, s.diff(inputs).GetChanges())
+	require.NoError(t, s.update(inputs))
+	s.requireVersions(2, 2)
+	s.requireNoChange(everything())
+}
+
 func TestInvalidConfigurationIsReported(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)

@@ -173,6 +173,9 @@ func (ServiceVcl) Read(
 	if err := v.read(ctx, &prior, &args, imported || reverted); err != nil {
 		return gone, err
 	}
+	if args.Domains == nil {
+		args.Domains = []Domain{} // as of a service whose creation was interrupted; infer takes nil for missing
+	}
 	state.ServiceVclArgs = args
 	return infer.ReadResponse[ServiceVclArgs, ServiceVclState]{ID: req.ID, Inputs: args, State: state}, nil
 }
