@@ -11,22 +11,36 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
 )
 
+// endings are the signals that end a rehearsal: Ctrl-C, a supervisor's wish, and the end of the terminal.
+var endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+
 func main() {
-	options, err := parseFlags(os.Args[1:])
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, options)
-		stop()
-	}
-	if errors.Is(err, flag.ErrHelp) {
-		return
+	os.Exit(command(os.Args[1:], kubernetesplugin.NewCharts(os.Getenv(kubernetesplugin.ChartsVariable))))
+}
+
+// command does what the arguments say and returns the exit status.
+func command(arguments []string, charts kubernetesplugin.ChartSource) int {
+	ctx, stop := signal.NotifyContext(context.Background(), endings...)
+	defer stop()
+	o, err := parseFlags(arguments)
+	o.charts = charts
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err == nil && o.clean:
+		err = clean(o.root)
+	case err == nil:
+		err = run(ctx, o)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "\nrehearsal failed: %v\n", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // options are what the command line says.
@@ -35,10 +49,17 @@ type options struct {
 	stack   string
 	resume  bool // go on with what the last rehearsal left
 	sandbox bool // keep everything running
+	clean   bool // remove what rehearsals of all stacks left
+	// charts is where the charts of releases come from; none can be had when nil.
+	charts kubernetesplugin.ChartSource
 }
 
 // dir holds all that the rehearsal of the stack leaves.
 func (o options) dir() string { return filepath.Join(o.root, ".rehearsal", o.stack) }
+
+func (o options) stackFile() string { return filepath.Join(o.root, "Pulumi."+o.stack+".yaml") }
+
+func (o options) summaryFile() string { return filepath.Join(o.dir(), "summary.json") }
 
 func parseFlags(arguments []string) (options, error) {
 	var o options
@@ -46,6 +67,7 @@ func parseFlags(arguments []string) (options, error) {
 	flags.StringVar(&o.stack, "stack", "staging", "stack whose file is rehearsed")
 	flags.BoolVar(&o.resume, "resume", false, "go on with the simulated cloud that the last rehearsal left")
 	flags.BoolVar(&o.sandbox, "sandbox", false, "keep everything running for other programs")
+	flags.BoolVar(&o.clean, "clean", false, "only remove what rehearsals left, of all stacks")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
 	}
@@ -54,21 +76,22 @@ func parseFlags(arguments []string) (options, error) {
 		return o, fmt.Errorf("finding the repository: %w", err)
 	}
 	o.root = root
-	if _, err := os.Stat(o.stackFile()); err != nil {
+	if _, err := os.Stat(o.stackFile()); err != nil && !o.clean {
 		return o, fmt.Errorf("stack %q: there is no %s (run from the top of the repository; STACK=<name> chooses the stack)",
 			o.stack, filepath.Base(o.stackFile()))
 	}
 	return o, nil
 }
 
-func (o options) stackFile() string { return filepath.Join(o.root, "Pulumi."+o.stack+".yaml") }
-
 // run rehearses the stack; a sandbox then stays until it is interrupted.
 func run(ctx context.Context, o options) error {
-	if !o.resume {
-		if err := os.RemoveAll(o.dir()); err != nil {
-			return fmt.Errorf("clearing the last rehearsal: %w", err)
-		}
+	lock, err := o.claim()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := o.tidy(); err != nil {
+		return err
 	}
 	console := newConsole(os.Stdout)
 	console.say("rehearsing stack %s: the real engine and Kubernetes, simulated Linode and Fastly", o.stack)

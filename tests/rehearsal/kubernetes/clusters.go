@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,7 +23,7 @@ import (
 type Options struct {
 	// Bin is the folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok.
 	Bin string
-	// Dir keeps data, configuration and logs, one folder per cluster, named by the cluster's ID.
+	// Dir keeps data, configuration and logs, one folder per cluster, named by the cluster's ID. It is for one Clusters at a time.
 	Dir string
 	// Log is told when a program ends that should not have; slog.Default() when nil.
 	Log *slog.Logger
@@ -120,7 +121,7 @@ func (c *Clusters) Delete(_ context.Context, clusterID int) error {
 	cluster.mu.Lock()
 	defer cluster.mu.Unlock()
 
-	if err := errors.Join(cluster.stop(), remove(c.folder(clusterID))); err != nil {
+	if err := errors.Join(cluster.stop(), os.RemoveAll(c.folder(clusterID))); err != nil {
 		return fmt.Errorf("deleting Kubernetes of LKE cluster %d: %w", clusterID, err)
 	}
 	return nil
@@ -139,10 +140,18 @@ func (c *Clusters) Close() error {
 	return group.Wait()
 }
 
-// Logs returns the folder with the logs of a cluster's programs, one file each.
-func (c *Clusters) Logs(clusterID int) string {
-	return filepath.Join(c.folder(clusterID), "logs")
+// Logs returns the folders with the logs of the clusters' programs, one file each.
+func (c *Clusters) Logs() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var folders []string
+	for _, id := range slices.Sorted(maps.Keys(c.clusters)) {
+		folders = append(folders, c.logs(id))
+	}
+	return folders
 }
+
+func (c *Clusters) logs(clusterID int) string { return filepath.Join(c.folder(clusterID), "logs") }
 
 func (c *Clusters) folder(clusterID int) string {
 	return filepath.Join(c.options.Dir, strconv.Itoa(clusterID))

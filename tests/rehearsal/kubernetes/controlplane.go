@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,7 +40,6 @@ type controlPlane struct {
 	version  string // as asked for
 	port     int    // of the API server
 	access   linode.Access
-	lock     *os.File
 	programs *programs
 	client   client.Interface
 	nodes    *nodes
@@ -52,48 +50,20 @@ type controlPlane struct {
 
 // startControlPlane brings up the cluster whose data is in dir, or a new one where there is none.
 func startControlPlane(ctx context.Context, o Options, dir string, clusterID int, version string) (*controlPlane, error) {
-	lock, err := claim(dir)
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p := &controlPlane{dir: dir, version: version, lock: lock, stopControllers: func() {}}
+	p := &controlPlane{dir: dir, version: version, stopControllers: func() {}}
+	var err error
 	for range portAttempts {
 		if err = p.start(ctx, o, clusterID); !errors.Is(err, errPortTaken) {
 			break
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, err
 	}
 	return p, nil
-}
-
-// claim makes dir, keeps other rehearsals out of it and ends what a crashed one left running there. The lock goes with the
-// process that holds it, whatever its end, so there are no stale ones.
-func claim(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	lock, err := os.Create(filepath.Join(dir, "lock"))
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is in use by another rehearsal, which has to end first", dir), lock.Close())
-	}
-	if err := killOrphans(dir); err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	return lock, nil
-}
-
-// remove deletes the data of a cluster that does not run.
-func remove(dir string) error {
-	lock, err := claim(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.RemoveAll(dir), lock.Close())
 }
 
 // start does one attempt: all programs run and the API answers, or none is left.
@@ -247,11 +217,11 @@ func (p *controlPlane) controllersReady(ctx context.Context) error {
 	return err
 }
 
-// stop ends the controllers and the programs, and lets go of the folder.
+// stop ends the controllers and the programs.
 func (p *controlPlane) stop() error {
 	p.stopControllers()
 	p.nodes.close()
-	return errors.Join(p.programs.stop(), p.lock.Close())
+	return p.programs.stop()
 }
 
 // emulatedVersion returns the flag that makes a component take the part of a minor version of Kubernetes.

@@ -387,7 +387,7 @@ func (f *fixture) secondClusterRunsBesidesAndIsUpgraded() {
 	require.Equal(f, "36", version.EmulationMinor)
 
 	require.NoError(f, f.clusters.Delete(f.Context(), 8))
-	require.NoDirExists(f, filepath.Dir(f.clusters.Logs(8)))
+	require.NoDirExists(f, filepath.Dir(f.clusters.logs(8)))
 	_, err = f.clusters.Usage(f.Context(), 8)
 	require.ErrorContains(f, err, "does not run")
 }
@@ -418,7 +418,7 @@ func (f *fixture) endOfAProgramIsToldAndMended() {
 	require.NoError(f, scheduler.cmd.Process.Kill())
 	<-scheduler.done
 	err := f.clusters.Sync(f.Context(), f.id, nil)
-	require.ErrorContains(f, err, "kube-scheduler ended (signal: killed), log: "+f.clusters.Logs(f.id))
+	require.ErrorContains(f, err, "kube-scheduler ended (signal: killed), log: "+f.clusters.logs(f.id))
 	f.start()
 	_, err = f.clusters.Usage(f.Context(), f.id)
 	require.NoError(f, err)
@@ -456,12 +456,13 @@ func TestKilledRehearsal(t *testing.T) {
 	_ = rehearsal.Wait()
 	require.Len(t, living(t, pids, dir), 5, "without their guard the programs stay")
 
+	require.NoError(t, KillOrphans(dir))
+	require.Empty(t, living(t, pids, dir), "the next rehearsal ends them")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "7", "apiserver.key"), []byte("-----BEG"), 0o600))
 	clusters := New(Options{Bin: bin, Dir: dir})
 	t.Cleanup(func() { require.NoError(t, clusters.Close()) })
 	_, err := clusters.Start(t.Context(), 7, "1.36")
 	require.NoError(t, err)
-	require.Empty(t, living(t, pids, dir), "the next start ends them")
 }
 
 func startHelper(t *testing.T, bin, dir string) *exec.Cmd {
@@ -511,7 +512,7 @@ func TestStartFailures(t *testing.T) {
 		clusters := New(Options{Bin: bin, Dir: t.TempDir()})
 		_, err := clusters.Start(t.Context(), 7, "1.36")
 		require.EqualError(t, err, "starting Kubernetes of LKE cluster 7: kube-apiserver ended (exit status 3), log: "+
-			clusters.Logs(7)+"/kube-apiserver.log\nno such flag: --frobnicate")
+			clusters.logs(7)+"/kube-apiserver.log\nno such flag: --frobnicate")
 	})
 	t.Run("missing program", func(t *testing.T) {
 		t.Parallel()
@@ -523,15 +524,6 @@ func TestStartFailures(t *testing.T) {
 		_, err := New(Options{Bin: real, Dir: t.TempDir()}).Start(t.Context(), 7, "v1.32.9+lke4")
 		require.ErrorContains(t, err, "1.32")
 	})
-	t.Run("folder in use", func(t *testing.T) {
-		t.Parallel()
-		dir := t.TempDir()
-		lock, err := claim(filepath.Join(dir, "7"))
-		require.NoError(t, err)
-		defer lock.Close()
-		_, err = New(Options{Bin: real, Dir: dir}).Start(t.Context(), 7, "1.36")
-		require.ErrorContains(t, err, "in use by another rehearsal")
-	})
 	t.Run("interrupted", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -539,7 +531,7 @@ func TestStartFailures(t *testing.T) {
 		clusters := New(Options{Bin: real, Dir: t.TempDir()})
 		_, err := clusters.Start(ctx, 7, "1.36")
 		require.ErrorIs(t, err, context.Canceled)
-		require.NoFileExists(t, filepath.Join(filepath.Dir(clusters.Logs(7)), "pids"), "nothing is left running")
+		require.NoFileExists(t, filepath.Join(filepath.Dir(clusters.logs(7)), "pids"), "nothing is left running")
 	})
 }
 

@@ -161,13 +161,29 @@ func (p *programs) record() error {
 	return os.WriteFile(p.recordPath(), []byte(joinInts(p.pids(), "\n")), 0o600)
 }
 
-// killOrphans ends what an earlier run left behind: programs survive when their guard is killed along with their parent.
-// A process counts as ours when its ID is on record and its command line names dir, because IDs are used again.
+// KillOrphans ends what an earlier run left running of the clusters in dir: programs survive when their guard is killed along
+// with their parent. Nobody else may run clusters there.
+func KillOrphans(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	records, err := fs.Glob(os.DirFS(dir), "*/pids")
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if err := killOrphans(filepath.Join(dir, filepath.Dir(record))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// killOrphans ends what is left of one cluster. A process counts as ours when its ID is on record and its command line names
+// dir, because IDs are used again.
 func killOrphans(dir string) error {
 	content, err := os.ReadFile(filepath.Join(dir, "pids"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
