@@ -35,13 +35,16 @@ func repository(t testing.TB, edit func(stackFile string) string) (root string) 
 	}
 	// A rehearsal enters a folder of its own and changes the environment.
 	t.Chdir(root)
-	for _, name := range []string{
-		"PATH", "LINODE_URL", "FASTLY_API_URL", "PULUMI_BACKEND_URL", "PULUMI_DEBUG_PROVIDERS", "PULUMI_HOME",
-	} {
+	for _, name := range []string{"PATH", "LINODE_URL", "FASTLY_API_URL", "PULUMI_BACKEND_URL", "PULUMI_DEBUG_PROVIDERS"} {
 		t.Setenv(name, os.Getenv(name))
 	}
+	t.Setenv("PULUMI_HOME", t.TempDir()) // where no plugin is installed
 	return root
 }
+
+// stagingCost is, in USD a month, one g6-standard-2 at 24, two g6-standard-4 at 48, a NodeBalancer at 10, four volumes of 10 GB at 1,
+// and Object Storage at 5; the simple control plane costs nothing.
+const stagingCost = 24 + 96 + 10 + 4 + 5
 
 func asItIs(stackFile string) string { return stackFile }
 
@@ -73,9 +76,7 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 		require.True(t, name.At.After(s.Activated[1].Since), "%s went live after its certificate", name.Name)
 	}
 	require.Len(t, s.NotRendered, 10)
-	// One g6-standard-2 at $24, two g6-standard-4 at $48, a NodeBalancer at $10, four volumes of 10 GB at $1, and Object Storage
-	// at $5; the simple control plane costs nothing.
-	require.InDelta(t, 24+96+10+4+5, s.CostPerMonthUSD, 0.001)
+	require.InDelta(t, stagingCost, s.CostPerMonthUSD, 0.001)
 	last := s.CriticalPath[len(s.CriticalPath)-1]
 	require.Contains(t, last.URN, "DomainRecord::hosts-", "names go live last of all")
 	require.Contains(t, strings.Join(s.Warnings, "\n"), "placeholders stand for them: secret-app-secret-key-base")
@@ -101,7 +102,7 @@ func TestAFailureNamesTheResourceAndTheReason(t *testing.T) {
 	err = rehearse(t.Context(), o, newConsole(io.Discard), w)
 	require.ErrorContains(t, err, "fastly:index/serviceVcl:ServiceVcl cdn: ")
 	require.ErrorContains(t, err, "503")
-	require.ErrorContains(t, err, filepath.Join(o.dir(), "logs"))
+	require.ErrorContains(t, err, "logs are in .rehearsal/staging/logs and .rehearsal/staging/clusters/")
 	require.Equal(t, "failed", readSummary(t, o).Result)
 }
 

@@ -112,7 +112,7 @@ func (w *world) start(ctx context.Context, o options) error {
 
 // setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.
 func (w *world) setEnvironment(o options) error {
-	debugProviders, err := w.serveStandIns()
+	debugProviders, err := w.serveStandIns(o)
 	if err != nil {
 		return err
 	}
@@ -145,16 +145,17 @@ func (w *world) setEnvironment(o options) error {
 }
 
 // serveStandIns serves a stand-in for each provider plugin that is not installed.
-func (w *world) serveStandIns() (debugProviders string, err error) {
-	constructors := map[string]plugins.Constructor{
-		"linode":     linodeplugin.New,
-		"fastly":     fastlyplugin.New,
-		"kubernetes": kubernetesplugin.New(kubernetesplugin.Options{NotRendered: w.unrendered}),
+func (w *world) serveStandIns(o options) (debugProviders string, err error) {
+	constructors := map[string]plugins.Constructor{}
+	if !installed("linode", linodeplugin.Version) {
+		constructors["linode"] = linodeplugin.New
 	}
-	for name := range constructors {
-		if installed(name) {
-			delete(constructors, name)
-		}
+	if !installed("fastly", fastlyplugin.Version) {
+		constructors["fastly"] = fastlyplugin.New
+	}
+	if !installed("kubernetes", kubernetesplugin.Version) {
+		constructors["kubernetes"] = kubernetesplugin.New(
+			kubernetesplugin.Options{Charts: o.charts, NotRendered: w.unrendered})
 	}
 	w.standIns = slices.Sorted(maps.Keys(constructors))
 	debugProviders, stop, err := plugins.Serve(constructors)
@@ -194,13 +195,22 @@ func pluginsFolder() string {
 	return filepath.Join(user, ".pulumi", "plugins")
 }
 
-// installed says whether the official plugin is there, of any version: the engine says which one it wants.
-func installed(name string) bool {
-	found, _ := filepath.Glob(filepath.Join(pluginsFolder(), "resource-"+name+"-v*"))
-	return slices.ContainsFunc(found, func(path string) bool {
-		info, err := os.Stat(path)
-		return err == nil && info.IsDir()
-	})
+// installed says whether the official plugin is there, in the version of the SDK: the engine takes no other.
+func installed(name, version string) bool {
+	info, err := os.Stat(filepath.Join(pluginsFolder(), "resource-"+name+"-v"+version))
+	return err == nil && info.IsDir()
+}
+
+// logs names the folders to look into when something went wrong, as seen from the repository.
+func (w *world) logs(o options) string {
+	var folders []string
+	for _, folder := range append([]string{filepath.Join(o.dir(), "logs")}, w.clusters.Logs()...) {
+		if relative, err := filepath.Rel(o.root, folder); err == nil {
+			folder = relative
+		}
+		folders = append(folders, folder)
+	}
+	return strings.Join(folders, " and ")
 }
 
 func (w *world) pluginsInUse() string {

@@ -21,6 +21,13 @@ type ChartSource interface {
 	Locate(repository, chart, version string) (path string, err error)
 }
 
+// noCharts is the ChartSource where there is none.
+type noCharts struct{}
+
+func (noCharts) Locate(_, chart, _ string) (string, error) {
+	return "", fmt.Errorf("chart %s: charts are left out", chart)
+}
+
 // Charts finds charts in a folder first and downloads the others from their repositories, each once. It is safe for concurrent
 // use.
 type Charts struct {

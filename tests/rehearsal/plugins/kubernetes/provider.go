@@ -7,7 +7,6 @@ package kubernetes
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ const Version = "4.30.0"
 
 // Options says where Helm releases find their charts, and what takes the place of those that find none.
 type Options struct {
-	// Charts finds charts; nil stands for NewCharts(os.Getenv(ChartsVariable)).
+	// Charts finds charts; none can be had when nil.
 	Charts ChartSource
 	// NotRendered takes the place of releases whose chart cannot be had; nothing does when nil.
 	NotRendered Substitute
@@ -48,7 +47,7 @@ func (nothing) Uninstalled(context.Context, NotRendered) error { return nil }
 // New returns the constructor of the provider, as package plugins serves it.
 func New(options Options) func(*provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
 	if options.Charts == nil {
-		options.Charts = NewCharts(os.Getenv(ChartsVariable))
+		options.Charts = noCharts{}
 	}
 	if options.NotRendered == nil {
 		options.NotRendered = nothing{}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
+	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
+	linodeplugin "lke-platform/tests/rehearsal/plugins/linode"
+)
+
+func TestOnlyThePluginThatTheEngineWantsTakesTheStandInsPlace(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("PULUMI_HOME", home)
+	require.NoError(t, os.MkdirAll(filepath.Join(home, "plugins", "resource-linode-v4.38.0"), 0o700))
+	require.False(t, installed("linode", linodeplugin.Version))
+	require.NoError(t, os.Mkdir(filepath.Join(home, "plugins", "resource-linode-v"+linodeplugin.Version), 0o700))
+	require.True(t, installed("linode", linodeplugin.Version))
+}
+
+// The engine wants the plugins' versions that the SDKs name, which are the SDKs' own.
+func TestStandInsAreOfTheSDKsVersions(t *testing.T) {
+	modules := readFile(t, "go.mod")
+	for _, module := range []string{
+		"pulumi-linode/sdk/v4 v" + linodeplugin.Version,
+		"pulumi-fastly/sdk/v8 v" + fastlyplugin.Version,
+		"pulumi-kubernetes/sdk/v4 v" + kubernetesplugin.Version,
+	} {
+		require.Contains(t, modules, "github.com/pulumi/"+module+" ")
+	}
+}
