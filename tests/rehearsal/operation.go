@@ -26,11 +26,11 @@ type operation struct {
 	done    chan struct{} // closed when all events are handled
 }
 
-// step is the work on one resource.
+// step is the work on one resource, all of it where the engine replaces one in several steps.
 type step struct {
 	urn        string
 	kind       apitype.OpType
-	custom     bool // a provider\'s, rather than a component, which lasts as long as its parts
+	custom     bool // a provider's, rather than a component, which lasts as long as its parts
 	diffs      []string
 	begin, end time.Time
 	failed     bool
@@ -94,7 +94,11 @@ func (o *operation) handle(event events.EngineEvent) bool {
 }
 
 func (o *operation) begin(m apitype.StepEventMetadata) {
-	if m.Op == apitype.OpSame {
+	if !changes(m.Op) {
+		return
+	}
+	if s, replaced := o.steps[m.URN]; replaced {
+		s.kind, s.end = apitype.OpReplace, time.Time{}
 		return
 	}
 	state := cmp.Or(m.New, m.Old)
@@ -104,16 +108,21 @@ func (o *operation) begin(m apitype.StepEventMetadata) {
 	}
 }
 
+// changes is false for what only looks at a resource.
+func changes(op apitype.OpType) bool { return op != apitype.OpSame && op != apitype.OpRefresh }
+
 func (o *operation) end(m apitype.StepEventMetadata, failed bool) bool {
 	s, known := o.steps[m.URN]
-	if !known {
+	if !known || !changes(m.Op) {
 		return false
 	}
-	s.end, s.failed = time.Now(), failed
-	if !s.custom {
+	s.end, s.failed = time.Now(), s.failed || failed
+	if !s.custom || m.Op == apitype.OpReplace { // which comes between the creation and the deletion, without work of its own
 		return false
 	}
-	o.console.say("%s  %s", o.name, s)
+	told := *s
+	told.kind = m.Op
+	o.console.say("%s  %s", o.name, &told)
 	return true
 }
 
@@ -185,7 +194,7 @@ func (o *operation) failure(err error, logs string) error {
 	if len(reasons) == 0 {
 		reasons = []string{err.Error()}
 	}
-	return fmt.Errorf("%s:\n  %s\nthe simulated APIs' and the control plane's logs are in %s",
+	return fmt.Errorf("%s:\n  %s\nlogs are in %s",
 		o.name, strings.Join(reasons, "\n  "), logs)
 }
 
