@@ -34,8 +34,12 @@ func newStack(ctx context.Context, o options, w *world) (auto.Stack, []string, e
 	if err := os.Chdir(dir); err != nil {
 		return auto.Stack{}, nil, fmt.Errorf("entering the project's folder: %w", err)
 	}
+	engine, err := newEngine()
+	if err != nil {
+		return auto.Stack{}, nil, err
+	}
 	stack, err := auto.UpsertStackInlineSource(ctx, o.stack, project.Name.String(), stacks.Deploy,
-		auto.WorkDir(dir), auto.EnvVars(w.environment))
+		auto.WorkDir(dir), auto.EnvVars(w.environment), auto.Pulumi(engine))
 	if err != nil {
 		return auto.Stack{}, nil, fmt.Errorf("making the stack: %w", err)
 	}
