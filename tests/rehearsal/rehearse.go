@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,48 +20,54 @@ func rehearse(ctx context.Context, o options, console *console, world *world) er
 		return err
 	}
 	summary := newSummary(o, world, madeUp)
-	err = runSteps(ctx, o, console, stack, summary)
+	err = runSteps(ctx, o, console, stack, summary, world)
 	if err == nil {
 		err = summary.survey(ctx, stack, world)
 	}
 	if err != nil {
 		summary.Result = "failed"
 	}
-	return errors.Join(err, summary.publish(console, filepath.Join(o.dir(), "summary.json")))
+	return errors.Join(err, summary.publish(console, o.summaryFile()))
 }
 
-func runSteps(ctx context.Context, o options, console *console, stack auto.Stack, summary *summary) error {
-	logs := filepath.Join(o.dir(), "logs")
+// runSteps looks at the cloud first and runs the program for that, as `make preview` and `make up` do: it may have been changed by
+// hand since, or, where a rehearsal is resumed, the cluster's address.
+func runSteps(
+	ctx context.Context, o options, console *console, stack auto.Stack, summary *summary, world *world,
+) error {
 	preview, events := watch("preview", console)
-	_, err := stack.Preview(ctx, optpreview.EventStreams(events), optpreview.SuppressProgress())
+	_, err := stack.Preview(ctx, optpreview.EventStreams(events), optpreview.SuppressProgress(),
+		optpreview.Refresh(), optpreview.RunProgram(true))
 	preview.finish()
 	summary.note(preview)
 	if err != nil {
-		return preview.failure(err, logs)
+		return preview.failure(err, world.logs(o))
 	}
 	console.say("preview: %d resources to be created, %d to be changed otherwise",
 		preview.count(apitype.OpCreate), preview.changed()-preview.count(apitype.OpCreate))
 
-	up, err := bringUp(ctx, stack, "up", console)
+	up, err := bringUp(ctx, stack, "up", console, optup.Refresh(), optup.RunProgram(true))
 	summary.note(up)
 	summary.recordUp(up)
 	if err != nil {
-		return up.failure(err, logs)
+		return up.failure(err, world.logs(o))
 	}
 	again, err := bringUp(ctx, stack, "again", console)
 	summary.note(again)
 	summary.Again.Changed = again.changed()
 	if err != nil {
-		return again.failure(err, logs)
+		return again.failure(err, world.logs(o))
 	}
 	return again.mustBeEmpty()
 }
 
-func bringUp(ctx context.Context, stack auto.Stack, name string, console *console) (*operation, error) {
+func bringUp(
+	ctx context.Context, stack auto.Stack, name string, console *console, options ...optup.Option,
+) (*operation, error) {
 	console.say("%s: running", name)
 	begin := time.Now()
 	operation, events := watch(name, console)
-	_, err := stack.Up(ctx, optup.EventStreams(events), optup.SuppressProgress())
+	_, err := stack.Up(ctx, append(options, optup.EventStreams(events), optup.SuppressProgress())...)
 	operation.finish()
 	operation.took = time.Since(begin)
 	if err == nil {
