@@ -44,7 +44,11 @@ func (k *kubelet) prepare(ctx context.Context, pod *corev1.Pod) (*container, err
 		return nil, err
 	}
 	maps.Copy(c.env, k.pods.Environment)
-	if c.root, err = os.MkdirTemp("", "rehearsal-pod-"); err != nil { // which nobody else can read
+	// Beside its log, where a rehearsal that crashes leaves nothing that the next one does not remove; nobody else can read it.
+	if err := os.MkdirAll(k.pods.Logs, 0o755); err != nil {
+		return nil, err
+	}
+	if c.root, err = os.MkdirTemp(k.pods.Logs, "pod-"); err != nil {
 		return nil, err
 	}
 	if err := k.mount(ctx, pod, c); err != nil {
@@ -55,9 +59,6 @@ func (k *kubelet) prepare(ctx context.Context, pod *corev1.Pod) (*container, err
 
 // start runs a program in the place of the container's, until it ends or its lifetime does.
 func (c *container) start(lifetime context.Context, pod *corev1.Pod, program, logs string) (err error) {
-	if err := os.MkdirAll(logs, 0o755); err != nil {
-		return err
-	}
 	c.output, err = os.OpenFile(filepath.Join(logs, pod.Namespace+"_"+pod.Name+".log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
