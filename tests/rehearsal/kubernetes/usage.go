@@ -106,28 +106,3 @@ func amounts(list corev1.ResourceList) Resources {
 		Pods:        list.Pods().Value(),
 	}
 }
-
-// ResidentBytes returns the memory that all programs of all clusters hold.
-func (c *Clusters) ResidentBytes() (int64, error) {
-	var pids []int
-	for _, cluster := range c.all() {
-		cluster.mu.Lock()
-		if cluster.running != nil {
-			pids = append(pids, cluster.running.programs.pids()...)
-		}
-		cluster.mu.Unlock()
-	}
-	sizes, err := processes("rss", pids)
-	if err != nil {
-		return 0, err
-	}
-	var sum int64
-	for pid, size := range sizes {
-		kibibytes, err := strconv.ParseInt(size, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("memory of process %d: %w", pid, err)
-		}
-		sum += kibibytes << 10
-	}
-	return sum, nil
-}

@@ -52,4 +52,4 @@ func without[T any](items []*T, gone *T) []*T {
 }
 
 // now is the time as the API writes it, in UTC.
-func now() string { return time.Now().UTC().Format("2006-01-02T15:04:05") }
+func now() string { return time.Now().UTC().Format(timeFormat) }
