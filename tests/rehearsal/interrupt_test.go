@@ -43,6 +43,11 @@ func TestAnInterruptedRehearsalLeavesNoProcessAndIsResumed(t *testing.T) {
 	}, time.Minute, 10*time.Millisecond)
 	started := descendants(t, program.Process.Pid)
 	require.NotEmpty(t, started)
+	for _, pid := range started {
+		group, err := syscall.Getpgid(pid)
+		require.NoError(t, err)
+		require.NotEqual(t, program.Process.Pid, group, "the terminal would interrupt it a second time")
+	}
 
 	require.NoError(t, syscall.Kill(group, syscall.SIGINT))
 	require.EqualError(t, program.Wait(), "exit status 1", &output)

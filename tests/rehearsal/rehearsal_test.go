@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -81,15 +86,62 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 	require.Contains(t, last.URN, "DomainRecord::hosts-", "names go live last of all")
 	require.Contains(t, strings.Join(s.Warnings, "\n"), "placeholders stand for them: secret-app-secret-key-base")
 
-	t.Run("resumed after an edit", func(t *testing.T) {
+	t.Run("resumed after an edit, as a sandbox", func(t *testing.T) {
 		edited := strings.Replace(readFile(t, o.stackFile()), "count: 2", "count: 3", 1)
 		require.NoError(t, os.WriteFile(o.stackFile(), []byte(edited), 0o600))
-		o.resume = true
-		require.NoError(t, run(t.Context(), o))
+		takePort(t, o)
+		o.resume, o.sandbox = true, true
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, o) }()
+		file := filepath.Join(o.root, ".rehearsal", "sandbox.env")
+		require.Eventually(t, func() bool {
+			_, err := os.Stat(file)
+			return err == nil || len(ended) > 0
+		}, time.Minute, 100*time.Millisecond)
+		useSandbox(t, o)
+		end()
+		require.NoError(t, <-ended)
+		require.NoFileExists(t, file)
 		s := readSummary(t, o)
 		require.Zero(t, s.Up.Created)
 		require.Len(t, s.Nodes, 4)
 	})
+}
+
+// takePort listens where the API server did, which has to move then.
+func takePort(t *testing.T, o options) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(o.dir(), "clusters", "*", "identity.json"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	var identity struct{ Port int }
+	require.NoError(t, json.Unmarshal([]byte(readFile(t, files[0])), &identity))
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", identity.Port))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, listener.Close()) })
+}
+
+// useSandbox does what the sandbox says, in a shell that knows nothing but the system's own programs.
+func useSandbox(t *testing.T, o options) {
+	t.Helper()
+	shell := func(command string) string {
+		sh := exec.Command("/bin/sh", "-ec", ". .rehearsal/sandbox.env; "+command)
+		sh.Dir, sh.Env = o.root, []string{"PATH=/usr/bin:/bin"}
+		output, err := sh.CombinedOutput()
+		require.NoError(t, err, string(output))
+		return strings.TrimSpace(string(output))
+	}
+	require.Len(t, strings.Split(shell("kubectl get nodes --output name"), "\n"), 4)
+	for _, name := range []string{"LINODE_URL", "LINODE_TOKEN"} {
+		t.Setenv(name, shell(`echo "$`+name+`"`))
+	}
+	account, err := linodego.NewClientFromEnv(nil)
+	require.NoError(t, err)
+	clusters, err := account.ListLKEClusters(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, clusters, 1)
 }
 
 func TestAFailureNamesTheResourceAndTheReason(t *testing.T) {
