@@ -86,6 +86,10 @@ func writeProject(ctx context.Context, o options, w *world, dir string) (*worksp
 			return nil, nil, err
 		}
 	}
+	// For the official Pulumi CLI, which a sandbox serves too.
+	if project.Main, err = filepath.Rel(dir, o.root); err != nil {
+		return nil, nil, fmt.Errorf("finding the program: %w", err)
+	}
 	if err := project.Save(filepath.Join(dir, "Pulumi.yaml")); err != nil {
 		return nil, nil, fmt.Errorf("copying the project: %w", err)
 	}

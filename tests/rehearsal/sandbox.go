@@ -41,8 +41,7 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		return fmt.Errorf("writing the sandbox's exports: %w", err)
 	}
 	defer os.Remove(file)
-	stackFile := filepath.Join(o.dir(), "project", filepath.Base(o.stackFile()))
-	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack, stackFile)
+	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack)
 	<-ctx.Done()
 	return nil
 }
@@ -54,12 +53,13 @@ The sandbox is running. In another shell, at the top of the repository:
 
 which says
 
-%s
+%[1]s
 Then for instance
 
   kubectl get pods --all-namespaces
-  pulumi preview --stack %s --config-file %s
+  pulumi preview --cwd .rehearsal/%[2]s/project --stack %[2]s
 
+The folder project has a copy of the stack file, in which placeholders stand for secrets: that is the one to edit for Pulumi.
 Ctrl-C ends it; make sandbox RESUME=1 goes on from there.
 `
 
