@@ -80,6 +80,7 @@ bench: .bin/rehearse .bin/certsync toolchain ## Measure what is promised about s
 	@cd $(REHEARSAL) && $(TIMED) benchmarks go test -run '^$$' -bench . -benchtime 1x . ./kubernetes
 
 clean: ## Remove everything that was built or rehearsed
+	@[ ! -x .bin/rehearse ] || .bin/rehearse -clean # not under a rehearsal that runs
 	rm -rf .bin .rehearsal
 
 toolchain: $(TOOLCHAIN)
@@ -91,6 +92,9 @@ $(addprefix .bin/,$(CONTROL_PLANE)): tools/install tools/kubernetes/go.mod
 .bin/actionlint: tools/install tools/actionlint/go.mod
 $(TOOLCHAIN) $(CHECKERS):
 	@tools/install $(@F)
+
+# Programs on PATH get upgraded and removed, so those that .bin only wraps are looked at anew each time. Only a wrapper is so small.
+$(shell find .bin -type f -size -8 2>/dev/null): FORCE
 
 # Go knows best what has changed.
 .bin/rehearse: FORCE
