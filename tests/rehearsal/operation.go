@@ -174,11 +174,11 @@ func (o *operation) sorted() []*step {
 	return slices.SortedFunc(maps.Values(o.steps), func(a, b *step) int { return a.begin.Compare(b.begin) })
 }
 
-// count returns how many resources the operation did the given thing to.
-func (o *operation) count(kind apitype.OpType) int {
+// created returns how many resources the operation made that were not there before.
+func (o *operation) created() int {
 	total := 0
 	for _, s := range o.steps {
-		if s.kind == kind {
+		if s.kind == apitype.OpCreate {
 			total++
 		}
 	}

@@ -34,7 +34,7 @@ func TestAReplacementIsOneStep(t *testing.T) {
 	runStep(o, apitype.OpDeleteReplaced, true)
 
 	require.Equal(t, 1, o.changed())
-	require.Zero(t, o.count(apitype.OpCreate))
+	require.Zero(t, o.created())
 	s := o.steps[bucketURN]
 	require.Equal(t, apitype.OpReplace, s.kind)
 	require.WithinRange(t, s.begin, before, created)

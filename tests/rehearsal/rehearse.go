@@ -10,7 +10,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
 // rehearse previews the stack, brings it up, brings it up again to see that nothing changes, and sums up.
@@ -30,8 +29,8 @@ func rehearse(ctx context.Context, o options, console *console, world *world) er
 	return errors.Join(err, summary.publish(console, o.summaryFile()))
 }
 
-// runSteps looks at the cloud first and runs the program for that, as `make preview` and `make up` do: it may have been changed by
-// hand since, or, where a rehearsal is resumed, the cluster's address.
+// runSteps looks at the cloud first and runs the program for that, as `make preview` and `make up` do: where a rehearsal is resumed,
+// the cloud may have been changed by hand, and the cluster may have moved to another port.
 func runSteps(
 	ctx context.Context, o options, console *console, stack auto.Stack, summary *summary, world *world,
 ) error {
@@ -44,7 +43,7 @@ func runSteps(
 		return preview.failure(err, world.logs(o))
 	}
 	console.say("preview: %d resources to be created, %d to be changed otherwise",
-		preview.count(apitype.OpCreate), preview.changed()-preview.count(apitype.OpCreate))
+		preview.created(), preview.changed()-preview.created())
 
 	up, err := bringUp(ctx, stack, "up", console, optup.Refresh(), optup.RunProgram(true))
 	summary.note(up)

@@ -148,7 +148,7 @@ func (s *summary) note(o *operation) {
 
 func (s *summary) recordUp(o *operation) {
 	s.Up.Seconds = round(o.took.Seconds())
-	s.Up.Created = o.count(apitype.OpCreate)
+	s.Up.Created = o.created()
 	s.steps = o.steps
 	maps.DeleteFunc(s.steps, func(_ string, step *step) bool { return !step.custom })
 }

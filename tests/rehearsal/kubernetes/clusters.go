@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// Bin is the folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok.
 	Bin string
-	// Dir keeps data, configuration and logs, one folder per cluster, named by the cluster's ID. It is for one Clusters at a time.
+	// Dir keeps data, configuration and logs, one folder per cluster, named by the cluster's ID. One Clusters at a time uses it.
 	Dir string
 	// Log is told when a program ends that should not have; slog.Default() when nil.
 	Log *slog.Logger
