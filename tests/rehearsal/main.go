@@ -38,6 +38,10 @@ func command(arguments []string, charts kubernetesplugin.ChartSource) int {
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "\nrehearsal failed: %v\n", err)
+		if o.resume {
+			// What was being made when one crashed is in the cloud and not in the engine's state, for instance.
+			fmt.Fprintln(os.Stderr, "where it cannot go on from what the last one left: without RESUME=1 it starts afresh")
+		}
 		return 1
 	}
 	return 0
