@@ -29,8 +29,8 @@ func rehearse(ctx context.Context, o options, console *console, world *world) er
 	return errors.Join(err, summary.publish(console, o.summaryFile()))
 }
 
-// runSteps looks at the cloud first and runs the program for that, as `make preview` and `make up` do: where a rehearsal is resumed,
-// the cloud may have been changed by hand, and the cluster may have moved to another port.
+// runSteps looks at the cloud first and runs the program for that, as `make preview` and `make up` do: where a rehearsal is
+// resumed, the cloud may have been changed by hand, and the cluster may have moved to another port.
 func runSteps(
 	ctx context.Context, o options, console *console, stack auto.Stack, summary *summary, world *world,
 ) error {
