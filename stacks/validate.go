@@ -54,6 +54,9 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	if catalog != nil && !hasFault(found, "cluster") && !hasFault(found, "postgres") {
 		faults = append(faults, c.validateInstances(catalog)...)
 	}
+	if !hasFault(undecoded, "app") && !hasFault(undecoded, "postgres") {
+		faults = append(faults, c.validateConnections()...)
+	}
 	if c.CDN.Bypassed() && !c.Ingress.IsOpen() {
 		faults = append(faults, field.Invalid(field.NewPath("ingress", "open"), false,
 			"must not be false while cdn.bypass sends all visitors there"))

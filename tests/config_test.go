@@ -68,13 +68,18 @@ var faults = map[string]struct{ old, new, fault string }{
 	"no place to store":  {"storage:\n    region: us-east", "storage: {}", "storage.region: Required value"},
 
 	// postgres
-	"disk that is too small":       {"storage: 10Gi\n    memory: 1Gi", "storage: 9Gi\n    memory: 1Gi", `postgres.storage: Invalid value: "9Gi": must be at least 10Gi`},
+	"disk that is too small":       {"storage: 10Gi\n    memory: 1536Mi", "storage: 9Gi\n    memory: 1536Mi", `postgres.storage: Invalid value: "9Gi": must be at least 10Gi`},
 	"schedule that is none":        {"retentionDays: 7}", `retentionDays: 7, full: "at night"}`, `postgres.backups.full: Invalid value: "at night"`},
 	"schedule that never comes":    {"retentionDays: 7}", `retentionDays: 7, full: "0 0 31 2 *"}`, `postgres.backups.full: Invalid value: "0 0 31 2 *": never comes`},
 	"retention of nothing":         {"retentionDays: 7}", "retentionDays: 0}", "postgres.backups.retentionDays: Invalid value: 0: must be between 1 and 3650"},
 	"restore of the future":        {"database: changelog", "database: changelog\n    restore: {time: \"2999-01-01T00:00:00Z\"}", `postgres.restore.time: Invalid value: "2999-01-01T00:00:00Z": must not be in the future`},
 	"restore at no time":           {"database: changelog", "database: changelog\n    restore: {time: yesterday}", `postgres.restore.time: Invalid value: "yesterday": must be a time in RFC 3339`},
 	"timeout that is none":         {"database: changelog", "database: changelog\n    timeout: 30", "postgres.timeout: Invalid value: must be text"},
+	"connections that run out":     {"size: 164", "size: 122", "postgres.pooler.size: Invalid value: 122: must be 123 or more in session mode"},
+	"connections of more replicas": {"databaseConnections: 41", "databaseConnections: 41\n    autoscale: {max: 6}", "postgres.pooler.size: Invalid value: 164: must be 287 or more"},
+	"connections of a job":         {"databaseConnections: 41", "databaseConnections: 41\n    replicas: 3\n    jobs: [{name: a, schedule: 0 4 * * *, command: [a]}]", "postgres.pooler.size: Invalid value: 164: must be 205 or more"},
+	"connections nobody counted":   {"    databaseConnections: 41\n", "", "app.databaseConnections: Required value: must say how many connections each replica holds"},
+	"connections for the pooler":   {"requireTLS: false", "requireTLS: false\n    parameters: {max_connections: \"200\"}", `postgres.parameters[max_connections]: Invalid value: "200": must be a number from 348`},
 	"more volumes than can attach": {"database: changelog", "database: changelog\n    instances: 4", "postgres.instances: Invalid value: 4: each server needs a node of its own, and cluster has 3"},
 	"more than nodes can hold":     {"memory: 1Gi\n    cpu", "memory: 4Gi\n    instances: 3\n    cpu", "postgres.instances: Invalid value: 3: each server needs a node of its own, and cluster has 2 without taints that have more memory"},
 

@@ -3,6 +3,7 @@ package app
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -41,6 +42,9 @@ type Args struct {
 	// Database is the environment that describes the database: the key of the operator's Secret by environment variable.
 	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
 	Database map[string]string `json:"database"`
+	// DatabaseConnections is how many connections each replica, and each run of a job, holds at most. Required where the pooler
+	// of the database gives each of them a connection of its own.
+	DatabaseConnections int `json:"databaseConnections"`
 	// Media is the environment that describes the media bucket: bucket, region, endpoint, accessKey or secretKey by
 	// environment variable.
 	Media map[string]string `json:"media"`
@@ -151,6 +155,26 @@ func Defaults() Args {
 			"DB_HOST": "pgbouncer-host", "DB_NAME": "dbname", "DB_USER": "user", "DB_PASS": "password",
 		},
 	}
+}
+
+// MostConnections is how many connections to the database there are at most: while a new version rolls out, one more replica
+// runs than otherwise.
+func (a *Args) MostConnections() int {
+	replicas := a.Replicas
+	if a.Autoscale != nil {
+		replicas = a.Autoscale.Max
+	}
+	return (replicas + surge + len(a.Jobs)) * a.DatabaseConnections
+}
+
+// Pooled tells whether the application connects through the pooler of the database.
+func (a *Args) Pooled() bool {
+	for _, key := range a.Database {
+		if strings.HasPrefix(key, "pgbouncer-") {
+			return true
+		}
+	}
+	return false
 }
 
 // SecretNames are the secrets of the stack that the application uses, each once and sorted.

@@ -10,6 +10,9 @@ import (
 	"lke-platform/components/namespace"
 )
 
+// surge is how many replicas more than asked for run while a new version rolls out.
+const surge = 1
+
 // Seconds.
 const (
 	// startLimit is how long a replica may take until it answers for the first time.
@@ -38,7 +41,7 @@ func (a *App) newDeployment(ctx *pulumi.Context, name string, args *Args, secret
 			Strategy: appsv1.DeploymentStrategyArgs{
 				Type: pulumi.String("RollingUpdate"),
 				RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
-					MaxSurge: pulumi.Int(1), MaxUnavailable: pulumi.Int(0),
+					MaxSurge: pulumi.Int(surge), MaxUnavailable: pulumi.Int(0),
 				},
 			},
 			Template: corev1.PodTemplateSpecArgs{

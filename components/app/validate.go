@@ -54,6 +54,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 		faults = append(faults, a.validateMetrics(path.Child("metrics"))...)
 	}
 	faults = append(faults, check.Domains(path.Child("hosts"), a.Hosts)...)
+	faults = append(faults, check.Between(path.Child("databaseConnections"), a.DatabaseConnections, 0, 1000)...)
 	faults = append(faults, a.validateEnvironment(path)...)
 	return append(faults, a.validateJobs(path.Child("jobs"))...)
 }

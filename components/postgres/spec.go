@@ -74,12 +74,17 @@ func (a *Args) claim(size string) pulumi.Map {
 	}
 }
 
+const (
+	// unpooled is how many connections there are for what does not come through the pooler: loads, the exporter, replicas, the
+	// operator. It cannot do with fewer than fewestUnpooled.
+	unpooled, fewestUnpooled = 100, 20
+)
+
 // parameters bound what piles up in the write-ahead log's volume, each by a part of it, so that none can fill it: checkpoints
 // come when a quarter is used, and a slot that nobody reads is given up at two fifths.
 func (a *Args) parameters() map[string]string {
 	parameters := map[string]string{
-		// A hundred for what does not come through the pooler: migrations, the exporter, replicas, the operator.
-		"max_connections":        strconv.Itoa(100 + a.Pooler.Replicas*a.Pooler.Size),
+		"max_connections":        strconv.Itoa(unpooled + a.Pooler.Replicas*a.Pooler.Size),
 		"shared_buffers":         part(a.Memory, 0.25) + "MB",
 		"max_wal_size":           part(a.WALStorage, 0.25) + "MB",
 		"max_slot_wal_keep_size": part(a.WALStorage, 0.4) + "MB",

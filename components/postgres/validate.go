@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +38,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults = append(faults, check.Quantity(path.Child("memory"), a.Memory)...)
 	faults = append(faults, parameters(path.Child("parameters"), a.Parameters)...)
 	faults = append(faults, a.Pooler.validate(path.Child("pooler"))...)
+	faults = append(faults, a.validateConnections(path.Child("parameters").Key("max_connections"))...)
 	faults = append(faults, a.Backups.validate(path.Child("backups"))...)
 	faults = append(faults, a.validateOrigin(path)...)
 	if timeout, err := time.ParseDuration(a.Timeout); err != nil || timeout < time.Minute {
@@ -58,6 +61,20 @@ func (p *Pooler) validate(path *field.Path) field.ErrorList {
 	faults := check.Between(path.Child("replicas"), p.Replicas, 1, 10)
 	faults = append(faults, check.OneOf(path.Child("mode"), p.Mode, "transaction", "session")...)
 	return append(faults, check.Between(path.Child("size"), p.Size, 1, 500)...)
+}
+
+// validateConnections refuses a limit of one's own that the pooler alone could use up.
+func (a *Args) validateConnections(path *field.Path) field.ErrorList {
+	value, given := a.Parameters["max_connections"]
+	if !given {
+		return nil
+	}
+	least := fewestUnpooled + a.Pooler.Replicas*a.Pooler.Size
+	if limit, err := strconv.Atoi(value); err != nil || limit < least {
+		return field.ErrorList{field.Invalid(path, value, fmt.Sprintf(
+			"must be a number from %d: pooler.size for each of pooler.replicas, and %d for others", least, fewestUnpooled))}
+	}
+	return nil
 }
 
 func (b *Backups) validate(path *field.Path) field.ErrorList {

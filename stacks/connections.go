@@ -1,0 +1,26 @@
+package stacks
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// validateConnections refuses an app that holds more connections than the pooler has for it. In session mode those beyond the
+// last wait until another client hangs up. A rollout would wait forever: its new replica is ready before an old one goes.
+func (c *Config) validateConnections() field.ErrorList {
+	pooler := c.Postgres.Pooler
+	if pooler.Mode != "session" || !c.App.Pooled() {
+		return nil
+	}
+	if c.App.DatabaseConnections == 0 {
+		return field.ErrorList{field.Required(field.NewPath("app", "databaseConnections"),
+			"must say how many connections each replica holds, since postgres.pooler.mode is session")}
+	}
+	if most := c.App.MostConnections(); most > pooler.Size {
+		return field.ErrorList{field.Invalid(field.NewPath("postgres", "pooler", "size"), pooler.Size, fmt.Sprintf(
+			"must be %d or more in session mode: the app holds that many during a rollout, %d for each replica and job; "+
+				"otherwise lower app.databaseConnections or app.autoscale.max", most, c.App.DatabaseConnections))}
+	}
+	return nil
+}
