@@ -305,8 +305,13 @@ func (p *platform) declareHosts() error {
 	} else {
 		args.IPv4, args.IPv6 = p.config.edge.ipv4, p.config.edge.ipv6
 	}
-	_, err := dns.NewHosts(p.Context, "hosts", args, after(p.serving...))
-	return err
+	if _, err := dns.NewHosts(p.Context, "hosts", args, after(p.serving...)); err != nil {
+		return err
+	}
+	// From now on they are asked for, too.
+	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
+		Hosts: args.Hosts, Origin: "https://" + p.config.App.Hosts[0] + p.config.CDN.Origin.HealthPath,
+	}, p.cluster.Inside(), after(p.serving...))
 }
 
 // after orders what has no property of the other to wait for. It names resources and not components: the SDK finds the parts of

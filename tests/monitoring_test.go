@@ -21,6 +21,7 @@ import (
 const (
 	chartReleaseType = "kubernetes:helm.sh/v3:Release"
 	alertRulesType   = "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
+	probeType        = "kubernetes:monitoring.coreos.com/v1:Probe"
 )
 
 // monitored are arguments with every kind of receiver.
@@ -44,7 +45,7 @@ func monitored() monitoring.Args {
 	return args
 }
 
-// monitor declares the stack of the arguments, with an Ingress for Grafana.
+// monitor declares the stack of the arguments, with an Ingress for Grafana and the probes of two public names.
 func monitor(t *testing.T, args monitoring.Args) *graph {
 	t.Helper()
 	g := &graph{resources: map[string]*node{}}
@@ -56,7 +57,12 @@ func monitor(t *testing.T, args monitoring.Args) *graph {
 		_, err = stack.NewIngress(ctx, "grafana", &monitoring.IngressArgs{
 			Host: args.GrafanaHost, Class: pulumi.String("traefik"), TLSSecret: pulumi.String("grafana-tls"),
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return stack.NewProbes(ctx, "probes", &monitoring.ProbesArgs{
+			Hosts: []string{"example.com", args.GrafanaHost}, Origin: "https://example.com/health",
+		})
 	}, pulumi.WithMocks(projectName, "test", g)))
 	return g
 }
@@ -212,7 +218,7 @@ func TestRulesComeAfterTheirCRDAndCarryTheLimits(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"any": "vector(172800)", "full": "vector(691200)"}, limits)
 	require.ElementsMatch(t, []string{
-		"backups", "blind", "certificates", "certsync", "dns", "limits", "nodes", "origin", "postgres", "volumes", "workloads",
+		"backups", "blind", "certificates", "certsync", "dns", "limits", "nodes", "origin", "postgres", "site", "volumes", "workloads",
 	}, names)
 }
 
@@ -228,6 +234,57 @@ func policySpec(t *testing.T, g *graph, name string) string {
 	text, err := json.Marshal(g.find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", name).inputs["spec"].Mappable())
 	require.NoError(t, err)
 	return string(text)
+}
+
+func TestEveryPublicNameIsAskedForAndTheOriginPastTheCopiesOfTheCDN(t *testing.T) {
+	t.Parallel()
+	g := monitor(t, monitored())
+	var config struct {
+		Modules map[string]struct {
+			HTTP struct {
+				IPProtocol string            `yaml:"preferred_ip_protocol"`
+				TLS        bool              `yaml:"fail_if_not_ssl"`
+				Codes      []int             `yaml:"valid_status_codes"`
+				Headers    map[string]string `yaml:"headers"`
+			}
+		}
+	}
+	data := reveal(g.find(t, "kubernetes:core/v1:ConfigMap", "monitoring-blackbox-exporter").inputs["data"])
+	require.NoError(t, yaml.Unmarshal([]byte(at(data, "blackbox.yaml").(string)), &config))
+	for job, urls := range map[string][]any{
+		"site":   {"https://example.com/", "https://grafana.example.com/"},
+		"origin": {"https://example.com/health"},
+	} {
+		key := probeType + " probes-" + job
+		spec := reveal(g.find(t, probeType, "probes-"+job).inputs["spec"])
+		require.Equal(t, job, at(spec, "jobName"), "the rules know it by that")
+		require.Equal(t, urls, at(spec, "targets", "staticConfig", "static"))
+		require.Equal(t, "blackbox-exporter.monitoring.svc:9115", at(spec, "prober", "url"))
+		require.True(t, g.waitsFor(key, chartReleaseType+" monitoring"), "its kind comes with the chart")
+
+		module := config.Modules[at(spec, "module").(string)].HTTP
+		require.True(t, module.TLS)
+		require.Equal(t, "ip4", module.IPProtocol, "pods have no other")
+		require.Equal(t, job == "origin", module.Headers["Cookie"] != "", "the CDN answers the others from its copies")
+		require.Equal(t, job == "origin", module.Codes == nil, "which is 2xx")
+		for _, code := range module.Codes {
+			require.Less(t, code, 500)
+		}
+	}
+}
+
+func TestTheExporterOfProbesHasNoRights(t *testing.T) {
+	t.Parallel()
+	g := monitor(t, monitored())
+	pod := at(reveal(g.find(t, deploymentType, "monitoring-blackbox-exporter").inputs["spec"]), "template", "spec")
+	require.Equal(t, true, at(pod, "securityContext", "runAsNonRoot"))
+	require.Equal(t, false, at(pod, "automountServiceAccountToken"))
+	container := at(pod, "containers").([]any)[0]
+	require.Equal(t, []any{"ALL"}, at(container, "securityContext", "capabilities", "drop"))
+	require.NotEmpty(t, at(container, "resources", "requests", "memory"))
+	const config = "kubernetes:core/v1:ConfigMap monitoring-blackbox-exporter"
+	require.True(t, g.waitsFor(deploymentType+" monitoring-blackbox-exporter", config))
+	require.True(t, g.resources[config].inputs["immutable"].BoolValue(), "another configuration is another one, and rolls the exporter")
 }
 
 func TestOverridesOfTheUserAreMergedIntoTheMonitoringsValues(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"lke-platform/components/namespace"
 )
 
-// Stack is kube-prometheus-stack and metrics-server. It selects the monitors and rules of all namespaces, and its CRDs have to
+// Stack is kube-prometheus-stack, metrics-server and the blackbox exporter. It selects the monitors and rules of all namespaces, and its CRDs have to
 // be there before them: what brings monitors along depends on Ready.
 type Stack struct {
 	pulumi.ResourceState
@@ -26,6 +26,9 @@ type Stack struct {
 	Namespace pulumi.StringOutput `pulumi:"namespace"`
 	// Ready is what has to be there before monitors and rules.
 	Ready []pulumi.Resource
+
+	// prober is the address of the exporter that Probes go through.
+	prober pulumi.StringOutput
 }
 
 // Namespace is the name of the namespace that all of it runs in, from where it asks for metrics.
@@ -57,6 +60,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	s.Namespace = ns.Name
 	if err := s.newMetricsServer(ctx, name); err != nil {
 		return nil, fmt.Errorf("monitoring: declaring metrics-server: %w", err)
+	}
+	if err := s.newBlackbox(ctx, name); err != nil {
+		return nil, fmt.Errorf("monitoring: declaring the blackbox exporter: %w", err)
 	}
 	release, err := s.newRelease(ctx, name, args)
 	if err != nil {
