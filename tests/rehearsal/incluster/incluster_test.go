@@ -601,7 +601,15 @@ spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]
 	})
 	require.Empty(f, f.status(postgresClusters, "keyless"), "this one has no key of its repository")
 	restore, _, _ := unstructured.NestedMap(f.status(postgresClusters, "db"), "pgbackrest", "restore")
-	require.Equal(f, map[string]any{"id": "before-the-accident", "finished": true, "succeeded": int64(1)}, restore)
+	require.Equal(f, "before-the-accident", restore["id"])
+	require.Equal(f, true, restore["finished"])
+	job, err := f.client.BatchV1().Jobs("default").Get(ctx, "db-pgbackrest-restore", metav1.GetOptions{})
+	require.NoError(f, err)
+	servers, err := f.client.AppsV1().StatefulSets("default").List(ctx, metav1.ListOptions{})
+	require.NoError(f, err)
+	for _, server := range servers.Items {
+		require.False(f, server.CreationTimestamp.Before(job.Status.CompletionTime), "%s waits for its data", server.Name)
+	}
 
 	secret, err := f.client.CoreV1().Secrets("default").Get(ctx, "db-pguser-app", metav1.GetOptions{})
 	require.NoError(f, err)

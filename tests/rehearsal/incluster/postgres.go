@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -37,6 +36,9 @@ type postgresCluster struct {
 			} `json:"pgmonitor"`
 		} `json:"monitoring"`
 		DatabaseInitSQL *corev1.LocalObjectReference `json:"databaseInitSQL"`
+		DataSource      struct {
+			PGBackRest *dataSource `json:"pgbackrest"`
+		} `json:"dataSource"`
 	} `json:"spec"`
 }
 
@@ -69,6 +71,7 @@ type pgBackRest struct {
 		Name string `json:"name"`
 	} `json:"repos"`
 	Restore *struct {
+		dataSource
 		Enabled bool `json:"enabled"`
 	} `json:"restore"`
 	Sidecars struct {
@@ -92,26 +95,41 @@ func (c *cluster) runPostgres(
 		return err
 	}
 	wanted.complete()
-	if err := c.hasConfiguration(ctx, &wanted); err != nil {
+	if err := c.hasConfiguration(ctx, wanted.Namespace, wanted.Spec.Backups.PGBackRest.Configuration); err != nil {
 		return err
+	}
+	restoring, err := c.restorePostgres(ctx, object, &wanted)
+	if err != nil {
+		return err
+	}
+	if restoring != nil {
+		if err := c.setStatus(ctx, resource, object, restoring); err != nil {
+			return err
+		}
+		return errNotYet
 	}
 	for _, user := range wanted.Spec.Users {
 		if err := c.makeUser(ctx, object, &wanted, user); err != nil {
 			return err
 		}
 	}
-	status := map[string]any{"observedGeneration": object.GetGeneration(), "pgbackrest": wanted.backupStatus(object)}
 	instances, ready, err := c.runInstances(ctx, object, &wanted)
 	if err != nil {
 		return err
 	}
-	status["instances"] = instances
+	status := map[string]any{
+		"observedGeneration": object.GetGeneration(), "instances": instances, "pgbackrest": wanted.backupStatus(object, ready),
+	}
+	if restored := conditionNamed(object, dataInitialized); restored != nil {
+		status["conditions"] = []any{restored}
+	}
 	if wanted.Spec.Proxy.PGBouncer != nil {
 		if status["proxy"], err = c.runPooler(ctx, object, &wanted); err != nil {
 			return err
 		}
 	}
-	if ready && wanted.Spec.DatabaseInitSQL != nil {
+	_, initialized, _ := unstructured.NestedString(object.Object, "status", "databaseInitSQL")
+	if wanted.Spec.DatabaseInitSQL != nil && (ready || initialized) { // it runs once
 		status["databaseInitSQL"] = wanted.Spec.DatabaseInitSQL.Name
 	}
 	return c.setStatus(ctx, resource, object, status)
@@ -128,23 +146,6 @@ func (w *postgresCluster) complete() {
 	}
 }
 
-// hasConfiguration tells, with errNotYet, where a Secret with the repository's keys is missing: the servers mount it.
-func (c *cluster) hasConfiguration(ctx context.Context, wanted *postgresCluster) error {
-	for _, projected := range wanted.Spec.Backups.PGBackRest.Configuration {
-		if projected.Secret == nil {
-			continue
-		}
-		_, err := c.client.CoreV1().Secrets(wanted.Namespace).Get(ctx, projected.Secret.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return errNotYet
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // runInstances runs the servers, one StatefulSet each, and returns the status of each set.
 func (c *cluster) runInstances(
 	ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster,
@@ -158,7 +159,7 @@ func (c *cluster) runInstances(
 			return nil, false, err
 		}
 		for i := range *set.Replicas {
-			name := fmt.Sprintf("%s-%s-%s", wanted.Name, set.Name, suffix(wanted.Name, set.Name, i))
+			name := wanted.serverName(set, i)
 			if err := c.runInstance(ctx, owner, wanted, set, name, i == 0); err != nil {
 				return nil, false, err
 			}
@@ -178,11 +179,11 @@ func (c *cluster) runInstances(
 	})
 }
 
-// suffix is four letters that tell a server of a set from the others.
-func suffix(cluster, set string, index int32) string {
+// serverName ends in four letters that tell a server of a set from the others.
+func (w *postgresCluster) serverName(set instanceSet, index int32) string {
 	hash := fnv.New32a()
-	fmt.Fprint(hash, cluster, set, index)
-	return fmt.Sprintf("%08x", hash.Sum32())[:4]
+	fmt.Fprint(hash, w.Name, set.Name, index)
+	return fmt.Sprintf("%s-%s-%.4s", w.Name, set.Name, fmt.Sprintf("%08x", hash.Sum32()))
 }
 
 func (c *cluster) runInstance(
@@ -210,19 +211,9 @@ func (c *cluster) runInstance(
 			Ports: []corev1.ContainerPort{{Name: "exporter", ContainerPort: 9187}}})
 	}
 	pod := set.pod(containers...)
-	volumes := map[string]*corev1.PersistentVolumeClaimSpec{"pgdata": &set.DataVolumeClaimSpec, "pgwal": set.WALVolumeClaimSpec}
-	for _, volume := range []string{"pgdata", "pgwal"} {
-		if volumes[volume] == nil {
-			continue
-		}
-		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: name + "-" + volume, Labels: labels}}
-		claim.Spec = *volumes[volume]
-		if err := c.make(ctx, owner, claims, claim); err != nil {
-			return err
-		}
-		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
-			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name},
-		}})
+	var err error
+	if pod.Volumes, err = c.makeVolumes(ctx, owner, wanted, set, name); err != nil {
+		return err
 	}
 	return c.make(ctx, owner, statefulSets, &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
@@ -231,6 +222,33 @@ func (c *cluster) runInstance(
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
 	})
+}
+
+// makeVolumes makes the volumes of a server, which outlive it.
+func (c *cluster) makeVolumes(
+	ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster, set instanceSet, server string,
+) (volumes []corev1.Volume, err error) {
+	specs := map[string]*corev1.PersistentVolumeClaimSpec{"pgdata": &set.DataVolumeClaimSpec, "pgwal": set.WALVolumeClaimSpec}
+	for _, volume := range []string{"pgdata", "pgwal"} {
+		spec := specs[volume]
+		if spec == nil {
+			continue
+		}
+		claim := &corev1.PersistentVolumeClaim{
+			ObjectMeta: metav1.ObjectMeta{Name: server + "-" + volume, Labels: map[string]string{
+				postgresPrefix + "cluster": wanted.Name, postgresPrefix + "instance-set": set.Name,
+				postgresPrefix + "instance": server,
+			}},
+			Spec: *spec,
+		}
+		if err := c.make(ctx, owner, claims, claim); err != nil {
+			return nil, err
+		}
+		volumes = append(volumes, corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name},
+		}})
+	}
+	return volumes, nil
 }
 
 // runPooler runs PgBouncer and returns its status.
@@ -291,16 +309,15 @@ func (c *cluster) makeBudget(
 	})
 }
 
-// backupStatus says that the repositories are in use, and that a restore that was asked for is done.
-func (w *postgresCluster) backupStatus(object *unstructured.Unstructured) map[string]any {
+// backupStatus says whether the repositories are in use, and what became of a restore.
+func (w *postgresCluster) backupStatus(object *unstructured.Unstructured, ready bool) map[string]any {
 	var repos []any
 	for _, repo := range w.Spec.Backups.PGBackRest.Repos {
-		repos = append(repos, map[string]any{"name": repo.Name, "stanzaCreated": true, "replicaCreateBackupComplete": true})
+		repos = append(repos, map[string]any{"name": repo.Name, "stanzaCreated": ready, "replicaCreateBackupComplete": ready})
 	}
 	status := map[string]any{"repos": repos}
-	id := object.GetAnnotations()[postgresPrefix+"pgbackrest-restore"]
-	if restore := w.Spec.Backups.PGBackRest.Restore; restore != nil && restore.Enabled && id != "" {
-		status["restore"] = map[string]any{"id": id, "finished": true, "succeeded": int64(1)}
+	if restore, found, _ := unstructured.NestedMap(object.Object, "status", "pgbackrest", "restore"); found {
+		status["restore"] = restore
 	}
 	return status
 }

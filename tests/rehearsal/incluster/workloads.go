@@ -5,6 +5,7 @@ import (
 	"context"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,13 +21,14 @@ var (
 	services     = corev1.SchemeGroupVersion.WithResource("services")
 	deployments  = appsv1.SchemeGroupVersion.WithResource("deployments")
 	statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
+	jobs         = batchv1.SchemeGroupVersion.WithResource("jobs")
 	budgets      = policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets")
 )
 
 // madeKinds are the kinds of the resources that operators make.
 var madeKinds = map[schema.GroupVersionResource]string{
 	claims: "PersistentVolumeClaim", services: "Service", deployments: "Deployment", statefulSets: "StatefulSet",
-	budgets: "PodDisruptionBudget",
+	jobs: "Job", budgets: "PodDisruptionBudget",
 }
 
 // scheduling says where pods may run, as operators let their custom resources say it.
