@@ -84,7 +84,7 @@ func (p *platform) declareCluster() (err error) {
 // declareMonitoring comes before all that brings metrics along: it knows what a monitor is.
 func (p *platform) declareMonitoring() (err error) {
 	args := &p.config.Monitoring
-	args.GrafanaHost = p.config.grafanaHost()
+	args.GrafanaHost, args.StorageClass = p.config.grafanaHost(), pulumi.String(lke.StorageDelete)
 	p.monitoring, err = monitoring.New(p.Context, "monitoring", args, p.cluster.Inside())
 	return err
 }
@@ -106,8 +106,8 @@ func (p *platform) declareNames() (err error) {
 	p.appNamespace, err = namespace.New(p.Context, config.App.Name, &namespace.Args{
 		Name: config.App.Name, Standard: config.App.PodSecurity(),
 		Open: []namespace.Opening{
-			{Name: "web", Namespaces: []string{ingress.Namespace}, Ports: []any{"http"}},
-			{Name: "metrics", Namespaces: []string{monitoring.Namespace}, Ports: []any{"http", "metrics", postgres.ExporterPort}},
+			{Name: "web", Namespaces: []string{namespace.Ingress}, Ports: []any{"http"}},
+			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{"http", "metrics", postgres.ExporterPort}},
 		},
 	}, p.cluster.Inside())
 	if err != nil {

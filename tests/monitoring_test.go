@@ -27,7 +27,7 @@ const (
 // monitored are arguments with every kind of receiver.
 func monitored() monitoring.Args {
 	args := monitoring.Defaults()
-	args.GrafanaHost = "grafana.example.com"
+	args.GrafanaHost, args.StorageClass = "grafana.example.com", pulumi.String("platform-delete")
 	args.Alerts.Receivers = []monitoring.Receiver{
 		{Name: "ops", Slack: &monitoring.Slack{Channel: "#ops", URL: "slack-url"}},
 		{Name: "pager", Severity: "critical", Webhook: &monitoring.Webhook{URL: "pager-url"}},

@@ -84,7 +84,7 @@ func (i *Issuers) newNamespace(ctx *pulumi.Context, name string) (*namespace.Nam
 				Ports: []any{"https"},
 			},
 			{Name: "api-server-to-solver", Pods: map[string]string{"app": solverName}, Ports: []any{443}},
-			{Name: "metrics", Namespaces: []string{"monitoring"}, Ports: []any{"http-metrics"}},
+			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{"http-metrics"}},
 		},
 	}, pulumi.Parent(i))
 }

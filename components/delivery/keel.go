@@ -40,8 +40,8 @@ func NewNamespace(ctx *pulumi.Context, opts ...pulumi.ResourceOption) (*namespac
 	return namespace.New(ctx, keelName, &namespace.Args{
 		Name: keelName, Standard: namespace.Restricted,
 		Open: []namespace.Opening{
-			{Name: "webhook", Namespaces: []string{"ingress"}, Ports: []any{keelPort}},
-			{Name: "metrics", Namespaces: []string{"monitoring"}, Ports: []any{keelPort}},
+			{Name: "webhook", Namespaces: []string{namespace.Ingress}, Ports: []any{keelPort}},
+			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{keelPort}},
 		},
 	}, opts...)
 }

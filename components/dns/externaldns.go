@@ -67,7 +67,7 @@ func NewExternalDNS(
 	}
 	space, err := namespace.New(ctx, name, &namespace.Args{
 		Name: externalDNS, Standard: namespace.Restricted,
-		Open: []namespace.Opening{{Name: "metrics", Namespaces: []string{"monitoring"}, Ports: []any{"http"}}},
+		Open: []namespace.Opening{{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{"http"}}},
 	}, pulumi.Parent(e))
 	if err != nil {
 		return nil, fmt.Errorf("dns: %w", err)

@@ -31,9 +31,6 @@ type Controller struct {
 	service pulumi.IDOutput
 }
 
-// Namespace is where the controller runs, and where requests to what it serves come from.
-const Namespace = "ingress"
-
 // kind is what tells one controller from the other.
 type kind struct {
 	chart charts.Chart
@@ -70,10 +67,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	k := args.kind()
 	// What belongs to one kind is named after it: where the kind changes, the new controller is there before the old one goes.
 	ns, err := namespace.New(ctx, name, &namespace.Args{
-		Name: Namespace, Standard: namespace.Restricted,
+		Name: namespace.Ingress, Standard: namespace.Restricted,
 		Open: []namespace.Opening{
 			{Name: k.class + "-web", Pods: k.labels, Ports: k.webPorts},
-			{Name: k.class + "-metrics", Pods: k.labels, Namespaces: []string{"monitoring"}, Ports: []any{k.metricsPort}},
+			{Name: k.class + "-metrics", Pods: k.labels, Namespaces: []string{namespace.Monitoring}, Ports: []any{k.metricsPort}},
 		},
 	}, pulumi.Parent(c))
 	if err != nil {
@@ -88,7 +85,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	// The URN is known in a preview, unlike the ID.
 	c.ClassName = release.URN().ApplyT(func(pulumi.URN) string { return k.class }).(pulumi.StringOutput)
-	c.service = release.ID().ApplyT(func(pulumi.ID) pulumi.ID { return pulumi.ID(Namespace + "/" + k.service) }).(pulumi.IDOutput)
+	c.service = release.ID().ApplyT(func(pulumi.ID) pulumi.ID { return pulumi.ID(namespace.Ingress + "/" + k.service) }).(pulumi.IDOutput)
 	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
 }
 
@@ -122,7 +119,7 @@ func address(ingress corev1.LoadBalancerIngress) (string, error) {
 			return strings.Join(parts[1:], "."), nil
 		}
 	}
-	return "", errors.New("ingress: the Service of the controller has no IPv4 address: kubectl -n " + Namespace + " get services")
+	return "", errors.New("ingress: the Service of the controller has no IPv4 address: kubectl -n " + namespace.Ingress + " get services")
 }
 
 // spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it

@@ -37,8 +37,8 @@ type Args struct {
 
 	// GrafanaHost is the public name of Grafana.
 	GrafanaHost string `json:"-"`
-	// IngressNamespace is where the ingress controller runs, which alone may reach Grafana. Default ingress.
-	IngressNamespace string `json:"-"`
+	// StorageClass is the class of the volumes. They hold what can be measured again, and may go when they are released.
+	StorageClass pulumi.StringInput `json:"-"`
 	// SecretValues holds the value of every secret of SecretNames, by that name.
 	SecretValues pulumi.StringMapInput `json:"-"`
 }
@@ -70,12 +70,11 @@ const (
 // Defaults are the arguments where nothing else is said.
 func Defaults() Args {
 	return Args{
-		Retention:        "30d",
-		Storage:          "50Gi",
-		Resources:        Resources{CPU: "250m", Memory: "2Gi"},
-		Grafana:          Grafana{User: "admin", Password: "grafana-password"},
-		Alerts:           Alerts{BackupAge: "26h", FullBackupAge: "8d"},
-		IngressNamespace: "ingress",
+		Retention: "30d",
+		Storage:   "50Gi",
+		Resources: Resources{CPU: "250m", Memory: "2Gi"},
+		Grafana:   Grafana{User: "admin", Password: "grafana-password"},
+		Alerts:    Alerts{BackupAge: "26h", FullBackupAge: "8d"},
 	}
 }
 

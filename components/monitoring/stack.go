@@ -31,9 +31,6 @@ type Stack struct {
 	prober pulumi.StringOutput
 }
 
-// Namespace is the name of the namespace that all of it runs in, from where it asks for metrics.
-const Namespace = "monitoring"
-
 const (
 	// receiversSecret holds the secrets of Alertmanager's receivers, each under its name.
 	receiversSecret = "alertmanager-receivers"
@@ -53,7 +50,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("lke-platform:monitoring:Stack", name, s, opts...); err != nil {
 		return nil, fmt.Errorf("monitoring: %w", err)
 	}
-	ns, err := namespace.New(ctx, name, args.namespace(), pulumi.Parent(s))
+	ns, err := namespace.New(ctx, name, confinement(), pulumi.Parent(s))
 	if err != nil {
 		return nil, fmt.Errorf("monitoring: %w", err)
 	}
@@ -75,15 +72,15 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return s, component.Done(ctx, s, pulumi.Map{"namespace": s.Namespace})
 }
 
-// namespace is privileged, since the node exporter reads the host's network, processes and file systems, which no stricter
+// confinement is privileged, since the node exporter reads the host's network, processes and file systems, which no stricter
 // standard allows. All other pods here are unprivileged by their own settings.
-func (a *Args) namespace() *namespace.Args {
+func confinement() *namespace.Args {
 	return &namespace.Args{
-		Name: Namespace, Standard: namespace.Privileged,
+		Name: namespace.Monitoring, Standard: namespace.Privileged,
 		Open: []namespace.Opening{
 			{
 				Name: "grafana", Pods: map[string]string{"app.kubernetes.io/name": "grafana"},
-				Namespaces: []string{a.IngressNamespace}, Ports: []any{3000},
+				Namespaces: []string{namespace.Ingress}, Ports: []any{3000},
 			},
 			// The API server asks these two.
 			{Name: "operator", Pods: map[string]string{"app": "kube-prometheus-stack-operator"}, Ports: []any{10250}},

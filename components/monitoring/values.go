@@ -8,14 +8,11 @@ import (
 
 	"lke-platform/components/charts"
 	"lke-platform/components/internal/kube"
+	"lke-platform/components/namespace"
 )
 
-const (
-	// storageClass is lke's for what can be measured again.
-	storageClass = "platform-delete"
-	// alertmanagerStorage holds silences and what was sent already; no volume is smaller.
-	alertmanagerStorage = "10Gi"
-)
+// alertmanagerStorage holds silences and what was sent already; no volume is smaller.
+const alertmanagerStorage = "10Gi"
 
 // values are those of the chart kube-prometheus-stack.
 // Upstream: https://github.com/prometheus-community/helm-charts/tree/main/charts/kube-prometheus-stack
@@ -79,7 +76,7 @@ func (a *Args) prometheus() pulumi.Map {
 		"retentionSize": pulumi.String(strconv.FormatInt(a.historyBytes()>>20, 10) + "MiB"),
 		"resources":     kube.Requests(a.Resources.CPU, a.Resources.Memory),
 		"tolerations":   kube.TolerationValues(),
-		"storageSpec":   volume(a.Storage),
+		"storageSpec":   a.volume(a.Storage),
 		// A claim would outlive the release, and bill.
 		"persistentVolumeClaimRetentionPolicy": deleteClaims(),
 	}
@@ -94,7 +91,7 @@ func (a *Args) alertmanager() pulumi.Map {
 	spec := pulumi.Map{
 		"resources":                            kube.Requests("10m", "100Mi"),
 		"tolerations":                          kube.TolerationValues(),
-		"storage":                              volume(alertmanagerStorage),
+		"storage":                              a.volume(alertmanagerStorage),
 		"persistentVolumeClaimRetentionPolicy": deleteClaims(),
 	}
 	if len(a.Alerts.secretNames()) > 0 {
@@ -120,8 +117,8 @@ func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
 		"rbac":          pulumi.Map{"namespaced": pulumi.Bool(true)},
 		"sidecar": pulumi.Map{
 			"resources":   kube.Requests("10m", "128Mi"),
-			"dashboards":  pulumi.Map{"searchNamespace": pulumi.String(Namespace)},
-			"datasources": pulumi.Map{"searchNamespace": pulumi.String(Namespace)},
+			"dashboards":  pulumi.Map{"searchNamespace": pulumi.String(namespace.Monitoring)},
+			"datasources": pulumi.Map{"searchNamespace": pulumi.String(namespace.Monitoring)},
 		},
 		"env": pulumi.StringMap{
 			"GF_SERVER_ROOT_URL": pulumi.String(a.grafanaURL()),
@@ -142,9 +139,9 @@ func exporter(cpu, memory string, tolerations pulumi.Array) pulumi.Map {
 	return values
 }
 
-func volume(size string) pulumi.Map {
+func (a *Args) volume(size string) pulumi.Map {
 	return pulumi.Map{"volumeClaimTemplate": pulumi.Map{"spec": pulumi.Map{
-		"storageClassName": pulumi.String(storageClass),
+		"storageClassName": a.StorageClass,
 		"accessModes":      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
 		"resources":        pulumi.Map{"requests": pulumi.StringMap{"storage": pulumi.String(size)}},
 	}}}

@@ -24,6 +24,13 @@ const (
 	Privileged Standard = "privileged"
 )
 
+// The namespaces that others open ports to: of the ingress controller, which requests of visitors come from, and of Prometheus,
+// which asks for metrics.
+const (
+	Ingress    = "ingress"
+	Monitoring = "monitoring"
+)
+
 // Args describes a namespace.
 type Args struct {
 	// Name of the namespace.

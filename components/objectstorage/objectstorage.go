@@ -96,7 +96,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	b.Name = bucket.Label
 	b.Endpoint = bucket.S3Endpoint
-	b.Region = bucket.S3Endpoint.ApplyT(SigningRegion).(pulumi.StringOutput)
+	b.Region = bucket.S3Endpoint.ApplyT(signingRegion).(pulumi.StringOutput)
 	b.AccessKey = pulumi.ToSecret(key.AccessKey).(pulumi.StringOutput)
 	b.SecretKey = pulumi.ToSecret(key.SecretKey).(pulumi.StringOutput)
 	return b, component.Done(ctx, b, pulumi.Map{
@@ -104,9 +104,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	})
 }
 
-// SigningRegion is the region that requests to an endpoint are signed for. It is a finer name than that of Linode's region:
+// signingRegion is the region that requests to an endpoint are signed for. It is a finer name than that of Linode's region:
 // us-east has us-east-1.
-func SigningRegion(endpoint string) string {
+func signingRegion(endpoint string) string {
 	region, _, _ := strings.Cut(endpoint, ".")
 	return region
 }

@@ -6,17 +6,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// ExporterPort is the name of the port that metrics are read from.
+// ExporterPort is the name of the port that metrics are read from. A namespace that lets nothing in has to open it to monitoring.
 const ExporterPort = "exporter"
-
-// ExporterPods are the labels of a cluster's pods that have metrics. A namespace that lets nothing in has to open ExporterPort
-// of theirs to monitoring.
-func ExporterPods(cluster string) map[string]string {
-	return map[string]string{
-		prefix + "cluster":                   cluster,
-		prefix + "crunchy-postgres-exporter": "true",
-	}
-}
 
 // newMonitor lets Prometheus read the metrics, under the labels that upstream's dashboards and rules know.
 // Upstream: https://github.com/CrunchyData/postgres-operator/tree/main/config/monitoring
@@ -27,7 +18,9 @@ func (c *Cluster) newMonitor(ctx *pulumi.Context, name string, args *Args) error
 		Kind:       pulumi.String("PodMonitor"),
 		Metadata:   args.metadata(args.Name, nil),
 		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{
-			"selector": pulumi.Map{"matchLabels": pulumi.ToStringMap(ExporterPods(args.Name))},
+			"selector": pulumi.Map{"matchLabels": pulumi.StringMap{
+				prefix + "cluster": pulumi.String(args.Name), prefix + "crunchy-postgres-exporter": pulumi.String("true"),
+			}},
 			"podMetricsEndpoints": pulumi.Array{pulumi.Map{
 				"port": pulumi.String(ExporterPort),
 				"relabelings": pulumi.Array{

@@ -11,8 +11,8 @@ import (
 	"lke-platform/components/namespace"
 )
 
-// OperatorNamespace is where the operator runs.
-const OperatorNamespace = "postgres-operator"
+// operatorNamespace is where the operator runs.
+const operatorNamespace = "postgres-operator"
 
 // OperatorArgs describes the operator.
 type OperatorArgs struct {
@@ -37,8 +37,8 @@ func NewOperator(ctx *pulumi.Context, name string, args *OperatorArgs, opts ...p
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	// The operator talks to the API server only, so that nothing has to reach it.
-	within, err := namespace.New(ctx, OperatorNamespace, &namespace.Args{
-		Name: OperatorNamespace, Standard: namespace.Restricted,
+	within, err := namespace.New(ctx, operatorNamespace, &namespace.Args{
+		Name: operatorNamespace, Standard: namespace.Restricted,
 	}, pulumi.Parent(o))
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)

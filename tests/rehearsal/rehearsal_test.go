@@ -71,10 +71,10 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 	require.Positive(t, s.Up.Created)
 	require.Zero(t, s.Again.Changed)
 	require.Equal(t, 1, s.Resources["linode:index/lkeNodePool:LkeNodePool"])
-	require.Equal(t, 1, s.Resources["kubernetes:apps/v1:Deployment"])
+	require.Equal(t, 2, s.Resources["kubernetes:apps/v1:Deployment"])
 	require.Len(t, s.Nodes, 3)
-	require.Equal(t, map[string]int{"Running": 6, "Succeeded": 1}, s.Pods,
-		"two each of the app, the database and its pooler; certsync ran for real")
+	require.Equal(t, map[string]int{"Running": 7, "Succeeded": 1}, s.Pods,
+		"two each of the app, the database and its pooler, one that asks for names; certsync ran for real")
 	require.Len(t, s.Activated, 2, "the zone, and all names right below it")
 	require.Len(t, s.WentLive, len(stagingNames))
 	for _, name := range s.WentLive {
