@@ -10,6 +10,8 @@ import (
 	"lke-platform/components/lke"
 )
 
+const firewallType = "kubernetes:networking.linode.com/alpha1v1:CloudFirewall"
+
 // cluster declares a cluster with a pool of fixed size, "app", and one that grows, "batch".
 func cluster(t *testing.T, edit func(*lke.Args)) *graph {
 	t.Helper()
@@ -164,10 +166,10 @@ func TestWhatIsInsideComesAfterTheClassesThatItNames(t *testing.T) {
 func TestTheFirewallOfTheNodesAddsToWhatLKENeeds(t *testing.T) {
 	t.Parallel()
 	g := cluster(t, nil)
-	controller := g.find(t, releaseType, "cluster-firewall")
-	require.True(t, g.waitsFor(releaseType+" cluster-firewall", releaseType+" cluster-firewall-crds"))
-	require.Equal(t, "kube-system", controller.inputs["namespace"].StringValue(), "Linode's token for the cluster is there")
-	rules := at(reveal(controller.inputs["values"]), "firewall", "inbound").([]any)
+	firewall := g.find(t, firewallType, "cluster-firewall")
+	require.Equal(t, "kube-system", g.find(t, releaseType, "cluster-firewall").inputs["namespace"].StringValue(),
+		"Linode's token for the cluster is there")
+	rules := at(reveal(firewall.inputs["spec"]), "ruleset", "inbound").([]any)
 	require.Equal(t, []any{map[string]any{
 		"label": "allow-node-exporter", "description": "Prometheus node exporter",
 		"action": "ACCEPT", "protocol": "TCP", "ports": "9100",
@@ -176,4 +178,19 @@ func TestTheFirewallOfTheNodesAddsToWhatLKENeeds(t *testing.T) {
 	for _, release := range []string{"cluster-firewall", "cluster-firewall-crds"} {
 		require.Contains(t, g.find(t, releaseType, release).request.GetProvider(), "::cluster::")
 	}
+}
+
+func TestTheFirewallGoesBeforeTheControllerThatDeletesIt(t *testing.T) {
+	t.Parallel()
+	g := cluster(t, nil)
+	require.True(t, g.waitsFor(firewallType+" cluster-firewall", releaseType+" cluster-firewall"))
+	require.True(t, g.waitsFor(releaseType+" cluster-firewall", releaseType+" cluster-firewall-crds"))
+
+	// The controller may have made the object that the program declares.
+	require.Equal(t, "primary", at(reveal(g.find(t, firewallType, "cluster-firewall").inputs["metadata"]), "name"))
+	adopting := g.find(t, "pulumi:providers:kubernetes", "cluster-firewall")
+	require.Contains(t, g.find(t, firewallType, "cluster-firewall").request.GetProvider(), "::cluster-firewall::")
+	require.True(t, adopting.inputs["upsertExistingObjects"].BoolValue())
+	require.NotContains(t, g.find(t, "pulumi:providers:kubernetes", "cluster").inputs,
+		resource.PropertyKey("upsertExistingObjects"), "nothing else takes over what is there")
 }

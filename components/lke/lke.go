@@ -62,26 +62,36 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	c.ID = cluster.ID()
 	c.Kubeconfig = cluster.Kubeconfig.ApplyT(decode).(pulumi.StringOutput)
-	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
-		Kubeconfig: c.Kubeconfig,
-		// Without an identifier a new kubeconfig reads as a new cluster, and a preview replaces everything inside it.
-		ClusterIdentifier:     cluster.ID(),
-		EnableServerSideApply: pulumi.Bool(true),
-		// What somebody changed by hand is a difference to be shown, and repaired; without force even the preview of it fails.
-		EnablePatchForce:       pulumi.Bool(true),
-		EnableConfigMapMutable: pulumi.Bool(true),
-		EnableSecretMutable:    pulumi.Bool(true),
-	}, pulumi.Parent(c), pulumi.DependsOn(pools))
-	if err != nil {
+	if c.Provider, err = c.newProvider(ctx, name, pools, false); err != nil {
 		return nil, fmt.Errorf("lke: declaring the Kubernetes provider: %w", err)
 	}
 	if c.classes, err = c.newClasses(ctx, name, args); err != nil {
 		return nil, fmt.Errorf("lke: declaring classes: %w", err)
 	}
-	if err := c.newFirewall(ctx, name); err != nil {
+	if err := c.newFirewall(ctx, name, pools); err != nil {
 		return nil, fmt.Errorf("lke: declaring the firewall of the nodes: %w", err)
 	}
 	return c, component.Done(ctx, c, pulumi.Map{"clusterId": c.ID, "kubeconfig": c.Kubeconfig})
+}
+
+// newProvider declares a provider of what is inside the cluster. One that adopts takes over objects that are there already.
+func (c *Cluster) newProvider(
+	ctx *pulumi.Context, name string, pools []pulumi.Resource, adopts bool,
+) (*kubernetes.Provider, error) {
+	args := &kubernetes.ProviderArgs{
+		Kubeconfig: c.Kubeconfig,
+		// Without an identifier a new kubeconfig reads as a new cluster, and a preview replaces everything inside it.
+		ClusterIdentifier:     c.ID,
+		EnableServerSideApply: pulumi.Bool(true),
+		// What somebody changed by hand is a difference to be shown, and repaired; without force even the preview of it fails.
+		EnablePatchForce:       pulumi.Bool(true),
+		EnableConfigMapMutable: pulumi.Bool(true),
+		EnableSecretMutable:    pulumi.Bool(true),
+	}
+	if adopts {
+		args.UpsertExistingObjects = pulumi.Bool(true)
+	}
+	return kubernetes.NewProvider(ctx, name, args, pulumi.Parent(c), pulumi.DependsOn(pools))
 }
 
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*linode.LkeCluster, error) {

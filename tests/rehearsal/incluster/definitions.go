@@ -36,6 +36,12 @@ type kind struct {
 
 // definitionSources are by the chart's name.
 var definitionSources = map[string]definitionSource{
+	"cloud-firewall-crd": {kinds: []kind{
+		{
+			group: cloudFirewalls.Group, plural: cloudFirewalls.Resource, name: "CloudFirewall",
+			versions: []string{cloudFirewalls.Version},
+		},
+	}},
 	"cert-manager": {
 		module: "github.com/cert-manager/cert-manager", folder: "deploy/crds",
 		kinds: []kind{

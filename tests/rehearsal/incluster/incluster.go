@@ -95,7 +95,7 @@ func (c *Controllers) Deployed(ctx context.Context, release Release) error {
 
 // Uninstalled tells that such a release is gone. Definitions stay, as Helm leaves them.
 func (c *Controllers) Uninstalled(ctx context.Context, release Release) error {
-	return c.each(func(cl *cluster) error { return cl.removeIngressController(ctx, release) })
+	return c.each(func(cl *cluster) error { return cl.removeStandIn(ctx, release) })
 }
 
 // each calls f with all running clusters.

@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	client "k8s.io/client-go/kubernetes"
@@ -668,33 +669,55 @@ spec:
 	require.Equal(f, 30, f.volumeOf(f.claim("prometheus-main-db-prometheus-main-1")).Size)
 }
 
-// nodeFirewall: a CloudFirewall becomes a firewall around all nodes, and goes with it.
+// nodeFirewall: a CloudFirewall becomes a firewall around all nodes, and goes with it, as long as its controller is there.
 func nodeFirewall(f *fixture) {
-	f.define("CloudFirewall", "cloudfirewalls", "networking.linode.com", "alpha1v1")
+	ctx, controller := f.Context(), incluster.Release{Chart: "cloud-firewall-controller"}
 	resource := schema.GroupVersionResource{Group: "networking.linode.com", Version: "alpha1v1", Resource: "cloudfirewalls"}
-	f.create(resource, `
-apiVersion: networking.linode.com/alpha1v1
-kind: CloudFirewall
-metadata: {name: primary, namespace: default}
-spec:
-  ruleset:
-    inbound:
-    - {label: allow-node-exporter, action: ACCEPT, protocol: TCP, ports: "9100", addresses: {ipv4: [192.168.128.0/17]}}`)
-	f.eventually("it has a firewall", func() bool { return f.status(resource, "primary")["firewall-id"] != nil })
-	id, err := strconv.Atoi(f.status(resource, "primary")["firewall-id"].(string))
-	require.NoError(f, err)
-	firewall, err := f.linode.GetFirewall(f.Context(), id)
-	require.NoError(f, err)
-	require.Len(f, firewall.Rules.Inbound, 11)
-	devices, err := f.linode.ListFirewallDevices(f.Context(), id, nil)
+	objects := f.dynamic.Resource(resource).Namespace("kube-system")
+	firewallOf := func() (firewall *linodego.Firewall) {
+		f.eventually("it has a firewall", func() bool {
+			object, err := objects.Get(ctx, "primary", metav1.GetOptions{})
+			if err != nil {
+				return false
+			}
+			id, _, _ := unstructured.NestedString(object.Object, "status", "firewall-id")
+			number, _ := strconv.Atoi(id)
+			firewall, err = f.linode.GetFirewall(ctx, number)
+			return err == nil
+		})
+		return firewall
+	}
+	require.NoError(f, f.controllers.Deployed(ctx, incluster.Release{Chart: "cloud-firewall-crd"}))
+	require.NoError(f, f.controllers.Deployed(ctx, controller))
+	firewall := firewallOf()
+	require.Len(f, firewall.Rules.Inbound, 10, "the controller has made a CloudFirewall, as there was none")
+	devices, err := f.linode.ListFirewallDevices(ctx, firewall.ID, nil)
 	require.NoError(f, err)
 	require.Len(f, devices, 2)
 
-	require.NoError(f, f.dynamic.Resource(resource).Namespace("default").Delete(f.Context(), "primary", metav1.DeleteOptions{}))
+	rule := `{"label": "allow-node-exporter", "action": "ACCEPT", "protocol": "TCP", "ports": "9100",
+		"addresses": {"ipv4": ["192.168.128.0/17"]}}`
+	_, err = objects.Patch(ctx, "primary", types.MergePatchType, []byte(`{"spec": {"ruleset": {"inbound": [`+rule+`]}}}`),
+		metav1.PatchOptions{})
+	require.NoError(f, err)
+	f.eventually("it has a rule more", func() bool { return len(firewallOf().Rules.Inbound) == 11 })
+
+	require.NoError(f, objects.Delete(ctx, "primary", metav1.DeleteOptions{}))
 	f.eventually("the firewall goes", func() bool {
-		_, err := f.linode.GetFirewall(f.Context(), id)
+		_, err := f.linode.GetFirewall(ctx, firewall.ID)
 		return linodego.IsNotFound(err)
 	})
+
+	require.NoError(f, f.controllers.Uninstalled(ctx, controller))
+	require.NoError(f, f.controllers.Deployed(ctx, controller))
+	firewall = firewallOf()
+	require.NoError(f, f.controllers.Uninstalled(ctx, controller))
+	f.eventually("a CloudFirewall goes with its controller, and is held forever", func() bool {
+		object, err := objects.Get(ctx, "primary", metav1.GetOptions{})
+		return err == nil && object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) == 1
+	})
+	_, err = f.linode.GetFirewall(ctx, firewall.ID)
+	require.NoError(f, err)
 }
 
 // define defines a kind of custom resource, as a chart would.

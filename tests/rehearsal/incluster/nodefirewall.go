@@ -8,13 +8,21 @@ import (
 	"strconv"
 
 	"github.com/linode/linodego"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-const firewallFinalizer = "cloudfirewalls.networking.linode.com/finalizer"
+const (
+	firewallFinalizer = "cloudfirewalls.networking.linode.com/finalizer"
+	// firewallController is the controller's Deployment, and the chart's name.
+	firewallController = "cloud-firewall-controller"
+	// defaultFirewall is the CloudFirewall that the controller makes where it finds none.
+	defaultFirewall = "primary"
+)
 
 var cloudFirewalls = schema.GroupVersionResource{
 	Group: "networking.linode.com", Version: "alpha1v1", Resource: "cloudfirewalls",
@@ -71,6 +79,65 @@ func (f *cloudFirewall) rules() linodego.FirewallRuleSet {
 	return rules
 }
 
+// installFirewallController stands in for the controller's chart.
+func (c *cluster) installFirewallController(ctx context.Context) error {
+	labels := map[string]string{"app.kubernetes.io/name": firewallController}
+	_, err := c.client.AppsV1().Deployments(metav1.NamespaceSystem).Create(ctx, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: firewallController, Labels: labels},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       scheduling{}.pod(corev1.Container{Name: firewallController}),
+			},
+		},
+	}, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+func (c *cluster) removeFirewallController(ctx context.Context) error {
+	err := c.client.AppsV1().Deployments(metav1.NamespaceSystem).Delete(ctx, firewallController, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// firewallController returns the controller's Deployment; nil where there is none, and nobody keeps firewalls.
+func (c *cluster) firewallController(ctx context.Context) (*appsv1.Deployment, error) {
+	found, err := c.client.AppsV1().Deployments(metav1.NamespaceSystem).Get(ctx, firewallController, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && found.DeletionTimestamp != nil {
+		return nil, nil
+	}
+	return found, err
+}
+
+// startFirewallController plays the controller's start: where it finds no CloudFirewall, it makes one with the rules of LKE.
+func (c *cluster) startFirewallController(ctx context.Context, deployment *appsv1.Deployment) error {
+	if deployment.Namespace != metav1.NamespaceSystem || deployment.Name != firewallController ||
+		deployment.DeletionTimestamp != nil || deployment.Status.ReadyReplicas == 0 {
+		return nil
+	}
+	found, err := c.dynamic.Resource(cloudFirewalls).List(ctx, metav1.ListOptions{})
+	switch {
+	case apierrors.IsNotFound(err): // the kind is not defined
+		return errNotYet
+	case err != nil || len(found.Items) > 0:
+		return err
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
+	object.SetGroupVersionKind(cloudFirewalls.GroupVersion().WithKind("CloudFirewall"))
+	object.SetName(defaultFirewall)
+	_, err = c.dynamic.Resource(cloudFirewalls).Namespace(metav1.NamespaceSystem).Create(ctx, object, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
 // protectNodes has all firewalls follow a change of the nodes.
 func (c *cluster) protectNodes(ctx context.Context, _ *unstructured.Unstructured) error {
 	found, err := c.dynamic.Resource(cloudFirewalls).List(ctx, metav1.ListOptions{})
@@ -88,15 +155,28 @@ func (c *cluster) protectNodes(ctx context.Context, _ *unstructured.Unstructured
 	return nil
 }
 
-// runFirewall keeps a firewall of Linode around all nodes.
+// runFirewall keeps a firewall of Linode around all nodes, as long as its controller is there. The object belongs to the
+// controller's Deployment, and goes with it.
 func (c *cluster) runFirewall(
 	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,
 ) error {
+	controller, err := c.firewallController(ctx)
+	if err != nil {
+		return err
+	}
+	if controller == nil {
+		return errNotYet
+	}
 	if object.GetDeletionTimestamp() != nil {
 		return c.removeFirewall(ctx, resource, object)
 	}
 	if !slices.Contains(object.GetFinalizers(), firewallFinalizer) {
 		object.SetFinalizers(append(object.GetFinalizers(), firewallFinalizer))
+		if object.GetNamespace() == controller.Namespace {
+			object.SetOwnerReferences([]metav1.OwnerReference{
+				*metav1.NewControllerRef(controller, appsv1.SchemeGroupVersion.WithKind("Deployment")),
+			})
+		}
 		_, err := c.dynamic.Resource(resource).Namespace(object.GetNamespace()).Update(ctx, object, metav1.UpdateOptions{})
 		return err // the update brings the object here again
 	}

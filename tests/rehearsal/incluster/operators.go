@@ -37,6 +37,7 @@ func (c *cluster) runOperators(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { c.follow(ctx, nodes, c.protectNodes) })
+	running.Go(func() { c.follow(ctx, deployments, typed(c.startFirewallController)) })
 	for _, workloads := range []schema.GroupVersionResource{statefulSets, deployments} {
 		running.Go(func() { c.follow(ctx, workloads, c.operateOwner) })
 	}

@@ -40,6 +40,9 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	if err := c.define(ctx, release); err != nil {
 		return err
 	}
+	if path.Base(release.Chart) == firewallController {
+		return c.installFirewallController(ctx)
+	}
 	chart, found := ingressCharts[path.Base(release.Chart)]
 	if !found {
 		return nil
@@ -69,8 +72,12 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	return err
 }
 
-// removeIngressController removes the Service of an ingress controller, and with it the NodeBalancer.
-func (c *cluster) removeIngressController(ctx context.Context, release Release) error {
+// removeStandIn removes what standIn made, but for definitions: the Service of an ingress controller, and with it the
+// NodeBalancer, or the controller of the nodes' firewall.
+func (c *cluster) removeStandIn(ctx context.Context, release Release) error {
+	if path.Base(release.Chart) == firewallController {
+		return c.removeFirewallController(ctx)
+	}
 	chart, found := ingressCharts[path.Base(release.Chart)]
 	if !found {
 		return nil
