@@ -15,6 +15,7 @@ TIMED := $(CURDIR)/tools/timed
 # What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
 # runs for that, since the state only knows the credentials of the last time.
 LIVE := --stack '$(STACK)' --refresh --run-program
+VOLUMES = linode-cli volumes list --tags lke-platform-$(STACK)
 # Whole differences of what the program says, and of nothing that the cloud merely notes (a status, for instance).
 REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 
@@ -48,14 +49,18 @@ drift: pulumi-cli ## Tell where the cloud, the state and the program of STACK di
 	printf "Drift of %s:\n$$verdicts" '$(STACK)'; \
 	exit $$status
 
+# The program runs, as it knows what has to happen before nodes are deleted.
 destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking for the stack's name
-	@pulumi destroy --stack '$(STACK)' --preview-only
+	@pulumi destroy --stack '$(STACK)' --run-program --preview-only
 	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
 	read -r name; [ "$$name" = '$(STACK)' ] || { echo 'Nothing was deleted.'; exit 1; }
-	@pulumi destroy --stack '$(STACK)' --yes --skip-preview
+	@pulumi destroy --stack '$(STACK)' --run-program --yes --skip-preview
 	@go run ./cmd/certsync remove --stack 'lke-platform-$(STACK)' # what certsync made at Fastly is in no state
-	@echo "What outlives the cluster on purpose, the database's volumes, costs until you delete it; and look for others left behind:"
-	@echo "  linode-cli volumes list --tags 'lke-platform-$(STACK)'"
+	@echo 'The volumes of the database outlive it on purpose, and cost until you delete them:'
+	@left=$$(LINODE_CLI_TOKEN="$${LINODE_CLI_TOKEN:-$$LINODE_TOKEN}" $(VOLUMES) --text --no-headers --format id,label,size </dev/null) \
+	  && echo "$$left" | awk 'NF { gb += $$3; print "  linode-cli volumes delete " $$1 "  # " $$2 ", " $$3 " GB" } \
+	    END { printf "  %d GB in all, %.2f USD a month at 0.10 a GB (some regions cost more)\n", gb, gb / 10 }' \
+	  || echo '  $(VOLUMES)'
 
 # The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
 pulumi-cli:

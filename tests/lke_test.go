@@ -163,6 +163,15 @@ func TestWhatIsInsideComesAfterTheClassesThatItNames(t *testing.T) {
 	require.Contains(t, g.find(t, "kubernetes:core/v1:Pod", "inside").request.GetProvider(), "::cluster::")
 }
 
+func TestNodesAreEmptiedBeforeTheirPoolIsDeleted(t *testing.T) {
+	t.Parallel()
+	g := cluster(t, nil)
+	for _, pool := range []string{"cluster-app", "cluster-batch"} {
+		// One name for all pools: the hook of a pool that is gone from the stack file is still known by it.
+		require.Equal(t, []string{"cluster-empty"}, g.find(t, poolType, pool).request.GetHooks().GetBeforeDelete())
+	}
+}
+
 func TestTheFirewallOfTheNodesAddsToWhatLKENeeds(t *testing.T) {
 	t.Parallel()
 	g := cluster(t, nil)

@@ -199,14 +199,15 @@ func workflows(t *testing.T) map[string]workflow {
 	return found
 }
 
-// runMake makes a target beside stand-ins for Go and for the Pulumi CLI, which fails as told where it is called with refresh or
-// preview. It returns what was said, with each call of the two, and whether make succeeded.
+// runMake makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, and for the Pulumi CLI, which fails as
+// told where it is called with refresh or preview. It returns what was said, with each call of Go and Pulumi, and whether make
+// succeeded.
 func runMake(t *testing.T, target, input string, environment ...string) (output string, succeeded bool) {
 	t.Helper()
 	dir := t.TempDir()
-	standIn := "#!/bin/sh\necho \"${0##*/} $*\"\n" +
+	standIn := "#!/bin/sh\ncase $0 in */linode-cli) printf '4711\\tpvcdata\\t30\\n'; exit ;; esac\necho \"${0##*/} $*\"\n" +
 		"case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac\n"
-	for _, program := range []string{"pulumi", "go"} {
+	for _, program := range []string{"pulumi", "go", "linode-cli"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
 	}
 	command := exec.CommandContext(t.Context(), "make", "-C", "..", target, "STACK=prod")
@@ -250,7 +251,10 @@ func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
 	}
 	said, succeeded := runMake(t, "destroy", "prod\n")
 	require.True(t, succeeded)
-	require.Regexp(t, `(?s)pulumi destroy --stack prod --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
+	// What has to happen before nodes are deleted is in the program.
+	require.Regexp(t, `(?s)pulumi destroy --stack prod --run-program --preview-only.*`+
+		`pulumi destroy --stack prod --run-program --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
+	require.Contains(t, said, "  linode-cli volumes delete 4711  # pvcdata, 30 GB\n  30 GB in all, 3.00 USD a month")
 }
 
 // A person is asked, a workflow cannot be.

@@ -135,6 +135,11 @@ func (c *Cluster) newNodePools(
 	ctx *pulumi.Context, name string, pools []NodePool, cluster *linode.LkeCluster,
 ) ([]pulumi.Resource, error) {
 	clusterID := cluster.ID().ToStringOutput().ApplyT(strconv.Atoi).(pulumi.IntOutput)
+	// One hook for all pools, under a name that stays: that of a pool which is gone from the program is looked up by it.
+	hook, err := ctx.RegisterResourceHook(name+"-empty", c.emptyPool(ctx), nil)
+	if err != nil {
+		return nil, err
+	}
 	var declared []pulumi.Resource
 	for _, pool := range pools {
 		args := &linode.LkeNodePoolArgs{
@@ -145,7 +150,9 @@ func (c *Cluster) newNodePools(
 			Taints:    pool.taints(),
 		}
 		// A pool that has to be replaced stays until the nodes of the new one are ready, which is the engine's default.
-		opts := []pulumi.ResourceOption{pulumi.Parent(c)}
+		opts := []pulumi.ResourceOption{
+			pulumi.Parent(c), pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeDelete: []*pulumi.ResourceHook{hook}}),
+		}
 		if pool.Autoscale == nil {
 			args.NodeCount = pulumi.Int(pool.Count)
 		} else {

@@ -65,6 +65,7 @@ func TestALifeOfAStack(t *testing.T) {
 		{"two Kubernetes versions at once are refused", e.skipAVersion},
 		{"what Keel and the autoscalers do is no drift", e.changeWhatIsLeftToOthers},
 		{"what was changed by hand is named, and repaired", e.changeByHand},
+		{"a pool of another type takes over before the old one goes", e.replacePool},
 		{"destroy leaves nothing but the database's volumes", e.destroy},
 	} {
 		if !t.Run(chapter.name, chapter.run) {
@@ -217,9 +218,10 @@ func (e *estate) changeByHand(t *testing.T) {
 	require.Equal(t, delivered.Annotations[cause], deployment.Annotations[cause])
 }
 
-// destroy looks at what is left, and at the order in which the rest went.
+// destroy looks at what is left, and at the order in which the rest went. Volumes are detached and deleted by what runs on the
+// nodes, and the firewall of the nodes by its controller, all of which takes its time.
 func (e *estate) destroy(t *testing.T) {
-	measured := e.claim(t)
+	measured, firewall := e.claim(t), e.nodeFirewall(t)
 	kept := map[int]string{}
 	var deleted int
 	volumes, err := e.cluster.CoreV1().PersistentVolumes().List(t.Context(), metav1.ListOptions{})
@@ -240,7 +242,8 @@ func (e *estate) destroy(t *testing.T) {
 	require.NotZero(t, deleted)
 	require.Len(t, kept, 4)
 
-	_, err = e.stack.Destroy(t.Context(), optdestroy.SuppressProgress())
+	before := len(e.requests(t, "/v4/"))
+	_, err = e.stack.Destroy(t.Context(), optdestroy.RunProgram(true), optdestroy.SuppressProgress())
 	require.NoError(t, err)
 
 	bill := e.world.linode.MonthlyCost()
@@ -266,12 +269,27 @@ func (e *estate) destroy(t *testing.T) {
 	require.NoError(t, err, string(output))
 	require.Empty(t, e.world.fastly.Activations())
 
-	went := e.requests(t, "DELETE ")
-	nodes := slices.IndexFunc(went, func(request string) bool { return strings.Contains(request, "/pools/") })
-	require.NotContains(t, strings.Join(went[nodes:], "\n"), "/nodebalancers/")
-	require.Contains(t, strings.Join(went[:nodes], "\n"), "/nodebalancers/")
-	require.Contains(t, went[:nodes], fmt.Sprintf("DELETE /v4/volumes/%d", deleted))
-	require.Contains(t, went[nodes:], fmt.Sprintf("DELETE /v4/lke/clusters/%d", e.clusterID))
+	asked := e.requests(t, "/v4/")[before:]
+	nodes := slices.IndexFunc(asked, func(request string) bool { return strings.Contains(request, "/pools/") })
+	first, last := asked[:nodes], asked[nodes:]
+	require.NotContains(t, strings.Join(last, "\n"), "/nodebalancers/")
+	require.Contains(t, strings.Join(first, "\n"), "DELETE /v4/nodebalancers/")
+	require.Contains(t, first, fmt.Sprintf("DELETE /v4/networking/firewalls/%d", firewall))
+	require.Contains(t, first, fmt.Sprintf("DELETE /v4/volumes/%d", deleted))
+	for id := range kept {
+		require.Contains(t, first, fmt.Sprintf("POST /v4/volumes/%d/detach", id), "all that was written is on it")
+	}
+	require.Contains(t, last, fmt.Sprintf("DELETE /v4/lke/clusters/%d", e.clusterID))
+}
+
+// nodeFirewall returns Linode's number of the firewall around the nodes.
+func (e *estate) nodeFirewall(t *testing.T) int {
+	firewalls, err := e.account.ListFirewalls(t.Context(), nil)
+	require.NoError(t, err)
+	i := slices.IndexFunc(firewalls, func(f linodego.Firewall) bool { return f.Label == fmt.Sprintf("lke-%d", e.clusterID) })
+	require.NotEqual(t, -1, i)
+	require.Equal(t, "allow-node-exporter", firewalls[i].Rules.Inbound[len(firewalls[i].Rules.Inbound)-1].Label)
+	return firewalls[i].ID
 }
 
 // claim has a volume made that goes with its claim, as those of Prometheus are, and returns the name of the claim.

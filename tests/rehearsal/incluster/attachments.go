@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/linode/linodego"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// detachTime is how long a volume stays attached after its last pod. Linode takes from some seconds to minutes; this is more than
+// the rest of a stack needs to go, so that who does not wait for volumes leaves some behind.
+const detachTime = 20 * time.Second
 
 // attachFinalizer keeps an attachment until its volume is detached.
 const attachFinalizer = "external-attacher/linodebs-csi-linode-com"
@@ -58,6 +63,9 @@ func (c *cluster) attach(ctx context.Context, a *storagev1.VolumeAttachment) err
 }
 
 func (c *cluster) detach(ctx context.Context, a *storagev1.VolumeAttachment) error {
+	if time.Since(a.DeletionTimestamp.Time) < detachTime {
+		return errNotYet
+	}
 	volume, err := c.volumeOf(ctx, a)
 	if err != nil && !apierrors.IsNotFound(err) && !linodego.IsNotFound(err) {
 		return err

@@ -1,0 +1,104 @@
+// Package drain empties nodes, and waits for volumes, before what they are on is deleted.
+//
+// It speaks to the API server through the dynamic client. kubectl's own package for this, k8s.io/kubectl/pkg/drain, brings six
+// times as many packages along, every API group of Kubernetes among them.
+package drain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// How long is waited, and for what.
+const (
+	answerTime = time.Minute      // for the API server
+	nodesTime  = 30 * time.Minute // for nodes to be empty: a pod may have to wait for the one before it, and for its volume
+	systemTime = 2 * time.Minute  // for pods of kube-system, some of which can run nowhere else
+	volumeTime = 5 * time.Minute  // for volumes to be detached and deleted
+
+	pollTime = 2 * time.Second
+	sayTime  = 15 * time.Second // between two lines of progress
+)
+
+var (
+	pods           = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	nodes          = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	claims         = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+	volumes        = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumes"}
+	attachments    = schema.GroupVersionResource{Group: "storage.k8s.io", Version: "v1", Resource: "volumeattachments"}
+	storageClasses = schema.GroupVersionResource{Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"}
+)
+
+// Cluster is a cluster that nodes are to be deleted of.
+type Cluster struct {
+	client dynamic.Interface
+	say    func(string)
+}
+
+// Connect returns the cluster of a kubeconfig; say takes lines of progress.
+func Connect(kubeconfig string, say func(string)) (*Cluster, error) {
+	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(kubeconfig))
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	config.Timeout = answerTime / 2
+	client, err := dynamic.NewForConfig(config)
+	return &Cluster{client: client, say: say}, err
+}
+
+// HasStorageClass tells whether there is a StorageClass of that name.
+func (c *Cluster) HasStorageClass(ctx context.Context, name string) (found bool, err error) {
+	var failure error
+	err = wait.PollUntilContextTimeout(ctx, pollTime, answerTime, true, func(ctx context.Context) (bool, error) {
+		_, failure = c.client.Resource(storageClasses).Get(ctx, name, metav1.GetOptions{})
+		found = failure == nil
+		return found || apierrors.IsNotFound(failure), nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("the cluster's API did not answer for %s: %w", answerTime, failure)
+	}
+	return found, nil
+}
+
+// await looks until nothing is left, and returns what is, or what kept it from looking, when the time is over. A failure to look
+// is no reason to give up before: API servers are busy at times, and restarted.
+func (c *Cluster) await(
+	ctx context.Context, limit time.Duration, look func(context.Context) ([]string, error),
+) (left []string, err error) {
+	var said time.Time
+	saidLeft := 0
+	waited := wait.PollUntilContextTimeout(ctx, pollTime, limit, true, func(ctx context.Context) (bool, error) {
+		if left, err = look(ctx); err != nil {
+			return false, nil
+		}
+		if len(left) != saidLeft && time.Since(said) > sayTime {
+			said, saidLeft = time.Now(), len(left)
+			c.say(fmt.Sprintf("waiting for %s", list(left)))
+		}
+		return len(left) == 0, nil
+	})
+	if waited == nil {
+		return nil, nil
+	}
+	return left, err
+}
+
+// list names some, and counts the rest.
+func list(names []string) string {
+	const most = 8
+	slices.Sort(names)
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,56 @@
+package lke
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
+
+	"lke-platform/components/internal/drain"
+)
+
+// poolIDLabel is the label of nodes that holds Linode's number of their pool.
+const poolIDLabel = "lke.linode.com/pool-id"
+
+// emptyPool returns the hook that runs before a node pool is deleted, since Linode deletes all nodes of a pool at once.
+func (c *Cluster) emptyPool(ctx *pulumi.Context) pulumi.ResourceHookFunction {
+	return func(args *pulumi.ResourceHookArgs) error {
+		say := func(progress string) {
+			// What cannot be told is no reason to leave the nodes as they are.
+			_ = ctx.Log.Info(fmt.Sprintf("%s (node pool %s): %s", args.Name, args.ID, progress), nil)
+		}
+		// Pools are deleted when the program has declared everything; its context may be over by then.
+		if err := c.releasePool(context.Background(), args.ID, say); err != nil {
+			return fmt.Errorf("lke: before deleting node pool %s: %w", args.ID, err)
+		}
+		return nil
+	}
+}
+
+// releasePool returns when the nodes of a pool can go.
+//
+// Where the stack lives on and the pool is only replaced or removed, its pods move to other nodes first; those of a new pool are
+// ready by then. At the end of a stack everything that it has put into the cluster is deleted by then, the classes of storage
+// too, and the pods that may be left have nowhere to go; but its volumes are still being detached and deleted, by what runs on
+// the nodes.
+func (c *Cluster) releasePool(ctx context.Context, pool pulumi.ID, say func(string)) error {
+	kubeconfig, err := internals.UnsafeAwaitOutput(ctx, c.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	text, _ := kubeconfig.Value.(string)
+	cluster, err := drain.Connect(text, say)
+	if err != nil {
+		return err
+	}
+	livesOn, err := cluster.HasStorageClass(ctx, StorageDelete)
+	switch {
+	case err != nil:
+		return err
+	case livesOn:
+		return cluster.EmptyNodes(ctx, fmt.Sprintf("%s=%s", poolIDLabel, pool))
+	default:
+		return cluster.AwaitVolumes(ctx)
+	}
+}

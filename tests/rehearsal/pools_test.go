@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/informers"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	storagelisters "k8s.io/client-go/listers/storage/v1"
+	"k8s.io/client-go/tools/cache"
+)
+
+// replacePool gives the only pool of the app and the database another type. It replays incident I2, where all nodes were
+// recycled at once and their volumes hung for five minutes, and I3, where the app waited seven for the volume of a lost node: here
+// the old nodes go when they are empty, and not before.
+func (e *estate) replacePool(t *testing.T) {
+	old := e.pool(t, "app")
+	watch := e.watchPool(t, old.ID)
+	e.edit(t, "type: g6-standard-4", "type: g6-standard-6")
+	e.load(t)
+	begin := time.Now()
+	up, err := e.stack.Up(t.Context(), optup.SuppressProgress())
+	require.NoError(t, err)
+	require.Equal(t, 1, (*up.Summary.ResourceChanges)[string(apitype.OpReplace)], up.StdOut)
+	watch.stop()
+
+	pools := fmt.Sprintf("/v4/lke/clusters/%d/pools", e.clusterID)
+	created := e.requestAt(t, begin, http.MethodPost, pools)
+	deleted := e.requestAt(t, begin, http.MethodDelete, pools+"/"+strconv.Itoa(old.ID))
+	t.Logf("the new pool is ordered after %s, its nodes are ready after %s; no new pods come to the old nodes after %s, the last "+
+		"is gone after %s, the last volume detached after %s; the old pool is deleted after %s", created.Sub(begin),
+		watch.ready.Sub(begin), watch.cordoned.Sub(begin), watch.empty.Sub(begin), watch.detached.Sub(begin), deleted.Sub(begin))
+	require.True(t, created.Before(watch.ready))
+	require.True(t, watch.ready.Before(watch.cordoned))
+	require.True(t, watch.cordoned.Before(watch.empty) && watch.cordoned.Before(watch.detached))
+	require.True(t, watch.empty.Before(deleted) && watch.detached.Before(deleted))
+	require.Positive(t, watch.fewest["app"], "its disruption budget keeps one of two")
+	require.Positive(t, watch.fewest["database"], "and so does that of its servers")
+
+	e.settle(t)
+	e.isClean(t)
+}
+
+// poolWatch notes when what happens to the nodes of a pool, and how few pods were ready at a time.
+type poolWatch struct {
+	stop        func()
+	pool        string
+	pods        corelisters.PodLister
+	nodes       corelisters.NodeLister
+	attachments storagelisters.VolumeAttachmentLister
+
+	mu                               sync.Mutex
+	ready, cordoned, empty, detached time.Time
+	fewest                           map[string]int // by what the pods are
+}
+
+// watchPool watches from now on.
+func (e *estate) watchPool(t *testing.T, pool int) *poolWatch {
+	factory := informers.NewSharedInformerFactory(e.cluster, 0)
+	core, storage := factory.Core().V1(), factory.Storage().V1()
+	w := &poolWatch{
+		pool: strconv.Itoa(pool), pods: core.Pods().Lister(), nodes: core.Nodes().Lister(),
+		attachments: storage.VolumeAttachments().Lister(), fewest: map[string]int{},
+	}
+	stopped := make(chan struct{})
+	w.stop = sync.OnceFunc(func() { close(stopped); factory.Shutdown() })
+	t.Cleanup(w.stop)
+	watched := []cache.SharedIndexInformer{
+		core.Pods().Informer(), core.Nodes().Informer(), storage.VolumeAttachments().Informer(),
+	}
+	factory.Start(stopped)
+	factory.WaitForCacheSync(stopped)
+	for _, informer := range watched {
+		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { w.look() }, UpdateFunc: func(_, _ any) { w.look() }, DeleteFunc: func(any) { w.look() },
+		})
+		require.NoError(t, err)
+	}
+	return w
+}
+
+// look is called at each change.
+func (w *poolWatch) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	pods, _ := w.pods.List(labels.Everything())
+	w.count("app", pods, labels.Set{"app.kubernetes.io/name": "changelog"})
+	w.count("database", pods, labels.Set{"postgres-operator.crunchydata.com/data": "postgres"})
+
+	nodes, _ := w.nodes.List(labels.Set{"pool": "app"}.AsSelector())
+	old, ready, cordoned := map[string]bool{}, 0, 0
+	for _, node := range nodes {
+		switch {
+		case node.Labels["lke.linode.com/pool-id"] != w.pool && len(node.Spec.Taints) == 0:
+			ready++
+		case node.Labels["lke.linode.com/pool-id"] == w.pool:
+			old[node.Name] = true
+			if node.Spec.Unschedulable {
+				cordoned++
+			}
+		}
+	}
+	note(&w.ready, ready == 2)
+	note(&w.cordoned, cordoned == 2)
+	if w.cordoned.IsZero() {
+		return
+	}
+	attachments, _ := w.attachments.List(labels.Everything())
+	note(&w.empty, none(pods, func(pod *corev1.Pod) bool { return old[pod.Spec.NodeName] && !hasEnded(pod) }))
+	note(&w.detached, none(attachments, func(a *storagev1.VolumeAttachment) bool { return old[a.Spec.NodeName] }))
+}
+
+// note keeps the first time that something is so.
+func note(when *time.Time, is bool) {
+	if is && when.IsZero() {
+		*when = time.Now()
+	}
+}
+
+func none[T any](list []T, is func(T) bool) bool { return !slices.ContainsFunc(list, is) }
+
+// count counts the ready pods with the labels given.
+func (w *poolWatch) count(what string, pods []*corev1.Pod, selected labels.Set) {
+	ready := 0
+	for _, pod := range pods {
+		if selected.AsSelector().Matches(labels.Set(pod.Labels)) && isReady(pod) {
+			ready++
+		}
+	}
+	if fewest, known := w.fewest[what]; !known || ready < fewest {
+		w.fewest[what] = ready
+	}
+}
+
+func isReady(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+func hasEnded(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// requestAt returns when a request reached Linode for the first time since begin.
+func (e *estate) requestAt(t *testing.T, begin time.Time, method, path string) time.Time {
+	t.Helper()
+	for line := range strings.Lines(readFile(t, filepath.Join(e.dir(), "logs", "linode.log"))) {
+		var entry struct {
+			Time              time.Time
+			Msg, Method, Path string
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &entry))
+		if entry.Msg == "request" && entry.Method == method && entry.Path == path && entry.Time.After(begin) {
+			return entry.Time
+		}
+	}
+	require.Fail(t, "no such request", "%s %s", method, path)
+	return time.Time{}
+}
