@@ -15,9 +15,10 @@ TIMED := $(CURDIR)/tools/timed
 # What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
 # runs for that, since the state only knows the credentials of the last time.
 LIVE := --stack '$(STACK)' --refresh --run-program
-VOLUMES = linode-cli volumes list --tags lke-platform-$(STACK)
 # Whole differences of what the program says, and of nothing that the cloud merely notes (a status, for instance).
 REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
+# The volumes of the stack, which outlive it unless they can be made again.
+VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,10 +58,11 @@ destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking f
 	@pulumi destroy --stack '$(STACK)' --run-program --yes --skip-preview
 	@go run ./cmd/certsync remove --stack 'lke-platform-$(STACK)' # what certsync made at Fastly is in no state
 	@echo 'The volumes of the database outlive it on purpose, and cost until you delete them:'
-	@left=$$(LINODE_CLI_TOKEN="$${LINODE_CLI_TOKEN:-$$LINODE_TOKEN}" $(VOLUMES) --text --no-headers --format id,label,size </dev/null) \
+	@[ -z "$$LINODE_TOKEN" ] || export LINODE_CLI_TOKEN="$$LINODE_TOKEN"; \
+	left=$$($(VOLUMES) --text --no-headers --format id,label,size </dev/null) \
 	  && echo "$$left" | awk 'NF { gb += $$3; print "  linode-cli volumes delete " $$1 "  # " $$2 ", " $$3 " GB" } \
 	    END { printf "  %d GB in all, %.2f USD a month at 0.10 a GB (some regions cost more)\n", gb, gb / 10 }' \
-	  || echo '  $(VOLUMES)'
+	  || echo "  $(VOLUMES)"
 
 # The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
 pulumi-cli:

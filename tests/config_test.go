@@ -81,7 +81,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	"connections nobody counted":   {"    databaseConnections: 41\n", "", "app.databaseConnections: Required value: must say how many connections each replica holds"},
 	"connections for the pooler":   {"requireTLS: false", "requireTLS: false\n    parameters: {max_connections: \"200\"}", `postgres.parameters[max_connections]: Invalid value: "200": must be a number from 348`},
 	"more volumes than can attach": {"database: changelog", "database: changelog\n    instances: 4", "postgres.instances: Invalid value: 4: each server needs a node of its own, and cluster has 3"},
-	"more than nodes can hold":     {"memory: 1Gi\n    cpu", "memory: 4Gi\n    instances: 3\n    cpu", "postgres.instances: Invalid value: 3: each server needs a node of its own, and cluster has 2 without taints that have more memory"},
+	"more than nodes can hold":     {"memory: 1536Mi\n    cpu", "memory: 4Gi\n    instances: 3\n    cpu", "postgres.instances: Invalid value: 3: each server needs a node of its own, and cluster has 2 without taints that have more memory"},
 
 	// monitoring, delivery
 	"duration that is none":      {"retention: 7d", "retention: a week", `monitoring.retention: Invalid value: "a week"`},

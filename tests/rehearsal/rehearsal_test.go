@@ -73,8 +73,9 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 	require.Equal(t, 1, s.Resources["linode:index/lkeNodePool:LkeNodePool"])
 	require.Equal(t, 2, s.Resources["kubernetes:apps/v1:Deployment"])
 	require.Len(t, s.Nodes, 3)
-	require.Equal(t, map[string]int{"Running": 7, "Succeeded": 1}, s.Pods,
-		"two each of the app, the database and its pooler, one that asks for names; certsync ran for real")
+	require.Equal(t, map[string]int{"Running": 8, "Succeeded": 1}, s.Pods,
+		"two each of the app, the database and its pooler, one that asks for names, and the controller of the nodes' firewall; "+
+			"certsync ran for real")
 	require.Len(t, s.Activated, 2, "the zone, and all names right below it")
 	require.Len(t, s.WentLive, len(stagingNames))
 	for _, name := range s.WentLive {
