@@ -85,7 +85,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	// The URN is known in a preview, unlike the ID.
 	c.ClassName = release.URN().ApplyT(func(pulumi.URN) string { return k.class }).(pulumi.StringOutput)
-	c.service = release.ID().ApplyT(func(pulumi.ID) pulumi.ID { return pulumi.ID(namespace.Ingress + "/" + k.service) }).(pulumi.IDOutput)
+	c.service = release.ID().ApplyT(func(pulumi.ID) pulumi.ID {
+		return pulumi.ID(namespace.Ingress + "/" + k.service)
+	}).(pulumi.IDOutput)
 	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
 }
 
@@ -119,7 +121,8 @@ func address(ingress corev1.LoadBalancerIngress) (string, error) {
 			return strings.Join(parts[1:], "."), nil
 		}
 	}
-	return "", errors.New("ingress: the Service of the controller has no IPv4 address: kubectl -n " + namespace.Ingress + " get services")
+	return "", errors.New("ingress: the Service of the controller has no IPv4 address: kubectl -n " + namespace.Ingress +
+		" get services")
 }
 
 // spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it

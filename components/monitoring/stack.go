@@ -17,8 +17,8 @@ import (
 	"lke-platform/components/namespace"
 )
 
-// Stack is kube-prometheus-stack, metrics-server and the blackbox exporter. It selects the monitors and rules of all namespaces, and its CRDs have to
-// be there before them: what brings monitors along depends on Ready.
+// Stack is kube-prometheus-stack, metrics-server and the blackbox exporter. It selects the monitors and rules of all namespaces,
+// and its CRDs have to be there before them: what brings monitors along depends on Ready.
 type Stack struct {
 	pulumi.ResourceState
 

@@ -42,8 +42,9 @@ func (w *postgresCluster) source() (id string, source *dataSource) {
 }
 
 // restorePostgres plays a restore, each name once: the servers go, a Job fills the volumes of the first one, and only then are
-// there servers again. Until then it returns a status, whose observed generation stays behind. Upstream:
-// https://github.com/CrunchyData/postgres-operator/blob/v6.0.3/internal/controller/postgrescluster/cluster.go (reconcileDataSource)
+// there servers again. Until then it returns a status, whose observed generation stays behind.
+// Upstream: reconcileDataSource in
+// https://github.com/CrunchyData/postgres-operator/blob/v6.0.3/internal/controller/postgrescluster/cluster.go
 func (c *cluster) restorePostgres(
 	ctx context.Context, object *unstructured.Unstructured, wanted *postgresCluster,
 ) (status map[string]any, err error) {
