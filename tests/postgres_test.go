@@ -65,7 +65,7 @@ func declarePostgres(t *testing.T, edit func(*postgres.Args)) *graph {
 			Bucket: bucket.Name, Endpoint: bucket.Endpoint, Region: bucket.Region,
 			AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey,
 		}
-		cluster, err := postgres.New(ctx, "postgres", &args, pulumi.DependsOn([]pulumi.Resource{operator}))
+		cluster, err := postgres.New(ctx, "postgres", &args, pulumi.DependsOn(operator.Ready))
 		if err != nil {
 			return err
 		}

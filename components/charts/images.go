@@ -5,8 +5,15 @@ import "fmt"
 // Image is a container image at one version.
 type Image struct{ Name, Tag string }
 
-// Busybox runs the job that upgrades the CRDs of KubePrometheusStack. Renovate reads this file: see .github/renovate.json.
-var Busybox = Image{"docker.io/library/busybox", "1.38.0"}
+func (i Image) String() string { return i.Name + ":" + i.Tag }
+
+// Renovate reads this list: see .github/renovate.json.
+var (
+	// BlackboxExporter asks for the public names as visitors do.
+	BlackboxExporter = Image{"quay.io/prometheus/blackbox-exporter", "v0.28.0"}
+	// Busybox runs the job that upgrades the CRDs of KubePrometheusStack.
+	Busybox = Image{"docker.io/library/busybox", "1.38.0"}
+)
 
 // PostgresTools is the image with the client programs of a major version of PostgreSQL, that of the database: what a newer one
 // writes, an older server does not take. Its tag moves with the minor versions, which hold nothing but fixes.

@@ -9,6 +9,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/charts"
 	"lke-platform/components/internal/kube"
 )
 
@@ -18,9 +19,8 @@ import (
 var blackboxConfig string
 
 const (
-	blackbox      = "blackbox-exporter"
-	blackboxImage = "quay.io/prometheus/blackbox-exporter:v0.28.0"
-	blackboxPort  = 9115
+	blackbox     = "blackbox-exporter"
+	blackboxPort = 9115
 	// blackboxUser is nobody; the image would be root, to send ICMP.
 	blackboxUser = 65534
 	// blackboxFile and blackboxDir are where the configuration is.
@@ -86,7 +86,7 @@ func blackboxPod(config pulumi.StringPtrInput) corev1.PodSpecArgs {
 		}},
 		Containers: corev1.ContainerArray{corev1.ContainerArgs{
 			Name:  pulumi.String(blackbox),
-			Image: pulumi.String(blackboxImage),
+			Image: pulumi.String(charts.BlackboxExporter.String()),
 			Args:  pulumi.ToStringArray([]string{fmt.Sprintf("--config.file=%s/%s", blackboxDir, blackboxFile)}),
 			Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
 				Name: pulumi.String("http"), ContainerPort: pulumi.Int(blackboxPort),
