@@ -162,8 +162,8 @@ func (p *platform) declareEntrance() error {
 func (p *platform) fastlyRanges() (pulumi.StringArrayInput, error) {
 	ranges, err := fastly.GetFastlyIpRanges(p.Context)
 	if err != nil && p.config.CDN.Bypassed() {
-		return nil, p.Log.Warn(fmt.Sprintf("ingress: visitors that still come through Fastly are taken for Fastly, which does not "+
-			"say what its networks are: %s", err), nil)
+		return nil, p.Log.Warn(fmt.Sprintf("ingress: visitors that still come through Fastly are taken for Fastly, which does "+
+			"not say what its networks are: %s", err), nil)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asking Fastly for its networks: %w", err)

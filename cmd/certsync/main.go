@@ -82,7 +82,8 @@ func (o *options) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(folders.refused(), s.persist(ctx, o.timeout, func(ctx context.Context) error { return s.sync(ctx, folders) }))
+	synced := s.persist(ctx, o.timeout, func(ctx context.Context) error { return s.sync(ctx, folders) })
+	err = errors.Join(folders.refused(), synced)
 	if err == nil {
 		log.Info("in step: Fastly serves what is mounted", about(folders.domains()), "changes", s.changes)
 	}

@@ -68,8 +68,8 @@ type CertificateSyncArgs struct {
 	Certificates pulumi.StringMap
 	// ServiceID is that of the Fastly service with the domains: a name can be activated only when an active service has it.
 	ServiceID pulumi.StringInput
-	// Bypassed says that no name leads to Fastly, so that nothing may wait for it: it may be down. The runs on a schedule go on, and
-	// once it is over, one is waited for again.
+	// Bypassed says that no name leads to Fastly, so that nothing may wait for it: it may be down. The runs on a schedule go on,
+	// and once it is over, one is waited for again.
 	Bypassed bool
 	// TokenValue is the value of the stack's secret TLS.Token.
 	TokenValue pulumi.StringInput
