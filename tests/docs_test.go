@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,4 +34,31 @@ func TestTheStackFileForMovingInIsValid(t *testing.T) {
 	}), "prod")
 	require.NoError(t, err)
 	require.Contains(t, g.resources, deploymentType+" app")
+}
+
+// Each incident of the platform before has a test that keeps it from happening again.
+func TestEveryIncidentHasItsTests(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/incidents.md")
+	require.NoError(t, err)
+	incidents := regexp.MustCompile(`(?m)^\| I\d+ \|.*$`).FindAllString(string(page), -1)
+	require.Len(t, incidents, 12)
+	there := map[string]bool{}
+	require.NoError(t, filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, function := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(source), -1) {
+			there[function[1]] = true
+		}
+		return err
+	}))
+	for _, incident := range incidents {
+		named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(incident, -1)
+		require.NotEmpty(t, named, incident)
+		for _, test := range named {
+			require.True(t, there[test[1]], test[1])
+		}
+	}
 }
