@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,17 +19,18 @@ import (
 	"lke-platform/tests/rehearsal/simulation"
 )
 
-var stagingNames = []string{
-	"cdn.staging.changelog.com", "grafana.staging.changelog.com", "keel.staging.changelog.com", "staging.changelog.com",
-}
+const mediaName = "cdn.staging.changelog.com"
+
+var stagingNames = []string{"grafana.staging.changelog.com", "keel.staging.changelog.com", "staging.changelog.com"}
 
 // TestABypassThereAndBack follows docs/bypass.md step by step.
 func TestABypassThereAndBack(t *testing.T) {
 	e := &estate{options: options{root: repository(t, asItIs), stack: "staging"}}
 	const cdn = "  lke-platform:cdn:\n"
-	e.edit(t, cdn, cdn+"    media: {hosts: [cdn.staging.changelog.com]}\n")
+	e.edit(t, cdn, cdn+"    media: {hosts: ["+mediaName+"]}\n")
 	e.bringUp(t)
 	fastly := e.targets(t)
+	require.Contains(t, fastly, mediaName)
 	require.Len(t, fastly["staging.changelog.com"], 8, "Fastly's addresses, IPv4 and IPv6")
 	require.True(t, e.isClosed(t))
 
@@ -110,12 +112,12 @@ func (e *estate) targets(t *testing.T) map[string][]string {
 	targets := map[string][]string{}
 	for _, record := range records {
 		name := strings.TrimPrefix(record.Name+"."+zones[0].Domain, ".")
-		if slices.Contains(stagingNames, name) && (record.Type == "A" || record.Type == "AAAA") {
+		if slices.Contains(append(stagingNames, mediaName), name) && (record.Type == "A" || record.Type == "AAAA") {
 			targets[name] = append(targets[name], record.Target)
 			slices.Sort(targets[name])
 		}
 	}
-	require.Len(t, targets, len(stagingNames))
+	require.Subset(t, slices.Collect(maps.Keys(targets)), stagingNames)
 	return targets
 }
 

@@ -606,8 +606,11 @@ spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]
 	require.Equal(f, true, restore["finished"])
 	job, err := f.client.BatchV1().Jobs("default").Get(ctx, "db-pgbackrest-restore", metav1.GetOptions{})
 	require.NoError(f, err)
-	servers, err := f.client.AppsV1().StatefulSets("default").List(ctx, metav1.ListOptions{})
+	servers, err := f.client.AppsV1().StatefulSets("default").List(ctx, metav1.ListOptions{
+		LabelSelector: "postgres-operator.crunchydata.com/cluster=db",
+	})
 	require.NoError(f, err)
+	require.NotEmpty(f, servers.Items)
 	for _, server := range servers.Items {
 		require.False(f, server.CreationTimestamp.Before(job.Status.CompletionTime), "%s waits for its data", server.Name)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"lke-platform/tests/rehearsal/plugins"
 )
 
 // Name is the provider's package, Version the release of the official provider that this one stands in for.
@@ -56,6 +58,7 @@ func (c *Config) Configure(context.Context) error {
 		return fmt.Errorf("fastly: baseUrl: %w", err)
 	}
 	if key != "" { // where it is missing, the first call that needs it says so
+		client.HTTPClient = plugins.HTTPClient()
 		c.client = client
 	}
 	return nil

@@ -19,6 +19,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"lke-platform/tests/rehearsal/plugins"
 )
 
 const (
@@ -156,7 +158,7 @@ func (c *Config) Configure(context.Context) error {
 	if token == "" {
 		return errors.New("linode: there is no API token: set linode:token or LINODE_TOKEN")
 	}
-	client := linodego.NewClient(nil)
+	client := linodego.NewClient(plugins.HTTPClient())
 	client.SetToken(token)
 	if c.URL != nil {
 		client.SetBaseURL(*c.URL)
