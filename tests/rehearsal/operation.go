@@ -142,7 +142,7 @@ func (s *step) String() string {
 }
 
 func (o *operation) diagnose(d *apitype.DiagnosticEvent) bool {
-	message := strings.TrimSpace(colors.Never.Colorize(d.Prefix + d.Message))
+	message := strings.TrimSpace(colors.Never.Colorize(d.Message))
 	if d.Ephemeral || message == "" {
 		return false
 	}

@@ -29,7 +29,7 @@ func (s *summary) print(out io.Writer) {
 		}
 	})
 	s.printEdge(out)
-	section(out, fmt.Sprintf("Nodes (%s)", counts(s.Pods)), func(table io.Writer) {
+	section(out, fmt.Sprintf("Nodes (pods: %s)", counts(s.Pods)), func(table io.Writer) {
 		for _, node := range s.Nodes {
 			fmt.Fprintf(table, "%s\t%s\t%d pods\tcpu %s %d%%\tmemory %s %d%%\n", node.Name, node.Type, node.Pods,
 				gauge(node.CPUPercent), node.CPUPercent, gauge(node.MemoryPercent), node.MemoryPercent)
@@ -144,7 +144,7 @@ func gauge(percent int64) string {
 func counts(pods map[string]int) string {
 	var parts []string
 	for _, phase := range slices.Sorted(maps.Keys(pods)) {
-		parts = append(parts, fmt.Sprintf("%d pods %s", pods[phase], phase))
+		parts = append(parts, fmt.Sprintf("%d %s", pods[phase], phase))
 	}
 	return strings.Join(parts, ", ")
 }
