@@ -75,6 +75,16 @@ func defaults() *Config {
 func (c *Config) grafanaHost() string { return "grafana." + c.Domains.Zones[0].Name }
 func (c *Config) originHost() string  { return "origin." + c.Domains.Zones[0].Name }
 
+// siteHost is the first host that the app answers for itself; "" where all are redirected to others.
+func (c *Config) siteHost() string {
+	for _, host := range c.App.Hosts {
+		if _, redirected := c.CDN.Redirects[host]; !redirected {
+			return host
+		}
+	}
+	return ""
+}
+
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
 	hosts := slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), []string{c.grafanaHost()})

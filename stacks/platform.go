@@ -134,8 +134,10 @@ func (p *platform) declareEntrance() error {
 	if err != nil {
 		return err
 	}
-	if config.Ingress.FastlyRanges, err = p.fastlyRanges(); err != nil {
-		return err
+	if !config.CDN.Bypassed() {
+		if config.Ingress.FastlyRanges, err = fastlyRanges(p.Context); err != nil {
+			return err
+		}
 	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s",
 		p.appNamespace.Name, p.siteTLS.SecretNames[config.Domains.Zones[0].Name])
@@ -158,13 +160,9 @@ func (p *platform) declareEntrance() error {
 	return err
 }
 
-// fastlyRanges are the networks that Fastly's requests come from. A bypass does without them where Fastly cannot tell.
-func (p *platform) fastlyRanges() (pulumi.StringArrayInput, error) {
-	ranges, err := fastly.GetFastlyIpRanges(p.Context)
-	if err != nil && p.config.CDN.Bypassed() {
-		return nil, p.Log.Warn(fmt.Sprintf("ingress: visitors that still come through Fastly are taken for Fastly, which does "+
-			"not say what its networks are: %s", err), nil)
-	}
+// fastlyRanges are the networks that Fastly's requests come from.
+func fastlyRanges(ctx *pulumi.Context) (pulumi.StringArrayInput, error) {
+	ranges, err := fastly.GetFastlyIpRanges(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking Fastly for its networks: %w", err)
 	}
@@ -256,7 +254,7 @@ func (p *platform) declareDelivery() error {
 func (p *platform) declareCDN() error {
 	config, args := p.config, &p.config.CDN
 	args.Name, args.Protect = p.account, config.Protect
-	args.OriginHost, args.HealthHost = config.originHost(), config.App.Hosts[0]
+	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
 	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
 	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready))
 	if err != nil {
@@ -271,7 +269,7 @@ func (p *platform) declareCDN() error {
 	}
 	p.serving = append(p.serving, sync.Ready)
 	p.Export("fastlyServiceId", service.ID)
-	p.Export("url", pulumi.String("https://"+config.App.Hosts[0]))
+	p.Export("url", pulumi.String("https://"+config.siteHost()))
 	return nil
 }
 
@@ -310,7 +308,7 @@ func (p *platform) declareHosts() error {
 	}
 	// From now on they are asked for, too.
 	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
-		Hosts: args.Hosts, Origin: "https://" + p.config.App.Hosts[0] + p.config.CDN.Origin.HealthPath,
+		Hosts: args.Hosts, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
 	}, p.cluster.Inside(), after(p.serving...))
 }
 

@@ -112,6 +112,10 @@ func (c *Config) validateHosts() field.ErrorList {
 	for i, host := range c.App.Hosts {
 		check(field.NewPath("app", "hosts").Index(i), host)
 	}
+	if len(c.App.Hosts) > 0 && c.siteHost() == "" {
+		faults = append(faults, field.Invalid(field.NewPath("app", "hosts"), c.App.Hosts,
+			"must have a host that cdn.redirects does not lead to another"))
+	}
 	for i, host := range c.CDN.MediaHosts() {
 		check(field.NewPath("cdn", "media", "hosts").Index(i), host)
 	}

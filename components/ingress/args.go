@@ -35,6 +35,7 @@ type Args struct {
 	// Bypass is the stack's cdn.bypass.
 	Bypass *bool `json:"-"`
 	// FastlyRanges are the networks that Fastly connects from. They may connect, and are believed about who the visitor is.
+	// During a bypass, when Fastly may not be there to say, those of before are believed.
 	FastlyRanges pulumi.StringArrayInput `json:"-"`
 	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it
 	// connects. nginx would show one of its own making; Traefik finds it by itself.
@@ -53,6 +54,8 @@ func (a *Args) IsOpen() bool {
 	}
 	return a.Bypass != nil
 }
+
+func (a *Args) bypassed() bool { return a.Bypass != nil && *a.Bypass }
 
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {

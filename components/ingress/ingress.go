@@ -43,6 +43,8 @@ type kind struct {
 	metricsPort any
 	// values are those of the chart.
 	values func(*Args, *balancer) pulumi.Map
+	// forwarders are the paths of the values that name Fastly's networks.
+	forwarders []string
 }
 
 func (a *Args) kind() kind {
@@ -76,10 +78,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the namespace: %w", err)
 	}
+	options := []pulumi.ResourceOption{pulumi.Parent(c)}
+	if args.bypassed() {
+		options = append(options, pulumi.IgnoreChanges(k.forwarders))
+	}
 	release, err := charts.NewRelease(ctx, name+"-"+k.class, &charts.ReleaseArgs{
 		Chart: k.chart, Name: k.chart.Name, Namespace: ns.Name,
 		Values: k.values(args, newBalancer(args)), Overrides: args.Values,
-	}, pulumi.Parent(c))
+	}, options...)
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the release: %w", err)
 	}

@@ -20,6 +20,7 @@ var nginx = kind{
 	webPorts:    []any{"http", "https"},
 	metricsPort: "metrics",
 	values:      nginxValues,
+	forwarders:  []string{`values.controller.config["proxy-real-ip-cidr"]`},
 }
 
 var nginxLabels = map[string]string{

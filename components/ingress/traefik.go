@@ -16,6 +16,7 @@ var traefik = kind{
 	webPorts:    []any{"web", "websecure"},
 	metricsPort: "metrics",
 	values:      traefikValues,
+	forwarders:  []string{"values.ports.web.forwardedHeaders", "values.ports.websecure.forwardedHeaders"},
 }
 
 var traefikLabels = map[string]string{"app.kubernetes.io/name": "traefik"}

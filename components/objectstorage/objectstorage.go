@@ -4,7 +4,6 @@ package objectstorage
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -12,6 +11,7 @@ import (
 
 	"lke-platform/components/internal/check"
 	"lke-platform/components/internal/component"
+	"lke-platform/components/internal/network"
 )
 
 // Args describes a bucket.
@@ -96,17 +96,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	b.Name = bucket.Label
 	b.Endpoint = bucket.S3Endpoint
-	b.Region = bucket.S3Endpoint.ApplyT(signingRegion).(pulumi.StringOutput)
+	b.Region = bucket.S3Endpoint.ApplyT(network.SigningRegion).(pulumi.StringOutput)
 	b.AccessKey = pulumi.ToSecret(key.AccessKey).(pulumi.StringOutput)
 	b.SecretKey = pulumi.ToSecret(key.SecretKey).(pulumi.StringOutput)
 	return b, component.Done(ctx, b, pulumi.Map{
 		"name": b.Name, "endpoint": b.Endpoint, "region": b.Region, "accessKey": b.AccessKey, "secretKey": b.SecretKey,
 	})
-}
-
-// signingRegion is the region that requests to an endpoint are signed for. It is a finer name than that of Linode's region:
-// us-east has us-east-1.
-func signingRegion(endpoint string) string {
-	region, _, _ := strings.Cut(endpoint, ".")
-	return region
 }

@@ -2,13 +2,13 @@ package postgres
 
 import (
 	"cmp"
-	"strings"
 	"time"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/internal/kube"
+	"lke-platform/components/internal/network"
 )
 
 // backups is the part of the cluster that pgBackRest does.
@@ -60,8 +60,8 @@ func (a *Args) dataSource(keys pulumi.StringPtrOutput) pulumi.Map {
 	source["repo"] = a.repo(a.Repository.Bucket, a.Repository.Endpoint, a.Repository.Region)
 	if bucket := a.StartFrom.Bucket; bucket != nil {
 		source["global"] = repositoryOptions(bucket.Path, bucket.Encryption != "")
-		region, _, _ := strings.Cut(bucket.Endpoint, ".") // that which requests are signed for
-		source["repo"] = a.repo(pulumi.String(bucket.Name), pulumi.String(bucket.Endpoint), pulumi.String(region))
+		source["repo"] = a.repo(pulumi.String(bucket.Name), pulumi.String(bucket.Endpoint),
+			pulumi.String(network.SigningRegion(bucket.Endpoint)))
 	}
 	return source
 }

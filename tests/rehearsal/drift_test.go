@@ -57,6 +57,7 @@ func TestALifeOfAStack(t *testing.T) {
 `)
 	e.edit(t, "        count: 2\n", "        count: 2\n      - {name: batch, type: g6-standard-2, autoscale: {min: 1, max: 3}}\n")
 	e.edit(t, "    health:\n", "    autoscale: {max: 3}\n    health:\n")
+	e.edit(t, "size: 123", "size: 164")
 	e.bringUp(t)
 	for _, chapter := range []struct {
 		name string

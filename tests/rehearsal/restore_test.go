@@ -55,7 +55,7 @@ func (e *estate) restoreInPlace(t *testing.T) {
 	done := e.change(t)
 	require.Equal(t, map[apitype.OpType]int{apitype.OpUpdate: 1}, done.kinds())
 	require.Equal(t, "2026-01-20 10:00:00+00", e.requireRestored(t))
-	require.True(t, done.ended("PostgresCluster::postgres").After(e.restoreJob(t).Status.CompletionTime.Time),
+	require.True(t, done.step("PostgresCluster::postgres").end.After(e.restoreJob(t).Status.CompletionTime.Time),
 		"up waits for the restore")
 	for name, server := range e.servers(t) {
 		require.NotEqual(t, started[name].uid, server.uid, "%s stopped for the restore", name)

@@ -27,7 +27,7 @@ const (
 	volumeTime = 5 * time.Minute  // for volumes to be detached and deleted
 
 	pollTime = 2 * time.Second
-	sayTime  = 15 * time.Second // between two lines of progress
+	sayTime  = 30 * time.Second // between two lines of progress
 )
 
 var (
@@ -52,6 +52,7 @@ func Connect(kubeconfig string, say func(string)) (*Cluster, error) {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	config.Timeout = answerTime / 2
+	config.QPS = -1 // each look asks once for each pod that is left; the API server has limits of its own
 	client, err := dynamic.NewForConfig(config)
 	return &Cluster{client: client, say: say}, err
 }
@@ -70,27 +71,28 @@ func (c *Cluster) HasStorageClass(ctx context.Context, name string) (found bool,
 	return found, nil
 }
 
-// await looks until nothing is left, and returns what is, or what kept it from looking, when the time is over. A failure to look
+// await looks until nothing is left, and returns what is, and what kept it from looking, when the time is over. A failure to look
 // is no reason to give up before: API servers are busy at times, and restarted.
 func (c *Cluster) await(
 	ctx context.Context, limit time.Duration, look func(context.Context) ([]string, error),
-) (left []string, err error) {
-	var said time.Time
-	saidLeft := 0
+) (left []string, failure error) {
+	said := time.Now()
 	waited := wait.PollUntilContextTimeout(ctx, pollTime, limit, true, func(ctx context.Context) (bool, error) {
-		if left, err = look(ctx); err != nil {
-			return false, nil
+		found, err := look(ctx)
+		if ctx.Err() != nil {
+			return false, nil // what was found before is all of it
 		}
-		if len(left) != saidLeft && time.Since(said) > sayTime {
-			said, saidLeft = time.Now(), len(left)
+		left, failure = found, err
+		if len(left) > 0 && time.Since(said) > sayTime {
+			said = time.Now()
 			c.say(fmt.Sprintf("waiting for %s", list(left)))
 		}
-		return len(left) == 0, nil
+		return len(left) == 0 && failure == nil, nil
 	})
 	if waited == nil {
 		return nil, nil
 	}
-	return left, err
+	return left, failure
 }
 
 // list names some, and counts the rest.

@@ -2,6 +2,7 @@ package drain
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +76,9 @@ func TestWhatCannotGoIsNamedAndKeepsItsNode(t *testing.T) {
 		err := cluster.EmptyNodes(t.Context(), "pool=7")
 		require.ErrorContains(t, err, "after 30m0s there still is on the nodes: pod site/app. Nothing is deleted")
 		require.Equal(t, nodesTime, time.Since(begin))
+
+		cluster, _ = newCluster(t, apierrors.NewInternalError(errors.New("two budgets")), node, app)
+		require.ErrorContains(t, cluster.EmptyNodes(t.Context(), "pool=7"), "pod site/app (Internal error occurred: two budgets)")
 
 		cluster, _ = newCluster(t, nil, node, attachment)
 		require.ErrorContains(t, cluster.EmptyNodes(t.Context(), "pool=7"), "on the nodes: volume data.")

@@ -42,12 +42,12 @@ func (c *Cluster) EmptyNodes(ctx context.Context, label string) error {
 		return left, err
 	})
 	switch {
-	case err != nil:
-		return fmt.Errorf("emptying the nodes: %w", err)
 	case len(left) > 0:
 		return fmt.Errorf("after %s there still is on the nodes: %s. Nothing is deleted, and no new pods come to these nodes. "+
 			"See why the pods cannot go, or do not start elsewhere (kubectl get pods,poddisruptionbudgets -A -o wide), then do "+
 			"the same again: it goes on from here", nodesTime, list(left))
+	case err != nil:
+		return fmt.Errorf("emptying the nodes: %w", err)
 	}
 	return nil
 }
@@ -85,8 +85,9 @@ func (c *Cluster) evict(ctx context.Context, node string) (left []string, err er
 		if stays(&pod) {
 			continue
 		}
-		left = append(left, fmt.Sprintf("pod %s/%s", pod.GetNamespace(), pod.GetName()))
+		name := fmt.Sprintf("pod %s/%s", pod.GetNamespace(), pod.GetName())
 		if pod.GetDeletionTimestamp() != nil {
+			left = append(left, name)
 			continue
 		}
 		eviction := &unstructured.Unstructured{Object: map[string]any{
@@ -95,10 +96,12 @@ func (c *Cluster) evict(ctx context.Context, node string) (left []string, err er
 		}}
 		_, err := c.client.Resource(pods).Namespace(pod.GetNamespace()).
 			Create(ctx, eviction, metav1.CreateOptions{}, "eviction")
-		// "Too many requests" is how a PodDisruptionBudget asks to come back later.
+		// "Too many requests" is how a PodDisruptionBudget asks to come back later. Whatever else is wrong with one pod, the
+		// others go.
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsTooManyRequests(err) {
-			return left, err
+			name += fmt.Sprintf(" (%s)", err)
 		}
+		left = append(left, name)
 	}
 	return left, nil
 }

@@ -16,12 +16,12 @@ import (
 func (c *Cluster) AwaitVolumes(ctx context.Context) error {
 	left, err := c.await(ctx, volumeTime, c.unclaimed)
 	switch {
-	case err != nil:
-		return fmt.Errorf("waiting for volumes: %w", err)
 	case len(left) > 0:
 		return fmt.Errorf("after %s there still is: %s. The nodes stay, since without them these volumes would be billed "+
 			"forever. See what the driver says (kubectl describe pv), then do the same again; or delete a volume with "+
 			"linode-cli volumes delete <id> and its object with kubectl delete pv <name>", volumeTime, list(left))
+	case err != nil:
+		return fmt.Errorf("waiting for volumes: %w", err)
 	}
 	return nil
 }

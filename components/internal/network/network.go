@@ -1,4 +1,4 @@
-// Package network reads lists of networks in CIDR form.
+// Package network reads lists of networks in CIDR form, and the names of endpoints.
 package network
 
 import (

@@ -601,19 +601,7 @@ spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]
 			status["databaseInitSQL"] == "db-init"
 	})
 	require.Empty(f, f.status(postgresClusters, "keyless"), "this one has no key of its repository")
-	restore, _, _ := unstructured.NestedMap(f.status(postgresClusters, "db"), "pgbackrest", "restore")
-	require.Equal(f, "before-the-accident", restore["id"])
-	require.Equal(f, true, restore["finished"])
-	job, err := f.client.BatchV1().Jobs("default").Get(ctx, "db-pgbackrest-restore", metav1.GetOptions{})
-	require.NoError(f, err)
-	servers, err := f.client.AppsV1().StatefulSets("default").List(ctx, metav1.ListOptions{
-		LabelSelector: "postgres-operator.crunchydata.com/cluster=db",
-	})
-	require.NoError(f, err)
-	require.NotEmpty(f, servers.Items)
-	for _, server := range servers.Items {
-		require.False(f, server.CreationTimestamp.Before(job.Status.CompletionTime), "%s waits for its data", server.Name)
-	}
+	f.requireRestored(ctx)
 
 	secret, err := f.client.CoreV1().Secrets("default").Get(ctx, "db-pguser-app", metav1.GetOptions{})
 	require.NoError(f, err)
@@ -634,6 +622,24 @@ spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]
 	})
 	require.NoError(f, err)
 	require.Len(f, budgets.Items, 2, "one for the servers, one for the pooler")
+}
+
+// requireRestored says that the servers of a database came after its data.
+func (f *fixture) requireRestored(ctx context.Context) {
+	f.Helper()
+	restore, _, _ := unstructured.NestedMap(f.status(postgresClusters, "db"), "pgbackrest", "restore")
+	require.Equal(f, "before-the-accident", restore["id"])
+	require.Equal(f, true, restore["finished"])
+	job, err := f.client.BatchV1().Jobs("default").Get(ctx, "db-pgbackrest-restore", metav1.GetOptions{})
+	require.NoError(f, err)
+	servers, err := f.client.AppsV1().StatefulSets("default").List(ctx, metav1.ListOptions{
+		LabelSelector: "postgres-operator.crunchydata.com/cluster=db",
+	})
+	require.NoError(f, err)
+	require.NotEmpty(f, servers.Items)
+	for _, server := range servers.Items {
+		require.False(f, server.CreationTimestamp.Before(job.Status.CompletionTime), "%s waits for its data", server.Name)
+	}
 }
 
 // monitors: the platform's monitors fit the operator's own definitions, which come from its Go module.
