@@ -21,7 +21,7 @@ func (c *Cluster) emptyPool(ctx *pulumi.Context) pulumi.ResourceHookFunction {
 			_ = ctx.Log.Info(fmt.Sprintf("%s (node pool %s): %s", args.Name, args.ID, progress), nil)
 		}
 		// Pools are deleted when the program has declared everything; its context may be over by then.
-		if err := c.releasePool(context.Background(), args, say); err != nil {
+		if err := c.releasePool(context.Background(), args.ID, say); err != nil {
 			return fmt.Errorf("lke: before deleting node pool %s: %w", args.ID, err)
 		}
 		return nil
@@ -35,17 +35,9 @@ func (c *Cluster) emptyPool(ctx *pulumi.Context) pulumi.ResourceHookFunction {
 // too, and the pods that may be left have nowhere to go; but its volumes are still being detached and deleted, by what runs on
 // the nodes.
 //
-// A pool of another cluster, which the stack's own has replaced, is out of reach: its API is not the one that is known now.
-func (c *Cluster) releasePool(ctx context.Context, args *pulumi.ResourceHookArgs, say func(string)) error {
-	id, err := internals.UnsafeAwaitOutput(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	if present, old := fmt.Sprint(id.Value), fmt.Sprint(args.OldInputs["clusterId"].V); present != old {
-		say(fmt.Sprintf("goes with cluster %s, which %s has replaced; look for volumes left behind: linode-cli volumes list",
-			old, present))
-		return nil
-	}
+// The pool is of the stack's own cluster: one that is to be replaced keeps the name that Linode wants to be unique, and so `up`
+// ends before it.
+func (c *Cluster) releasePool(ctx context.Context, pool pulumi.ID, say func(string)) error {
 	kubeconfig, err := internals.UnsafeAwaitOutput(ctx, c.Kubeconfig)
 	if err != nil {
 		return err
@@ -60,7 +52,7 @@ func (c *Cluster) releasePool(ctx context.Context, args *pulumi.ResourceHookArgs
 	case err != nil:
 		return err
 	case livesOn:
-		return cluster.EmptyNodes(ctx, fmt.Sprintf("%s=%s", poolIDLabel, args.ID))
+		return cluster.EmptyNodes(ctx, fmt.Sprintf("%s=%s", poolIDLabel, pool))
 	default:
 		return cluster.AwaitVolumes(ctx)
 	}
