@@ -54,7 +54,7 @@ func (v *version) syntaxErrors() []string {
 			_, err = p.ParseSnippetVCL()
 		}
 		if err != nil {
-			faults = append(faults, fmt.Sprintf("%s '%s': %s", noun, o.text("name"), err))
+			faults = append(faults, fmt.Sprintf("%s '%s': %s (says falco, which reads VCL here)", noun, o.text("name"), err))
 		}
 	}
 	for _, o := range v.Objects["vcl"] {
