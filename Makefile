@@ -74,7 +74,7 @@ pulumi-cli:
 test: toolchain .bin/certsync .bin/promtool .bin/actionlint ## Run all tests
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
-	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" go test ./...) || exit 1; \
+	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" go test -timeout 30m ./...) || exit 1; \
 	done
 
 lint: .bin/golangci-lint ## Check format and style
