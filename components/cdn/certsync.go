@@ -29,7 +29,8 @@ type CertificateSync struct {
 const (
 	// syncName is the name of the CronJob and of the Secret with the token, and begins the names of Jobs. Alert rules know it.
 	syncName = "certsync"
-	// syncSchedule is every six hours, at a minute that few others use. A renewed certificate has a month to get to Fastly.
+	// syncSchedule is every six hours, at a minute that few others use. A renewed certificate has a third of its time to get to
+	// Fastly.
 	syncSchedule = "17 */6 * * *"
 	// tokenKey is the key of the token in its Secret.
 	tokenKey = "token"

@@ -170,9 +170,7 @@ func (k *Keel) newIngress(
 		}},
 	}
 	if args.TLSSecret != nil {
-		spec.Tls = networkingv1.IngressTLSArray{networkingv1.IngressTLSArgs{
-			Hosts: pulumi.ToStringArray([]string{args.Host}), SecretName: args.TLSSecret.ToStringOutput(),
-		}}
+		spec.Tls = kube.IngressTLS([]string{args.Host}, pulumi.StringMap{args.Host: args.TLSSecret})
 	}
 	return networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
 		Metadata: args.metadata(), Spec: spec,

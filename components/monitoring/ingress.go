@@ -33,28 +33,14 @@ func (s *Stack) NewIngress(
 		},
 		Spec: networkingv1.IngressSpecArgs{
 			IngressClassName: args.Class,
-			Tls: networkingv1.IngressTLSArray{networkingv1.IngressTLSArgs{
-				Hosts: pulumi.ToStringArray([]string{args.Host}), SecretName: args.TLSSecret,
-			}},
-			Rules: networkingv1.IngressRuleArray{networkingv1.IngressRuleArgs{
-				Host: pulumi.String(args.Host),
-				Http: networkingv1.HTTPIngressRuleValueArgs{Paths: networkingv1.HTTPIngressPathArray{
-					networkingv1.HTTPIngressPathArgs{
-						Path: pulumi.String("/"), PathType: pulumi.String("Prefix"), Backend: grafanaBackend(),
-					},
-				}},
-			}},
+			Rules: kube.IngressRules([]string{args.Host}, networkingv1.IngressServiceBackendArgs{
+				Name: pulumi.String(grafanaService), Port: networkingv1.ServiceBackendPortArgs{Number: pulumi.Int(80)},
+			}),
+			Tls: kube.IngressTLS([]string{args.Host}, pulumi.StringMap{args.Host: args.TLSSecret}),
 		},
 	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("monitoring: declaring the Ingress of Grafana: %w", err)
 	}
 	return ingress, nil
-}
-
-func grafanaBackend() networkingv1.IngressBackendArgs {
-	return networkingv1.IngressBackendArgs{Service: networkingv1.IngressServiceBackendArgs{
-		Name: pulumi.String(grafanaService),
-		Port: networkingv1.ServiceBackendPortArgs{Number: pulumi.Int(80)},
-	}}
 }
