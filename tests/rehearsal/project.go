@@ -99,10 +99,10 @@ func writeProject(ctx context.Context, o options, w *world, dir string) (*worksp
 	return project, madeUp, nil
 }
 
-// copyFile copies a file that the stack file names. One that is missing is the program's to report.
+// copyFile copies a file that the stack file names. One that is missing, or outside of the folder, is the program's to report.
 func copyFile(from, to, name string) error {
 	content, err := os.ReadFile(filepath.Join(from, name))
-	if err != nil {
+	if err != nil || !filepath.IsLocal(name) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o755); err != nil {

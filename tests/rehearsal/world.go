@@ -14,6 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"k8s.io/klog/v2"
 
 	"lke-platform/tests/rehearsal/fastly"
@@ -172,7 +175,11 @@ func newPulumiHome(dir string) (string, error) {
 		return "", fmt.Errorf("making the folder of the engine: %w", err)
 	}
 	plugins := filepath.Join(dir, "plugins")
-	if own := pluginsFolder(); own != plugins {
+	own, err := workspace.GetPluginDir()
+	if err != nil {
+		return "", fmt.Errorf("looking for the folder of the plugins: %w", err)
+	}
+	if own != plugins {
 		_ = os.Remove(plugins) // of an earlier rehearsal
 		if err := os.Symlink(own, plugins); err != nil {
 			return "", fmt.Errorf("linking the folder of the plugins: %w", err)
@@ -186,19 +193,10 @@ func newPulumiHome(dir string) (string, error) {
 	return dir, nil
 }
 
-// pluginsFolder is where the official plugins are installed.
-func pluginsFolder() string {
-	if home := os.Getenv("PULUMI_HOME"); home != "" {
-		return filepath.Join(home, "plugins")
-	}
-	user, _ := os.UserHomeDir()
-	return filepath.Join(user, ".pulumi", "plugins")
-}
-
 // installed says whether the official plugin is there, in the version of the SDK: the engine takes no other.
 func installed(name, version string) bool {
-	info, err := os.Stat(filepath.Join(pluginsFolder(), "resource-"+name+"-v"+version))
-	return err == nil && info.IsDir()
+	wanted := semver.MustParse(version)
+	return workspace.HasPlugin(workspace.PluginDescriptor{Name: name, Kind: apitype.ResourcePlugin, Version: &wanted})
 }
 
 // logs names the folders to look into when something went wrong, as seen from the repository.
