@@ -48,7 +48,7 @@ func (c *Cluster) newFirewall(ctx *pulumi.Context, name string, pools []pulumi.R
 			Name:        pulumi.String("primary"),
 			Namespace:   pulumi.String(firewallNamespace),
 			Labels:      kube.Labels("cloud-firewall", "firewall"),
-			Annotations: pulumi.StringMap{"pulumi.com/waitFor": pulumi.String("jsonpath={.status.firewall-id}")},
+			Annotations: pulumi.StringMap{"pulumi.com/waitFor": pulumi.String("jsonpath={.status['firewall-id']}")},
 		},
 		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{"ruleset": pulumi.Map{"inbound": pulumi.Array{
 			// Beyond LKE's own rules: Prometheus reads the state of the nodes from a port of theirs.

@@ -43,9 +43,10 @@ require (
 	github.com/pulumi/pulumi-linode/sdk/v4 v4.39.0 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/rs/xid v1.5.0 // indirect
+	github.com/theory/jsonpath v0.9.0
 	github.com/ysugimoto/twist v0.10.2 // indirect
 	golang.org/x/term v0.45.0 // indirect
-	gopkg.in/yaml.v3 v3.0.1 // indirect
+	gopkg.in/yaml.v3 v3.0.1
 )
 
 require (

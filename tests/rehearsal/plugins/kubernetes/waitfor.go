@@ -4,16 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 
+	"github.com/theory/jsonpath"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/util/jsonpath"
 )
 
 // parseWaitFor reads the annotation pulumi.com/waitFor: condition=<type>[=<status>], jsonpath={<path>}[=<value>], or a JSON
-// list of these, which must all be fulfilled. Paths are those of kubectl:
-// https://kubernetes.io/docs/reference/kubectl/jsonpath/.
+// list of these, which must all be fulfilled. Paths are read by the library that the official provider reads them by, which
+// follows RFC 9535 and not kubectl: {.status.a-b} is none. https://www.rfc-editor.org/rfc/rfc9535
 func parseWaitFor(text string) ([]requirement, error) {
 	expressions := []string{text}
 	if strings.HasPrefix(strings.TrimSpace(text), "[") {
@@ -67,38 +66,38 @@ func waitForCondition(text string) (requirement, error) {
 }
 
 func waitForPath(text string) (requirement, error) {
-	end := strings.LastIndex(text, "}")
-	if !strings.HasPrefix(text, "{") || end < 0 {
+	// A filter of a path may compare (==); the one sign of equality after the path says what is wanted there.
+	parts := strings.Split(strings.ReplaceAll(text, "==", sameSign), "=")
+	path, compare := strings.ReplaceAll(parts[0], sameSign, "=="), len(parts) == 2
+	inner, isBraced := strings.CutPrefix(path, "{")
+	inner, isClosed := strings.CutSuffix(inner, "}")
+	if !isBraced || !isClosed || len(parts) > 2 || compare && parts[1] == "" {
 		return nil, fmt.Errorf("jsonpath=%s: jsonpath={<path>} or jsonpath={<path>}=<value> is wanted", text)
 	}
-	path, rest := text[:end+1], text[end+1:]
-	want, compare := strings.CutPrefix(rest, "=")
-	if rest != "" && (!compare || want == "") {
-		return nil, fmt.Errorf("jsonpath=%s: after the path, =<value> is wanted", text)
-	}
-	parsed := jsonpath.New("waitFor").AllowMissingKeys(true)
-	if err := parsed.Parse(path); err != nil {
-		return nil, fmt.Errorf("jsonpath=%s: %w", text, err)
+	parsed, err := jsonpath.Parse("$" + strings.TrimPrefix(strings.TrimSpace(inner), "$"))
+	if err != nil {
+		return nil, fmt.Errorf("jsonpath=%s: paths are those of RFC 9535, such as {.status['a-b']}: %w", text, err)
 	}
 	return func(object *unstructured.Unstructured) (string, error) {
-		results, err := parsed.FindResults(object.Object)
+		found := parsed.Select(object.Object)
 		switch {
-		case err != nil:
-			return "", fmt.Errorf("%s: %w", path, err)
 		case isStale(object, object.Object["status"]):
 			return "its status is about an earlier generation", nil
-		case len(results) == 0 || len(results[0]) == 0:
+		case len(found) == 0:
 			return fmt.Sprintf("it has nothing at %s yet", path), nil
 		case compare:
-			return compareFound(path, results[0][0].Interface(), want)
+			return compareFound(path, found[0], strings.ReplaceAll(parts[1], sameSign, "=="))
 		}
 		return "", nil
 	}, nil
 }
 
+// sameSign stands for == while a text is cut at =.
+const sameSign = "\x00"
+
 func compareFound(path string, found any, want string) (string, error) {
-	switch reflect.ValueOf(found).Kind() {
-	case reflect.Map, reflect.Slice:
+	switch found.(type) {
+	case map[string]any, []any:
 		return "", fmt.Errorf("what is at %s cannot be compared with %q", path, want)
 	}
 	if have := fmt.Sprint(found); have != want {
