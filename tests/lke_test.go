@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -169,6 +170,19 @@ func TestNodesAreEmptiedBeforeTheirPoolIsDeleted(t *testing.T) {
 	for _, pool := range []string{"cluster-app", "cluster-batch"} {
 		// One name for all pools: the hook of a pool that is gone from the stack file is still known by it.
 		require.Equal(t, []string{"cluster-empty"}, g.find(t, poolType, pool).request.GetHooks().GetBeforeDelete())
+	}
+}
+
+func TestReleasesGoOnFromWhereAKilledRunLeftThem(t *testing.T) {
+	t.Parallel()
+	for _, stack := range []string{"staging", "prod"} {
+		for key, node := range deployed(t, stack).resources {
+			if strings.HasPrefix(key, releaseType) {
+				hooks := node.request.GetHooks()
+				require.Equal(t, []string{"cluster-mend"}, hooks.GetBeforeCreate(), key)
+				require.Equal(t, []string{"cluster-mend"}, hooks.GetBeforeUpdate(), key)
+			}
+		}
 	}
 }
 

@@ -35,12 +35,14 @@ type Cluster struct {
 
 	// classes are the objects that a pod or a claim inside the cluster names, and that it is refused without.
 	classes []pulumi.Resource
+	// mending is the option that makes releases inside the cluster ready for Helm.
+	mending pulumi.ResourceOption
 }
 
 // Inside is the option that places a component inside the cluster: it takes the cluster's provider, and waits for the classes
-// of priority and storage that its pods and claims may name.
+// of priority and storage that its pods and claims may name. Its releases go on from where a run that was cut short left them.
 func (c *Cluster) Inside() pulumi.ResourceOption {
-	return pulumi.Composite(pulumi.Providers(c.Provider), pulumi.DependsOn(c.classes))
+	return pulumi.Composite(pulumi.Providers(c.Provider), pulumi.DependsOn(c.classes), c.mending)
 }
 
 // New declares a cluster.
@@ -49,7 +51,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("lke: %w", faults.ToAggregate())
 	}
 	c := &Cluster{}
-	if err := ctx.RegisterComponentResource("lke-platform:lke:Cluster", name, c, opts...); err != nil {
+	var err error
+	if c.mending, err = c.mendReleases(ctx, name); err != nil {
+		return nil, fmt.Errorf("lke: %w", err)
+	}
+	if err := ctx.RegisterComponentResource("lke-platform:lke:Cluster", name, c, append(opts, c.mending)...); err != nil {
 		return nil, fmt.Errorf("lke: %w", err)
 	}
 	cluster, err := c.newCluster(ctx, name, args)

@@ -33,12 +33,9 @@ func CheckUpgrade(args *pulumi.ResourceHookArgs) error {
 
 // kubernetesVersion is nil where the version is not known yet.
 func kubernetesVersion(inputs resource.PropertyMap) (*version.Version, error) {
-	value := inputs["k8sVersion"]
-	if value.IsSecret() {
-		value = value.SecretValue().Element
-	}
-	if !value.IsString() {
+	text := plainText(inputs["k8sVersion"])
+	if text == "" {
 		return nil, nil
 	}
-	return version.ParseGeneric(value.StringValue())
+	return version.ParseGeneric(text)
 }

@@ -92,7 +92,7 @@ func (r *release) create(ctx context.Context, q *request) (*outcome, error) {
 	return r.deploy(ctx, q, r.install)
 }
 
-// update upgrades a release, or installs one that was never deployed.
+// update upgrades a release, or installs one that was left out before.
 func (r *release) update(ctx context.Context, q *request) (*outcome, error) {
 	if isNotRendered(q.state) {
 		return r.deploy(ctx, q, r.installAtLast)
@@ -138,7 +138,7 @@ func (r *release) deploy(
 	if q.timeout > 0 {
 		timeout = q.timeout
 	}
-	d := &deployment{args, chart, config, timeout, ownerLabel(q.urn)}
+	d := &deployment{args, chart, config, timeout}
 	deployed, err := run(ctx, d)
 	result := &outcome{id: id(args.Namespace, args.Name)}
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -230,14 +230,7 @@ func (r *release) read(ctx context.Context, q *request) (*outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading release %s: %w", q.id, err)
 	}
-	result := &outcome{id: id(last.Namespace, last.Name), inputs: inputs, outputs: deployedOutputs(inputs, last)}
-	switch status := last.Info.Status; {
-	case status.IsPending():
-		result.unready = []string{stuck(config, last).Error()}
-	case status == helmrelease.StatusFailed:
-		result.unready = []string{fmt.Sprintf("revision %d has failed: %s", last.Version, last.Info.Description)}
-	}
-	return result, nil
+	return &outcome{id: id(last.Namespace, last.Name), inputs: inputs, outputs: deployedOutputs(inputs, last)}, nil
 }
 
 // delete uninstalls a release, and waits until its objects are gone unless told not to.

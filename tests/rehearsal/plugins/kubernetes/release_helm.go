@@ -2,13 +2,10 @@ package kubernetes
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	helmrelease "helm.sh/helm/v3/pkg/release"
@@ -30,58 +27,22 @@ type deployment struct {
 	chart   *chart.Chart
 	config  *action.Configuration
 	timeout time.Duration
-	owner   string
 }
 
-// ownerKey is the label, on the records that Helm keeps, of the resource that a release belongs to.
-const ownerKey = "pulumi.com/resource"
-
-// ownerLabel is short enough for a label.
-func ownerLabel(urn resource.URN) string {
-	sum := sha256.Sum256([]byte(urn))
-	return hex.EncodeToString(sum[:16])
-}
-
-// install installs a release. What our own first attempt left behind is removed; any other release of that name is not touched.
+// install installs a release. As with the official provider, Helm refuses a name that it has any record of, that of an attempt
+// which was cut short included.
 func (r *release) install(ctx context.Context, d *deployment) (*helmrelease.Release, error) {
-	last, err := d.config.Releases.Last(d.Name)
-	switch {
-	case isNoRelease(err):
-	case err != nil:
-		return nil, err
-	case isOwnFailedInstall(last, d.owner):
-		if err := d.uninstall(); err != nil {
-			return nil, fmt.Errorf("removing what the first attempt left behind: %w", err)
-		}
-	case last.Info.Status.IsPending():
-		return nil, stuck(d.config, last)
-	default:
-		return nil, fmt.Errorf("it exists already (revision %d, %s). To adopt it, give the resource the option import with the "+
-			"ID %q", last.Version, last.Info.Status, id(last.Namespace, last.Name))
-	}
 	install := action.NewInstall(d.config)
 	install.ReleaseName, install.Namespace, install.Description = d.Name, d.Namespace, d.Description
 	install.CreateNamespace, install.SkipCRDs = d.CreateNamespace, d.SkipCrds
 	install.Wait, install.WaitForJobs, install.Timeout = d.waits(), d.WaitForJobs && d.waits(), d.timeout
 	install.DisableHooks = d.DisableWebhooks
 	install.DisableOpenAPIValidation, install.SubNotes = d.DisableOpenapiValidation, d.RenderSubchartNotes
-	install.Labels = map[string]string{ownerKey: d.owner}
 	return install.RunWithContext(ctx, d.chart, d.Values)
 }
 
-// upgrade upgrades a release, or installs anew one whose first installation failed.
+// upgrade upgrades a release. Helm refuses to while another operation is under way, or was cut short.
 func (r *release) upgrade(ctx context.Context, d *deployment) (*helmrelease.Release, error) {
-	last, err := d.config.Releases.Last(d.Name)
-	switch {
-	case isNoRelease(err):
-		return nil, errors.New("it is gone from the cluster; `pulumi refresh` takes note of that")
-	case err != nil:
-		return nil, err
-	case isOwnFailedInstall(last, d.owner):
-		return r.install(ctx, d)
-	case last.Info.Status.IsPending():
-		return nil, stuck(d.config, last)
-	}
 	upgrade := action.NewUpgrade(d.config)
 	upgrade.Namespace, upgrade.Description, upgrade.MaxHistory = d.Namespace, d.Description, d.MaxHistory
 	upgrade.Wait, upgrade.WaitForJobs, upgrade.Timeout = d.waits(), d.WaitForJobs && d.waits(), d.timeout
@@ -89,11 +50,6 @@ func (r *release) upgrade(ctx context.Context, d *deployment) (*helmrelease.Rele
 	upgrade.Recreate, upgrade.DisableHooks, upgrade.SubNotes = d.RecreatePods, d.DisableCRDHooks, d.RenderSubchartNotes
 	upgrade.DisableOpenAPIValidation = d.DisableOpenapiValidation
 	return upgrade.RunWithContext(ctx, d.Name, d.chart, d.Values)
-}
-
-func isOwnFailedInstall(last *helmrelease.Release, owner string) bool {
-	failed := last.Info.Status == helmrelease.StatusFailed || last.Info.Status == helmrelease.StatusPendingInstall
-	return last.Version == 1 && failed && last.Labels[ownerKey] == owner
 }
 
 func (d *deployment) waits() bool { return !d.SkipAwait || d.Atomic }
@@ -131,16 +87,6 @@ func (d *deployment) uninstall() error {
 	uninstall.Wait, uninstall.Timeout, uninstall.DisableHooks = true, d.timeout, true
 	_, err := uninstall.Run(d.Name)
 	return err
-}
-
-// stuck is the error for a release that an operation left half done, with the command that mends it.
-func stuck(config *action.Configuration, last *helmrelease.Release) error {
-	command := "helm uninstall " + last.Name
-	if deployed, err := config.Releases.Deployed(last.Name); err == nil {
-		command = fmt.Sprintf("helm rollback %s %d", last.Name, deployed.Version)
-	}
-	return fmt.Errorf("revision %d is stuck in %s: another Helm operation is under way, or was cut short. When none is, "+
-		"run\n  %s --namespace %s", last.Version, last.Info.Status, command, last.Namespace)
 }
 
 func isNoRelease(err error) bool { return errors.Is(err, driver.ErrReleaseNotFound) }
