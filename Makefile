@@ -53,6 +53,7 @@ drift: pulumi-cli ## Tell where the cloud, the state and the program of STACK di
 # The program runs, as it knows what has to happen before nodes are deleted.
 destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking for the stack's name
 	@pulumi destroy --stack '$(STACK)' --run-program --preview-only
+	@tools/unserved "$$(pulumi stack output clusterId --stack '$(STACK)' 2>/dev/null)"
 	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
 	read -r name; [ "$$name" = '$(STACK)' ] || { echo 'Nothing was deleted.'; exit 1; }
 	@pulumi destroy --stack '$(STACK)' --run-program --yes --skip-preview

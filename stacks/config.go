@@ -75,6 +75,15 @@ func defaults() *Config {
 func (c *Config) grafanaHost() string { return "grafana." + c.Domains.Zones[0].Name }
 func (c *Config) originHost() string  { return "origin." + c.Domains.Zones[0].Name }
 
+// toolHosts are the names of the platform's own tools.
+func (c *Config) toolHosts() []string {
+	hosts := []string{c.grafanaHost()}
+	if c.Delivery.Keel() {
+		hosts = append(hosts, c.Delivery.Host)
+	}
+	return hosts
+}
+
 // siteHost is the first host that the app answers for itself; "" where all are redirected to others.
 func (c *Config) siteHost() string {
 	for _, host := range c.App.Hosts {
@@ -87,12 +96,11 @@ func (c *Config) siteHost() string {
 
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
-	hosts := slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), []string{c.grafanaHost()})
-	if c.Delivery.Keel() {
-		hosts = append(hosts, c.Delivery.Host)
-	}
-	return hosts
+	return slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), c.toolHosts())
 }
+
+// proven are the names that have a certificate each, those of zones with all names right below them.
+func (c *Config) proven() []string { return slices.Concat(c.Domains.Names(), c.toolHosts()) }
 
 // Load reads and checks the whole configuration of the stack. The error lists every fault that it has, and every look-up that
 // failed.

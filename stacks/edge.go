@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// edge is where names have to lead for Fastly to answer for them.
+// edge is where names lead to.
 type edge struct {
 	ipv4, ipv6 []pulumi.StringInput
 }

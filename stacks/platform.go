@@ -59,6 +59,9 @@ type platform struct {
 	issuers    *certificates.Issuers
 	zones      *dns.Zones
 	entrance   *ingress.Controller
+	// door is where the entrance is reached past Fastly, and origin the records that lead Fastly there.
+	door   edge
+	origin *dns.Hosts
 	// appNamespace holds the app, its database and its certificates.
 	appNamespace *namespace.Namespace
 	siteTLS      *certificates.Certificates
@@ -124,16 +127,10 @@ func (p *platform) newCertificates(name string, request *certificates.Request) (
 	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready))
 }
 
-// declareEntrance declares the way in: the ingress controller behind a NodeBalancer, and the record of the origin, which
-// nothing may have before its certificate.
-func (p *platform) declareEntrance() error {
+// declareEntrance declares the way in: the ingress controller behind a NodeBalancer, and the records of the origin, which lead
+// there. They come after its certificate, and before whoever asks for them.
+func (p *platform) declareEntrance() (err error) {
 	config := p.config
-	config.Domains.ExternalDNS.Zones, config.Domains.ExternalDNS.Label = p.zones, p.account
-	records, err := dns.NewExternalDNS(p.Context, "external-dns", &config.Domains.ExternalDNS,
-		p.cluster.Inside(), after(p.monitoring.Ready, p.siteTLS.Ready))
-	if err != nil {
-		return err
-	}
 	if !config.CDN.Bypassed() {
 		if config.Ingress.FastlyRanges, err = fastlyRanges(p.Context); err != nil {
 			return err
@@ -141,12 +138,21 @@ func (p *platform) declareEntrance() error {
 	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s",
 		p.appNamespace.Name, p.siteTLS.SecretNames[config.Domains.Zones[0].Name])
-	config.Ingress.Annotations = dns.Annotations(config.originHost())
-	// The controller goes before external-dns, which takes its record back.
-	p.entrance, err = ingress.New(p.Context, "ingress", &config.Ingress, p.cluster.Inside(), after(records.Ready))
+	config.Ingress.Label = p.account
+	p.entrance, err = ingress.New(p.Context, "ingress", &config.Ingress,
+		p.cluster.Inside(), after(p.monitoring.Ready, p.siteTLS.Ready))
 	if err != nil {
 		return err
 	}
+	ipv4, ipv6 := p.entrance.Addresses(p.Context)
+	p.door = edge{ipv4: []pulumi.StringInput{ipv4}, ipv6: []pulumi.StringInput{ipv6}}
+	p.origin, err = dns.NewHosts(p.Context, "origin", &dns.HostsArgs{
+		Zones: p.zones, Hosts: []string{config.originHost()}, IPv4: p.door.ipv4, IPv6: p.door.ipv6,
+	}, after(p.siteTLS.Ready))
+	if err != nil {
+		return err
+	}
+	p.serving = append(p.serving, p.origin.Ready)
 	tls, err := p.newCertificates("grafana", &certificates.Request{
 		Hosts: []string{config.grafanaHost()}, Namespace: p.monitoring.Namespace,
 	})
@@ -256,9 +262,15 @@ func (p *platform) declareCDN() error {
 	args.Name, args.Protect = p.account, config.Protect
 	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
 	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
-	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready))
+	// An active service asks for its origin at once, and remembers for minutes that a name is not there.
+	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready, p.origin.Ready))
 	if err != nil {
 		return err
+	}
+	p.Export("fastlyServiceId", service.ID)
+	p.Export("url", pulumi.String("https://"+config.siteHost()))
+	if !config.Certificates.Trusted() {
+		return nil // Fastly would take none of them
 	}
 	sync, err := cdn.NewCertificateSync(p.Context, "certsync", &cdn.CertificateSyncArgs{
 		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.siteTLS.SecretNames,
@@ -268,8 +280,6 @@ func (p *platform) declareCDN() error {
 		return err
 	}
 	p.serving = append(p.serving, sync.Ready)
-	p.Export("fastlyServiceId", service.ID)
-	p.Export("url", pulumi.String("https://"+config.siteHost()))
 	return nil
 }
 
@@ -293,16 +303,11 @@ func (p *platform) declareMedia() error {
 // declareHosts declares the records of the public names, last of all: nothing points at a place that does not serve yet, or
 // without a valid certificate. They lead to Fastly; a bypass leads them past it, straight to the NodeBalancer.
 func (p *platform) declareHosts() error {
-	args := &dns.HostsArgs{Zones: p.zones, Hosts: p.config.publicHosts()}
+	lead := p.config.edge
 	if p.config.CDN.Bypassed() {
-		ipv4, ipv6, err := p.entrance.Addresses(p.Context)
-		if err != nil {
-			return err
-		}
-		args.IPv4, args.IPv6 = []pulumi.StringInput{ipv4}, []pulumi.StringInput{ipv6}
-	} else {
-		args.IPv4, args.IPv6 = p.config.edge.ipv4, p.config.edge.ipv6
+		lead = p.door
 	}
+	args := &dns.HostsArgs{Zones: p.zones, Hosts: p.config.publicHosts(), IPv4: lead.ipv4, IPv6: lead.ipv6}
 	if _, err := dns.NewHosts(p.Context, "hosts", args, after(p.serving...)); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"lke-platform/components/certificates"
 	"lke-platform/components/lke"
 	"lke-platform/components/postgres"
 )
@@ -60,6 +61,11 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	if c.CDN.Bypassed() && !c.Ingress.IsOpen() {
 		faults = append(faults, field.Invalid(field.NewPath("ingress", "open"), false,
 			"must not be false while cdn.bypass sends all visitors there"))
+	}
+	if c.Certificates.Issuer == certificates.Staging && !c.CDN.Bypassed() {
+		faults = append(faults, field.Invalid(field.NewPath("certificates", "issuer"), c.Certificates.Issuer,
+			"neither browsers nor Fastly trust its certificates, and Fastly would neither serve them nor believe the origin; "+
+				"set cdn.bypass to true too, so that names lead straight to the platform, or leave issuer out"))
 	}
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
@@ -122,7 +128,7 @@ func (c *Config) validateHosts() field.ErrorList {
 	if c.Delivery.Keel() {
 		check(field.NewPath("delivery", "host"), c.Delivery.Host)
 	}
-	return faults
+	return append(faults, c.Domains.CheckRecords(field.NewPath("domains"), append(c.toolHosts(), c.originHost()), c.proven())...)
 }
 
 // Warnings say what is valid and yet unwise.
@@ -138,6 +144,15 @@ func (c *Config) Warnings() (warnings []string) {
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
 		warnings = append(warnings, "ingress: everybody can connect past Fastly; set ingress.open to false when no name that "+
 			"leads there is cached any more")
+	}
+	if !c.Protect && c.Certificates.Trusted() {
+		warnings = append(warnings, fmt.Sprintf("certificates: a rebuild (destroy and up) orders %d certificates anew, and "+
+			"Let's Encrypt issues each of them 5 times in 7 days, then once in 34 hours: keep their Secrets over a rebuild "+
+			"(docs/components/certificates.md), or set certificates.issuer to staging", len(c.proven())))
+	}
+	if c.Domains.Adopts() && c.CDN.HSTS != "0s" {
+		warnings = append(warnings, "cdn.hsts: a zone is adopted, which may have a site to go back to, and browsers that saw "+
+			"this one would keep to HTTPS there too; set cdn.hsts to 0s until the move is over (docs/moving-in.md)")
 	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+

@@ -61,11 +61,12 @@ var faults = map[string]struct{ old, new, fault string }{
 		"domains.zones[0].records[0].ttl: Unsupported value: \"60\""},
 
 	// certificates, ingress, storage
-	"nobody to write to": {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services", `certificates.email: Invalid value: "services"`},
-	"one way in":         {"lke-platform:storage:", "lke-platform:ingress: {replicas: 1}\n  lke-platform:storage:", "ingress.replicas: Invalid value: 1: must be between 2 and 100"},
-	"another controller": {"lke-platform:storage:", "lke-platform:ingress: {controller: haproxy}\n  lke-platform:storage:", `ingress.controller: Unsupported value: "haproxy"`},
-	"open, with a list":  {"lke-platform:storage:", "lke-platform:ingress: {open: true, allow: [192.0.2.0/24]}\n  lke-platform:storage:", "ingress.allow: Forbidden: has no effect"},
-	"no place to store":  {"storage:\n    region: us-east", "storage: {}", "storage.region: Required value"},
+	"nobody to write to":   {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services", `certificates.email: Invalid value: "services"`},
+	"issuer nobody trusts": {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services@changelog.com\n    issuer: staging", `certificates.issuer: Invalid value: "staging": neither browsers nor Fastly trust its certificates`},
+	"one way in":           {"lke-platform:storage:", "lke-platform:ingress: {replicas: 1}\n  lke-platform:storage:", "ingress.replicas: Invalid value: 1: must be between 2 and 100"},
+	"another controller":   {"lke-platform:storage:", "lke-platform:ingress: {controller: haproxy}\n  lke-platform:storage:", `ingress.controller: Unsupported value: "haproxy"`},
+	"open, with a list":    {"lke-platform:storage:", "lke-platform:ingress: {open: true, allow: [192.0.2.0/24]}\n  lke-platform:storage:", "ingress.allow: Forbidden: has no effect"},
+	"no place to store":    {"storage:\n    region: us-east", "storage: {}", "storage.region: Required value"},
 
 	// postgres
 	"disk that is too small":       {"storage: 10Gi\n    memory: 2Gi", "storage: 9Gi\n    memory: 2Gi", `postgres.storage: Invalid value: "9Gi": must be at least 10Gi`},
@@ -269,5 +270,13 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.Contains(t, warnings("staging"), root)
 	require.NotContains(t, warnings("staging", "user: 0", "user: 1000"), root)
 	require.Contains(t, warnings("prod", "cdn:\n", "cdn:\n    bypass: false\n"), "ingress: everybody can connect past Fastly")
+	const orders = "certificates: a rebuild (destroy and up) orders 3 certificates anew"
+	require.Contains(t, warnings("staging"), orders, "the zone's, and Grafana's and Keel's")
+	require.NotContains(t, warnings("staging", "certificates:\n", "certificates:\n    issuer: staging\n"), orders)
+	require.NotContains(t, warnings("prod"), "certificates: a rebuild", "it is protected")
+	const hsts = "cdn.hsts: a zone is adopted, which may have a site to go back to"
+	require.NotContains(t, warnings("prod"), hsts)
+	require.Contains(t, warnings("prod", "- name: gotime.fm", "- {name: gotime.fm, adopt: 7}"), hsts)
+	require.NotContains(t, warnings("prod", "- name: gotime.fm", "- {name: gotime.fm, adopt: 7}", "cdn:\n", "cdn:\n    hsts: 0s\n"), hsts)
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
 }

@@ -39,7 +39,7 @@ func exampleZones() dns.Args {
 	}
 }
 
-// declareZones declares the zones, and external-dns for them.
+// declareZones declares the zones, and the records of the origin in them.
 func declareZones(t *testing.T) *graph {
 	t.Helper()
 	return declareIssuance(t, func(ctx *pulumi.Context) error {
@@ -48,9 +48,10 @@ func declareZones(t *testing.T) *graph {
 		if err != nil {
 			return err
 		}
-		external := args.ExternalDNS
-		external.Zones, external.Label = zones, "platform-staging"
-		_, err = dns.NewExternalDNS(ctx, "external-dns", &external)
+		_, err = dns.NewHosts(ctx, "origin", &dns.HostsArgs{
+			Zones: zones, Hosts: []string{"origin.example.com"},
+			IPv4: []pulumi.StringInput{pulumi.String("192.0.2.7")}, IPv6: []pulumi.StringInput{pulumi.String("2001:db8::7")},
+		})
 		return err
 	})
 }
@@ -98,7 +99,8 @@ func TestZonesAreProtectedAndAdoptedAsTheyAre(t *testing.T) {
 	t.Parallel()
 	g := declareZones(t)
 	created, adopted := g.find(t, zoneType, "domains-example.com"), g.find(t, zoneType, "domains-example.fm")
-	require.Equal(t, map[string]any{"domain": "example.com", "type": "master", "soaEmail": "dns@example.com"}, created.inputs.Mappable())
+	require.Equal(t, map[string]any{"domain": "example.com", "type": "master", "soaEmail": "dns@example.com", "ttlSec": 300.0},
+		created.inputs.Mappable(), "a name that is asked for too early stays unknown for the zone's TTL, by default a day")
 	require.Empty(t, created.request.GetImportId())
 	require.Equal(t, "77", adopted.request.GetImportId())
 	require.Subset(t, adopted.request.GetIgnoreChanges(), []string{"soaEmail", "tags", "description", "ttlSec"},
@@ -121,7 +123,7 @@ func TestPlainRecordsWaitForTheirZoneOnly(t *testing.T) {
 	t.Parallel()
 	g := declareZones(t)
 	for key := range g.resources {
-		if strings.HasPrefix(key, recordType) {
+		if strings.HasPrefix(key, recordType+" domains-") {
 			for other := range g.resources {
 				if g.waitsFor(key, other) {
 					require.Contains(t, []string{"linode:index/domain:Domain", "lke-platform:dns:Zones", "pulumi:pulumi:Stack"},
@@ -132,57 +134,23 @@ func TestPlainRecordsWaitForTheirZoneOnly(t *testing.T) {
 	}
 }
 
-func TestExternalDNSOwnsWhatIsAnnotatedAndNothingElse(t *testing.T) {
+func TestANameLeadsWhereItIsTold(t *testing.T) {
 	t.Parallel()
 	g := declareZones(t)
-	release := g.find(t, releaseType, "external-dns")
-	values := release.inputs["values"].ObjectValue().Mappable()
-	for key, value := range map[string]any{
-		"policy":             "sync",
-		"registry":           "txt",
-		"txtOwnerId":         "platform-staging",
-		"txtPrefix":          "%{record_type}-xdns.",
-		"annotationPrefix":   "external-dns.alpha.kubernetes.io/",
-		"annotationFilter":   "external-dns.alpha.kubernetes.io/hostname",
-		"sources":            []any{"service", "ingress"},
-		"managedRecordTypes": []any{"A", "AAAA", "CNAME"},
-		"domainFilters":      []any{"example.com", "example.fm"},
-		"deploymentStrategy": map[string]any{"type": "Recreate"},
-	} {
-		require.Equal(t, value, values[key], key)
+	for recordType, target := range map[string]string{"A": "192.0.2.7", "AAAA": "2001:db8::7"} {
+		require.Equal(t, map[string]any{
+			"domainId": 1234.0, "recordType": recordType, "name": "origin", "target": target, "ttlSec": 120.0,
+		}, g.record(t, "origin-origin.example.com-"+recordType+"-0").inputs.Mappable())
 	}
-	require.Equal(t, map[string]any{
-		"ignore-ingress-rules-spec": true, "ignore-ingress-tls-spec": true, "min-ttl": "300s",
-	}, values["extraArgs"], "public names are the program's")
-	require.Equal(t, map[string]string{"external-dns.alpha.kubernetes.io/hostname": "origin.example.com"},
-		dns.Annotations("origin.example.com"))
-	require.False(t, release.inputs["values"].ContainsSecrets(), "nothing secret in values")
-	token := g.find(t, tokenType, "external-dns")
-	require.Equal(t, "domains:read_write", token.inputs["scopes"].StringValue())
-	require.Contains(t, token.request.GetAdditionalSecretOutputs(), "token")
-	require.True(t, g.waitsFor(releaseType+" external-dns", tokenType+" external-dns"))
-	require.True(t, g.waitsFor(releaseType+" external-dns", zoneType+" domains-example.fm"), "zones outlive external-dns")
 }
 
 // I1: the address of the site moved before its certificate was there.
 func TestTheOriginIsPublishedAfterItsCertificate(t *testing.T) {
 	t.Parallel()
-	g := declareIssuance(t, func(ctx *pulumi.Context) error {
-		args := exampleZones()
-		zones, err := dns.New(ctx, "domains", &args)
-		if err != nil {
-			return err
-		}
-		gate, err := dns.New(ctx, "gate", &dns.Args{Contact: "a@b.c", Zones: []dns.Zone{{Name: "gate.com"}}})
-		if err != nil {
-			return err
-		}
-		_, err = dns.NewExternalDNS(ctx, "external-dns", &dns.ExternalDNSArgs{Zones: zones, Label: "l"},
-			pulumi.DependsOn(gate.Ready))
-		return err
-	})
-	require.True(t, g.waitsFor(releaseType+" external-dns", zoneType+" gate-gate.com"),
-		"what the component is told to wait for, its release waits for")
+	g := deployed(t, "prod")
+	for _, record := range []string{"A", "AAAA"} {
+		require.True(t, g.waitsFor(recordType+" origin-origin.changelog.com-"+record+"-0", certificateType+" site-changelog.com"))
+	}
 }
 
 func TestAHostBelongsToTheLongestZone(t *testing.T) {
@@ -255,7 +223,7 @@ func TestFaultsOfZonesAreNamed(t *testing.T) {
 		"no text":               {record(dns.Record{Name: "a.example.com", Type: "TXT"}), "records[7].target: Required value"},
 		"priority of a TXT":     {record(dns.Record{Name: "a.example.com", Type: "TXT", Target: "a", Priority: 1}), "records[7].priority: Forbidden: is for records of these types only: MX, SRV"},
 		"priority too high":     {record(dns.Record{Name: "a.example.com", Type: "MX", Target: "b.net", Priority: 256}), "records[7].priority: Invalid value: 256"},
-		"SRV below a name":      {record(dns.Record{Name: "_sip._tcp.a.example.com", Type: "SRV", Target: "b.net", Port: 1}), "must be _service._protocol.example.com"},
+		"SRV below a name":      {record(dns.Record{Name: "_sip._tcp.a.example.com", Type: "SRV", Target: "b.net", Port: 1}), "must be _service._protocol.example.com: Linode makes the names of SRV records itself, right below their zone; for one further down list that domain as a zone of its own"},
 		"SRV without a port":    {record(dns.Record{Name: "_x._tcp.example.com", Type: "SRV", Target: "b.net"}), "records[7].port: Invalid value: 0"},
 		"CAA without a tag":     {record(dns.Record{Name: "example.com", Type: "CAA", Target: "b.net"}), `records[7].tag: Unsupported value: ""`},
 		"tag of a TXT":          {record(dns.Record{Name: "a.example.com", Type: "TXT", Target: "a", Tag: "issue"}), "records[7].tag: Forbidden"},
@@ -269,4 +237,40 @@ func TestFaultsOfZonesAreNamed(t *testing.T) {
 	}
 	valid := exampleZones()
 	require.Empty(t, valid.Validate(nil))
+}
+
+// Beside the platform's own record visitors would get both in turns; on top of a proof no certificate is issued.
+func TestRecordsCannotTakeThePlatformsNames(t *testing.T) {
+	t.Parallel()
+	const own, proof = "which is the platform's own", "stands where certificates for"
+	for record, fault := range map[string]string{
+		"{name: origin.staging.changelog.com, type: A, target: 192.0.2.1}":                          own,
+		"{name: origin.staging.changelog.com, type: AAAA, target: '2001:db8::1', adopt: 8}":         own,
+		"{name: grafana.staging.changelog.com, type: CNAME, target: example.net}":                   own,
+		"{name: grafana.staging.changelog.com, type: NS, target: ns.example.net}":                   own,
+		"{name: keel.staging.changelog.com, type: A, target: 192.0.2.1, adopt: 8}":                  own,
+		"{name: _acme-challenge.staging.changelog.com, type: TXT, target: x}":                       proof,
+		"{name: _acme-challenge.staging.changelog.com, type: CNAME, target: example.net, adopt: 8}": proof,
+		"{name: _acme-challenge.grafana.staging.changelog.com, type: TXT, target: x}":               proof,
+		"{name: _acme-challenge.staging.changelog.com, type: NS, target: ns.example.net}":           proof,
+		`{name: "*.staging.changelog.com", type: CNAME, target: example.net}`:                       "leads _acme-challenge.staging.changelog.com away",
+		"{name: staging.changelog.com, type: NS, target: ns1.linode.com}":                           "",
+		`{name: "*.staging.changelog.com", type: A, target: 192.0.2.1}`:                             "",
+		"{name: origin.staging.changelog.com, type: TXT, target: x}":                                "",
+		"{name: _acme-challenge.blog.staging.changelog.com, type: CNAME, target: example.net}":      "",
+		"{name: my-origin.staging.changelog.com, type: A, target: 192.0.2.1}":                       "",
+		"{name: staging.changelog.com, type: A, target: 192.0.2.1, adopt: 8}":                       "",
+	} {
+		dir := copyStack(t, "staging", func(text string) string {
+			return strings.Replace(text, "      - name: staging.changelog.com\n",
+				"      - name: staging.changelog.com\n        adopt: 7\n        records: ["+record+"]\n", 1)
+		})
+		_, err := deploy(t, dir, "staging")
+		if fault == "" {
+			require.NoError(t, err, record)
+			continue
+		}
+		require.ErrorContains(t, err, "domains.zones[0].records[0].name: Invalid value", record)
+		require.ErrorContains(t, err, fault, record)
+	}
 }

@@ -115,6 +115,19 @@ func TestMediaAreServedPastFastly(t *testing.T) {
 		at(ingress, "spec", "tls"))
 }
 
+// Certificates that Fastly refuses do not go there: names lead straight to the platform, and `up` ends.
+func TestCertificatesThatNobodyTrustsStayAwayFromFastly(t *testing.T) {
+	t.Parallel()
+	g, err := deploy(t, copyStack(t, "staging", strings.NewReplacer(
+		"lke-platform:certificates:\n", "lke-platform:certificates:\n    issuer: staging\n",
+		"lke-platform:cdn:\n", "lke-platform:cdn:\n    bypass: true\n").Replace), "staging")
+	require.NoError(t, err)
+	for key := range g.resources {
+		require.NotContains(t, key, "certsync")
+	}
+	require.Equal(t, "192.0.2.7", hostRecords(g)["staging.changelog.com-A-0"])
+}
+
 func TestABypassIntoAClosedDoorIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := copyStack(t, "staging", func(text string) string {

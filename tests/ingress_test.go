@@ -24,7 +24,7 @@ func ingressValues(t *testing.T, kind string, edit func(*ingress.Args)) (values,
 	args := ingress.Defaults()
 	args.Controller = kind
 	args.FastlyRanges = pulumi.ToStringArray([]string{fastlyIPv4, fastlyIPv6})
-	args.Annotations = map[string]string{"external-dns.alpha.kubernetes.io/hostname": "origin.example.com"}
+	args.Label = "platform-staging"
 	if edit != nil {
 		edit(&args)
 	}
@@ -109,14 +109,13 @@ func TestOnlyFastlyAndWhoIsAllowedReachTheOrigin(t *testing.T) {
 	require.NotContains(t, list["allowList"], "ipv6", "an empty list would be a fault")
 }
 
-// With an address beside the name, external-dns asks for an A and a CNAME record, of which only one can be; and what is inside
-// the cluster reaches the address without the PROXY header that nginx insists on.
+// With an address beside the name, what is inside the cluster reaches that without the PROXY header that nginx insists on.
 func TestTheServiceShowsItsNameOnly(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{ingress.Traefik, ingress.NGINX} {
 		_, annotations := ingressValues(t, kind, nil)
 		require.Equal(t, "true", annotations[linodeAnnotation+"hostname-only-ingress"])
-		require.Equal(t, "origin.example.com", annotations["external-dns.alpha.kubernetes.io/hostname"])
+		require.Equal(t, "platform-staging-"+kind, annotations[linodeAnnotation+"tags"], "by which the program finds its addresses")
 	}
 }
 
@@ -179,7 +178,7 @@ func TestIngressObjectsComeAfterTheControllerAndGoBeforeIt(t *testing.T) {
 	t.Parallel()
 	for kind, class := range map[string]string{ingress.Traefik: "traefik", ingress.NGINX: "nginx"} {
 		args := ingress.Defaults()
-		args.Controller, args.Open = kind, new(true)
+		args.Controller, args.Open, args.Label = kind, new(true), "platform-staging"
 		g := declare(t, func(ctx *pulumi.Context) error {
 			controller, err := ingress.New(ctx, "ingress", &args)
 			if err != nil {
@@ -197,7 +196,7 @@ func TestIngressObjectsComeAfterTheControllerAndGoBeforeIt(t *testing.T) {
 func TestTheNamespaceOfTheControllerOpensItsPortsOnly(t *testing.T) {
 	t.Parallel()
 	args := ingress.Defaults()
-	args.Open = new(true)
+	args.Open, args.Label = new(true), "platform-staging"
 	g := declare(t, func(ctx *pulumi.Context) error {
 		_, err := ingress.New(ctx, "ingress", &args)
 		return err

@@ -56,12 +56,6 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		outputs["secretKey"] = resource.MakeSecret(resource.NewProperty(secret))
 	case "linode:index/token:Token":
 		outputs["token"] = resource.MakeSecret(resource.NewProperty(secret))
-	case "kubernetes:core/v1:Service":
-		if args.ReadRPC != nil {
-			outputs = resource.NewPropertyMapFromMap(map[string]any{"status": map[string]any{"loadBalancer": map[string]any{
-				"ingress": []any{map[string]any{"hostname": "192-0-2-7.ip.linodeusercontent.com"}},
-			}}})
-		}
 	case "kubernetes:core/v1:Secret":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
 	}

@@ -139,6 +139,7 @@ func TestTheGraphIsTheRunbook(t *testing.T) {
 		issuer      = "kubernetes:cert-manager.io/v1:ClusterIssuer "
 		database    = "kubernetes:postgres-operator.crunchydata.com/v1:PostgresCluster postgres"
 		policy      = "kubernetes:networking.k8s.io/v1:NetworkPolicy "
+		origin      = recordType + " origin-origin."
 	)
 	for _, stack := range []string{"staging", "prod"} {
 		g := deployed(t, stack)
@@ -150,8 +151,10 @@ func TestTheGraphIsTheRunbook(t *testing.T) {
 			{"kubernetes:monitoring.coreos.com/v1:PodMonitor postgres-monitor", release + "monitoring", "definitions before monitors"},
 			{release + "certificates", release + "monitoring", "definitions before the monitors of charts"},
 			{certificate + "site-" + zone, "linode:index/domain:Domain domains-" + zone, "a zone before the proof of its names"},
-			{release + "external-dns", certificate + "site-" + zone, "a certificate before the origin's record"},
-			{release + "ingress-traefik", release + "external-dns", "on destroy, time to take the origin's record back"},
+			{origin + zone + "-A-0", certificate + "site-" + zone, "a certificate before the origin's record"},
+			{origin + zone + "-AAAA-0", release + "ingress-traefik", "the NodeBalancer before the record that leads there"},
+			{serviceVclType + " cdn", origin + zone + "-A-0", "the origin's record before Fastly, which asks for it at once"},
+			{recordType + " hosts-grafana." + zone + "-A-0", origin + zone + "-AAAA-0", "the origin's record before visitors"},
 			{database, "linode:index/objectStorageKey:ObjectStorageKey backups", "the key of the backups before the database"},
 			{database, "linode:index/objectStorageBucket:ObjectStorageBucket backups", "their bucket too"},
 			{deploymentType + " app", database, "a database before the app"},

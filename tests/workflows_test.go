@@ -199,15 +199,24 @@ func workflows(t *testing.T) map[string]workflow {
 	return found
 }
 
-// runMake makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, and for the Pulumi CLI, which fails as
-// told where it is called with refresh or preview. It returns what was said, with each call of Go and Pulumi, and whether make
-// succeeded.
+// runMake makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones and the Linodes that LINODES
+// names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where it is called with refresh
+// or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
 func runMake(t *testing.T, target, input string, environment ...string) (output string, succeeded bool) {
 	t.Helper()
 	dir := t.TempDir()
-	standIn := "#!/bin/sh\ncase $0 in */linode-cli) printf '4711\\tpvcdata\\t30\\n'; exit ;; esac\necho \"${0##*/} $*\"\n" +
-		"case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac\n"
-	for _, program := range []string{"pulumi", "go", "linode-cli"} {
+	const standIn = `#!/bin/sh
+case "${0##*/} $1" in
+  'linode-cli volumes') printf '4711\tpvcdata\t30\n' ;;
+  'linode-cli linodes') printf '%s\n' ${LINODES:-} ;;
+  'linode-cli domains') printf '%s\n' example.com example.org ;;
+  dig*) case "$*" in *example.com*) echo ns1.linode.com. ;; *) echo ns.elsewhere.net. ;; esac ;;
+  'pulumi stack') echo 7 ;;
+  *) echo "${0##*/} $*" ;;
+esac
+case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac
+`
+	for _, program := range []string{"pulumi", "go", "linode-cli", "dig"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
 	}
 	command := exec.CommandContext(t.Context(), "make", "-C", "..", target, "STACK=prod")
@@ -255,6 +264,18 @@ func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
 	require.Regexp(t, `(?s)pulumi destroy --stack prod --run-program --preview-only.*`+
 		`pulumi destroy --stack prod --run-program --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
 	require.Contains(t, said, "  linode-cli volumes delete 4711  # pvcdata, 30 GB\n  30 GB in all, 3.00 USD a month")
+}
+
+// A zone that a stack took over outlives it, but Linode serves none for an account without a Linode.
+func TestDestroyWarnsOfZonesThatNobodyWouldServe(t *testing.T) {
+	t.Parallel()
+	for linodes, warned := range map[string]bool{
+		"lke7-12-3a lke7-12-3b": true, "": true, "lke7-12-3a keeps-dns": false, "lke7-12-3a lke77-1-2": false,
+	} {
+		said, _ := runMake(t, "destroy", "no\n", "LINODES="+linodes)
+		require.Equal(t, warned, strings.Contains(said, "NOBODY WILL ANSWER for these zones, their mail included: example.com."), said)
+		require.NotContains(t, said, "example.org")
+	}
 }
 
 // A person is asked, a workflow cannot be.

@@ -35,6 +35,9 @@ func Defaults() Args {
 	return Args{Issuer: Production}
 }
 
+// Trusted says whether browsers and Fastly trust the certificates.
+func (a *Args) Trusted() bool { return a.Issuer == Production }
+
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Email(path.Child("email"), a.Email)

@@ -23,13 +23,13 @@ func (i *Issuers) newManager(
 		Values: pulumi.Map{
 			// Kept, since the cluster's certificates would go with their definitions.
 			"crds": pulumi.Map{"enabled": pulumi.Bool(true), "keep": pulumi.Bool(true)},
-			// A record is looked up where the rest of the world does, and never at resolvers that hold an older answer.
-			"dns01RecursiveNameservers":     pulumi.String("1.1.1.1:53,8.8.8.8:53"),
-			"dns01RecursiveNameserversOnly": pulumi.Bool(true),
-			"prometheus":                    pulumi.Map{"servicemonitor": pulumi.Map{"enabled": pulumi.Bool(true)}},
-			"resources":                     kube.Requests("20m", "192Mi"),
-			"tolerations":                   kube.TolerationValues(),
-			"webhook":                       webhook(),
+			// These say which name servers a zone has; whether a record is there, those are asked themselves. Resolvers would be
+			// asked before Linode has published it, and remember that it is not there.
+			"dns01RecursiveNameservers": pulumi.String("1.1.1.1:53,8.8.8.8:53"),
+			"prometheus":                pulumi.Map{"servicemonitor": pulumi.Map{"enabled": pulumi.Bool(true)}},
+			"resources":                 kube.Requests("20m", "192Mi"),
+			"tolerations":               kube.TolerationValues(),
+			"webhook":                   webhook(),
 			"cainjector": pulumi.Map{
 				"resources":   kube.Requests("10m", "192Mi"),
 				"tolerations": kube.TolerationValues(),

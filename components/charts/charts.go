@@ -20,7 +20,6 @@ var (
 	CertManager = Chart{"cert-manager", "https://charts.jetstack.io", "v1.21.1"}
 	// LinodeWebhook solves DNS-01 challenges. Version v0.4.0 is withdrawn upstream.
 	LinodeWebhook = Chart{"oci://ghcr.io/linode/cert-manager-webhook-linode/charts/webhook", "", "v0.4.1"}
-	ExternalDNS   = Chart{"external-dns", "https://kubernetes-sigs.github.io/external-dns/", "1.21.1"}
 
 	Traefik      = Chart{"traefik", "https://traefik.github.io/charts", "41.3.0"}
 	IngressNGINX = Chart{"ingress-nginx", "https://kubernetes.github.io/ingress-nginx", "4.15.1"}

@@ -17,8 +17,6 @@ type Args struct {
 	Contact string `json:"contact"`
 	// Zones are the domains, the platform's own first.
 	Zones []Zone `json:"zones"`
-	// ExternalDNS is the controller that keeps the record of the origin.
-	ExternalDNS ExternalDNSArgs `json:"externalDNS"`
 
 	// Hosts are the names that visitors use, whose records NewHosts declares.
 	Hosts []string `json:"-"`
@@ -107,15 +105,68 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	}
 	for _, record := range zone.Records {
 		switch {
-		case record.Type == "NS" && record.Name != zone.Name && within(host, record.Name):
+		case zone.delegates(&record, host):
 			faults = append(faults, field.Invalid(path, host,
 				fmt.Sprintf("is delegated: domains.zones has an NS record for %s", record.Name)))
-		case record.Name == host && record.Type == "CNAME", record.Name == host && record.isAddress() && record.Adopt == 0:
+		case record.Name == host && record.Type == "CNAME":
+			faults = append(faults, field.Invalid(path, host, "has a plain CNAME record in domains.zones, which cannot be "+
+				"changed into addresses in place; replace it by A and AAAA records days before (docs/moving-in.md)"))
+		case record.Name == host && record.isAddress() && record.Adopt == 0:
 			faults = append(faults, field.Invalid(path, host,
 				fmt.Sprintf("has a plain %s record in domains.zones; the platform publishes the name itself", record.Type)))
 		}
 	}
 	return faults
+}
+
+// CheckRecords refuses records, adopted or not, that take a name from the platform: one of its own, which has no history that
+// could be taken over, or one through which certificates are proven.
+func (a *Args) CheckRecords(path *field.Path, own, proven []string) field.ErrorList {
+	var faults field.ErrorList
+	for i := range a.Zones {
+		zone := &a.Zones[i]
+		for j := range zone.Records {
+			record, path := &zone.Records[j], path.Child("zones").Index(i).Child("records").Index(j).Child("name")
+			for _, name := range own {
+				if a.ZoneOf(name) == zone && (record.leads(name) || zone.delegates(record, name)) {
+					faults = append(faults, field.Invalid(path, record.Name, "takes "+name+", which is the platform's own: "+
+						"it makes the records of that name itself; "+remove))
+				}
+			}
+			for _, name := range proven {
+				if a.ZoneOf(name) == zone {
+					faults = append(faults, zone.checkProof(path, record, name)...)
+				}
+			}
+		}
+	}
+	return faults
+}
+
+const remove = "remove this one from the stack file, and from the zone if it is there already"
+
+// checkProof refuses a record that is in the way of the one by which a certificate for a name is proven.
+func (z *Zone) checkProof(path *field.Path, record *Record, name string) field.ErrorList {
+	proof := "_acme-challenge." + name
+	switch {
+	case record.Name == proof, z.delegates(record, proof):
+		return field.ErrorList{field.Invalid(path, record.Name, "stands where certificates for "+name+" are proven: "+
+			"cert-manager writes that record, and deletes it; "+remove)}
+	case record.Type == "CNAME" && record.Name == "*."+name:
+		return field.ErrorList{field.Invalid(path, record.Name, "leads "+proof+" away, so that no certificate for "+name+
+			" can be proven; write A and AAAA records, or the names that are meant")}
+	}
+	return nil
+}
+
+// leads says whether a record decides where a name leads.
+func (r *Record) leads(name string) bool {
+	return r.Name == name && (r.isAddress() || r.Type == "CNAME")
+}
+
+// delegates says whether other name servers answer for a name because of a record.
+func (z *Zone) delegates(record *Record, name string) bool {
+	return record.Type == "NS" && record.Name != z.Name && within(name, record.Name)
 }
 
 // takesOver says whether a record is of a name that visitors use, so that the platform changes it when the name goes live.
@@ -124,6 +175,11 @@ func (a *Args) takesOver(record *Record) bool {
 }
 
 func (r *Record) isAddress() bool { return r.Type == "A" || r.Type == "AAAA" }
+
+// Adopts says whether a zone was there before the platform.
+func (a *Args) Adopts() bool {
+	return slices.ContainsFunc(a.Zones, func(zone Zone) bool { return zone.Adopt != 0 })
+}
 
 // Names returns the domains.
 func (a *Args) Names() []string {

@@ -9,7 +9,7 @@ import (
 	"lke-platform/components/internal/component"
 )
 
-// HostsArgs says where the names lead that visitors use.
+// HostsArgs says where names lead.
 type HostsArgs struct {
 	// Zones are those that the hosts are in.
 	Zones *Zones
@@ -19,16 +19,19 @@ type HostsArgs struct {
 	IPv4, IPv6 []pulumi.StringInput
 }
 
-// Hosts are the records of the names that visitors use. All of them are addresses, also where an alias (CNAME) would do: where
-// they lead is changed in place, for all names alike, and no name is without a record meanwhile.
+// Hosts are the records of names that lead to the platform. All of them are addresses, also where an alias (CNAME) would do:
+// where they lead is changed in place, for all names alike, and no name is without a record meanwhile.
 type Hosts struct {
 	pulumi.ResourceState
+
+	// Ready are the records.
+	Ready []pulumi.Resource
 }
 
 // hostTTL is for how long an answer may be kept, in seconds; one of ttls. It is short because a switch has to take hold soon.
 const hostTTL = 120
 
-// NewHosts declares the records of hosts. The caller has it depend on all that a visitor needs.
+// NewHosts declares the records of hosts. The caller has it depend on all that whoever asks for them needs.
 func NewHosts(ctx *pulumi.Context, name string, args *HostsArgs, opts ...pulumi.ResourceOption) (*Hosts, error) {
 	h := &Hosts{}
 	if err := ctx.RegisterComponentResource("lke-platform:dns:Hosts", name, h, opts...); err != nil {
@@ -63,13 +66,14 @@ func (h *Hosts) newRecord(
 	if err != nil {
 		return err
 	}
-	_, err = linode.NewDomainRecord(ctx, name, &linode.DomainRecordArgs{
+	record, err := linode.NewDomainRecord(ctx, name, &linode.DomainRecordArgs{
 		DomainId:   zoneID,
 		RecordType: pulumi.String(recordType),
 		Name:       pulumi.String(relative),
 		Target:     address,
 		TtlSec:     pulumi.Int(hostTTL),
 	}, opts...)
+	h.Ready = append(h.Ready, record)
 	return err
 }
 

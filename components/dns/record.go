@@ -94,7 +94,8 @@ func (r *Record) validateName(path *field.Path, zone *Zone) field.ErrorList {
 	case r.Type == "SRV":
 		if parts := srvName.FindStringSubmatch(r.Name); parts == nil || parts[3] != zone.Name {
 			return field.ErrorList{field.Invalid(path, r.Name,
-				"must be _service._protocol."+zone.Name+": Linode knows no other SRV")}
+				"must be _service._protocol."+zone.Name+": Linode makes the names of SRV records itself, right below their "+
+					"zone; for one further down list that domain as a zone of its own")}
 		}
 	case r.Type == "CNAME" && r.Name == zone.Name:
 		return field.ErrorList{field.Invalid(path, r.Name, "a zone itself can have no CNAME, since nothing may stand beside one")}

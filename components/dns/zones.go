@@ -1,5 +1,5 @@
-// Package dns declares the zones of a stack at Linode with their plain records, and the controller that keeps the one record
-// whose target only the cluster knows: the origin's.
+// Package dns declares the zones of a stack at Linode, their plain records, and the records of the names that lead to the
+// platform.
 package dns
 
 import (
@@ -25,8 +25,6 @@ type Zones struct {
 
 	name string
 	args *Args
-	// names are those of args, each known when its zone is there.
-	names pulumi.StringArray
 }
 
 // New declares zones.
@@ -75,6 +73,11 @@ func adopt(id string, kept []string) []pulumi.ResourceOption {
 	}
 }
 
+// zoneTTL is for how long an answer may be kept that does not say so itself, in seconds; one of ttls. It is also for how long
+// resolvers remember that a name is not there (the SOA's minimum): a name that was asked for a moment too early stays unknown to
+// them for so long. Linode's own default is a day.
+const zoneTTL = 300
+
 // settings are what an adopted zone keeps.
 var settings = []string{
 	"axfrIps", "description", "expireSec", "group", "masterIps", "refreshSec", "retrySec", "soaEmail", "status", "tags", "ttlSec",
@@ -89,12 +92,12 @@ func (z *Zones) newZone(ctx *pulumi.Context, name string, zone *Zone) error {
 		Domain:   pulumi.String(zone.Name),
 		Type:     pulumi.String("master"),
 		SoaEmail: pulumi.String(z.args.Contact),
+		TtlSec:   pulumi.Int(zoneTTL),
 	}, options...)
 	if err != nil {
 		return err
 	}
 	z.IDs[zone.Name] = domain.ID().ToStringOutput().ApplyT(strconv.Atoi).(pulumi.IntOutput)
-	z.names = append(z.names, domain.Domain)
 	z.Ready = append(z.Ready, domain)
 	return nil
 }

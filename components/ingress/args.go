@@ -40,8 +40,8 @@ type Args struct {
 	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it
 	// connects. nginx would show one of its own making; Traefik finds it by itself.
 	DefaultCertificate pulumi.StringInput `json:"-"`
-	// Annotations are further ones of the Service, such as those that have its address published under a name.
-	Annotations map[string]string `json:"-"`
+	// Label names the stack in the Linode account, which all stacks share; the tag of the NodeBalancer begins with it.
+	Label string `json:"-"`
 }
 
 // Defaults are the arguments where nothing else is said.
@@ -54,6 +54,9 @@ func (a *Args) IsOpen() bool {
 	}
 	return a.Bypass != nil
 }
+
+// tag tells the NodeBalancer from all others. Where the controller changes there are two for a while.
+func (a *Args) tag() string { return a.Label + "-" + a.kind().class }
 
 func (a *Args) bypassed() bool { return a.Bypass != nil && *a.Bypass }
 

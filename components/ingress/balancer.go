@@ -38,18 +38,15 @@ func newBalancer(args *Args) *balancer {
 		linodePrefix + "default-proxy-protocol": pulumi.String("v2"),
 		// Behind a CDN all visitors come from few addresses, so that a limit per address would be one for all of them.
 		linodePrefix + "throttle": pulumi.String("0"),
-		// The Service shows the NodeBalancer's name, and no address beside it. From both, external-dns would ask for two records
-		// that cannot stand together, and report for ever that one is missing. And requests from inside the cluster to the
-		// address would never leave their node, and come without the PROXY header that nginx insists on.
+		// The Service shows the NodeBalancer's name, and no address beside it: requests from inside the cluster to the address
+		// would never leave their node, and come without the PROXY header that nginx insists on.
 		linodePrefix + "hostname-only-ingress": pulumi.String("true"),
+		linodePrefix + "tags":                  pulumi.String(args.tag()),
 	}
 	if !args.IsOpen() {
 		b.annotations[linodePrefix+"firewall-acl"] = b.forwarders.ApplyT(func(fastly []string) (string, error) {
 			return accessList(slices.Concat(fastly, args.Allow))
 		})
-	}
-	for key, value := range args.Annotations {
-		b.annotations[key] = pulumi.String(value)
 	}
 	return b
 }

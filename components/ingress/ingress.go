@@ -5,10 +5,7 @@ package ingress
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -26,17 +23,14 @@ type Controller struct {
 	// objects come after the controller and go before it.
 	ClassName pulumi.StringOutput `pulumi:"className"`
 
-	name string
-	// service is the ID of the Service that the NodeBalancer belongs to, known when the release is there in its present form.
-	service pulumi.IDOutput
+	// tag is that of the NodeBalancer, known when the release is there in its present form.
+	tag pulumi.StringOutput
 }
 
 // kind is what tells one controller from the other.
 type kind struct {
 	chart charts.Chart
 	class string
-	// service is the chart's name for the Service.
-	service string
 	// labels find the controller's pods, of which webPorts and metricsPort are ports, by name.
 	labels      map[string]string
 	webPorts    []any
@@ -62,7 +56,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if args.FastlyRanges == nil && len(args.Allow) == 0 && !args.IsOpen() {
 		return nil, errors.New("ingress: nobody could connect: neither Fastly's ranges nor other networks are allowed")
 	}
-	c := &Controller{name: name}
+	if args.Label == "" {
+		return nil, errors.New("ingress: the NodeBalancer needs a label that tells it from those of other stacks")
+	}
+	c := &Controller{}
 	if err := ctx.RegisterComponentResource("lke-platform:ingress:Controller", name, c, opts...); err != nil {
 		return nil, fmt.Errorf("ingress: %w", err)
 	}
@@ -91,44 +88,29 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	// The URN is known in a preview, unlike the ID.
 	c.ClassName = release.URN().ApplyT(func(pulumi.URN) string { return k.class }).(pulumi.StringOutput)
-	c.service = release.ID().ApplyT(func(pulumi.ID) pulumi.ID {
-		return pulumi.ID(namespace.Ingress + "/" + k.service)
-	}).(pulumi.IDOutput)
+	c.tag = release.ID().ApplyT(func(pulumi.ID) string { return args.tag() }).(pulumi.StringOutput)
 	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
 }
 
-// Addresses reads the addresses of the NodeBalancer. They are known when the controller is there in its present form, so that the
-// Service says by then whom the NodeBalancer's firewall lets in.
-func (c *Controller) Addresses(ctx *pulumi.Context) (ipv4, ipv6 pulumi.StringOutput, err error) {
-	service, err := corev1.GetService(ctx, c.name, c.service, nil, pulumi.Parent(c))
-	if err != nil {
-		return ipv4, ipv6, fmt.Errorf("ingress: reading the Service: %w", err)
-	}
-	ipv4 = service.Status.LoadBalancer().Ingress().Index(pulumi.Int(0)).ApplyT(address).(pulumi.StringOutput)
-	// The Service does not tell the other one.
-	ipv6 = linode.GetNodebalancersOutput(ctx, linode.GetNodebalancersOutputArgs{
+// Addresses are those of the NodeBalancer, as Linode tells them. They are known when the controller is there in its present form:
+// by then the Service says whom the NodeBalancer's firewall lets in. The Service itself is not asked. It does not tell the IPv6
+// address, and a look at it fails while none of its pods is ready, so that no run could mend that.
+func (c *Controller) Addresses(ctx *pulumi.Context) (ipv4, ipv6 pulumi.StringOutput) {
+	found := linode.GetNodebalancersOutput(ctx, linode.GetNodebalancersOutputArgs{
 		Filters: linode.GetNodebalancersFilterArray{linode.GetNodebalancersFilterArgs{
-			Name: pulumi.String("ipv4"), Values: pulumi.StringArray{ipv4},
+			Name: pulumi.String("tags"), Values: pulumi.StringArray{c.tag},
 		}},
-	}).Nodebalancers().Index(pulumi.Int(0)).Ipv6()
-	return ipv4, ipv6, nil
-}
-
-// quad is an IPv4 address, also as Linode writes it into names: 192-0-2-1.ip.linodeusercontent.com.
-var quad = regexp.MustCompile(`(\d+)[.-](\d+)[.-](\d+)[.-](\d+)`)
-
-// address is what a NodeBalancer is reached at: where the Service tells no address, the name that it tells holds it.
-func address(ingress corev1.LoadBalancerIngress) (string, error) {
-	for _, told := range []*string{ingress.Ip, ingress.Hostname} {
-		if told == nil {
-			continue
+	}).Nodebalancers()
+	balancer := pulumi.All(found, c.tag).ApplyT(func(known []any) linode.GetNodebalancersNodebalancer {
+		if balancers := known[0].([]linode.GetNodebalancersNodebalancer); len(balancers) > 0 {
+			return balancers[0]
 		}
-		if parts := quad.FindStringSubmatch(*told); parts != nil {
-			return strings.Join(parts[1:], "."), nil
-		}
-	}
-	return "", errors.New("ingress: the Service of the controller has no IPv4 address: kubectl -n " + namespace.Ingress +
-		" get services")
+		// No error: a destroy that is begun again comes here too.
+		_ = ctx.Log.Warn(fmt.Sprintf("ingress: no NodeBalancer has the tag %s; see kubectl -n %s describe services",
+			known[1], namespace.Ingress), nil)
+		return linode.GetNodebalancersNodebalancer{}
+	}).(linode.GetNodebalancersNodebalancerOutput)
+	return balancer.Ipv4(), balancer.Ipv6()
 }
 
 // spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it

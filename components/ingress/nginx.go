@@ -15,7 +15,6 @@ import (
 var nginx = kind{
 	chart:       charts.IngressNGINX,
 	class:       "nginx",
-	service:     "ingress-nginx-controller",
 	labels:      nginxLabels,
 	webPorts:    []any{"http", "https"},
 	metricsPort: "metrics",

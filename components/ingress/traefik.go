@@ -11,7 +11,6 @@ import (
 var traefik = kind{
 	chart:       charts.Traefik,
 	class:       "traefik",
-	service:     "traefik",
 	labels:      traefikLabels,
 	webPorts:    []any{"web", "websecure"},
 	metricsPort: "metrics",

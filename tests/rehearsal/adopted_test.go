@@ -18,5 +18,5 @@ func TestAZoneThatIsAdoptedIsThereBefore(t *testing.T) {
 	s := readSummary(t, o)
 	require.Zero(t, s.Again.Changed)
 	require.Equal(t, 1, s.Resources["linode:index/domain:Domain"])
-	require.Equal(t, 1+3*8, s.Resources["linode:index/domainRecord:DomainRecord"], "its own, and those of the public names")
+	require.Equal(t, 1+2+3*8, s.Resources["linode:index/domainRecord:DomainRecord"], "its own, and those of the origin and of the public names")
 }

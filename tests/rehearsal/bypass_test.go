@@ -40,6 +40,7 @@ func TestABypassThereAndBack(t *testing.T) {
 	balancers, err := e.account.ListNodeBalancers(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, balancers, 1)
+	require.Equal(t, []string{*balancers[0].IPv4, *balancers[0].IPv6}, e.addresses(t)["origin.staging.changelog.com"])
 	for name, targets := range e.targets(t) {
 		require.Equal(t, []string{*balancers[0].IPv4, *balancers[0].IPv6}, targets, name)
 		e.requireValidTLS(t, name)
@@ -105,21 +106,29 @@ func (o *operation) step(urn string) *step {
 // targets are the addresses that each public name leads to, sorted.
 func (e *estate) targets(t *testing.T) map[string][]string {
 	t.Helper()
+	targets := e.addresses(t)
+	maps.DeleteFunc(targets, func(name string, _ []string) bool { return !slices.Contains(append(stagingNames, mediaName), name) })
+	require.Subset(t, slices.Collect(maps.Keys(targets)), stagingNames)
+	return targets
+}
+
+// addresses are those of each name in the zone, sorted.
+func (e *estate) addresses(t *testing.T) map[string][]string {
+	t.Helper()
 	zones, err := e.account.ListDomains(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, zones, 1)
 	records, err := e.account.ListDomainRecords(t.Context(), zones[0].ID, nil)
 	require.NoError(t, err)
-	targets := map[string][]string{}
+	addresses := map[string][]string{}
 	for _, record := range records {
-		name := strings.TrimPrefix(record.Name+"."+zones[0].Domain, ".")
-		if slices.Contains(append(stagingNames, mediaName), name) && (record.Type == "A" || record.Type == "AAAA") {
-			targets[name] = append(targets[name], record.Target)
-			slices.Sort(targets[name])
+		if record.Type == "A" || record.Type == "AAAA" {
+			name := strings.TrimPrefix(record.Name+"."+zones[0].Domain, ".")
+			addresses[name] = append(addresses[name], record.Target)
+			slices.Sort(addresses[name])
 		}
 	}
-	require.Subset(t, slices.Collect(maps.Keys(targets)), stagingNames)
-	return targets
+	return addresses
 }
 
 // isClosed says whether a firewall guards the NodeBalancer.

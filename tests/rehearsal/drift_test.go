@@ -96,7 +96,13 @@ func (e *estate) start(t *testing.T) {
 func (e *estate) bringUp(t *testing.T) {
 	t.Helper()
 	e.start(t)
-	up, err := e.stack.Up(t.Context(), optup.SuppressProgress())
+	e.up(t)
+}
+
+// up brings the stack up, and gives access to what there is then.
+func (e *estate) up(t *testing.T, options ...optup.Option) {
+	t.Helper()
+	up, err := e.stack.Up(t.Context(), append(options, optup.SuppressProgress())...)
 	require.NoError(t, err)
 
 	e.account = linodego.NewClient(nil)

@@ -20,6 +20,8 @@ func TestNoNameGoesLiveWithoutItsCertificate(t *testing.T) {
 	for urn := range failed.steps {
 		require.NotRegexp(t, hostRecord, urn)
 	}
+	origin := failed.step("DomainRecord::origin-origin.staging.changelog.com-AAAA-0")
+	require.False(t, failed.step("ServiceVcl::cdn").begin.Before(origin.end), "Fastly asks for its origin at once")
 
 	e.world.fastly.Faults().Clear()
 	e.change(t)

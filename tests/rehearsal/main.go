@@ -109,7 +109,8 @@ func run(ctx context.Context, o options) error {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	console.say("simulated Linode at %s, Fastly at %s; %s", world.linodeURL, world.fastlyURL, world.pluginsInUse())
+	console.say("simulated Linode at %s with its name server at %s, Fastly at %s; %s",
+		world.linodeURL, world.nameServer, world.fastlyURL, world.pluginsInUse())
 	err = rehearse(ctx, o, console, world)
 	if err == nil && o.sandbox {
 		err = keep(ctx, o, console, world)

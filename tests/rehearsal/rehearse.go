@@ -45,7 +45,7 @@ func runSteps(
 	console.say("preview: %d resources to be created, %d to be changed otherwise",
 		preview.created(), preview.changed()-preview.created())
 
-	up, err := bringUp(ctx, stack, "up", console, optup.Refresh(), optup.RunProgram(true))
+	up, err := bringUpUnlessDoomed(ctx, stack, console, world)
 	summary.note(up)
 	summary.recordUp(up)
 	if err != nil {
@@ -58,6 +58,24 @@ func runSteps(
 		return again.failure(err, world.logs(o))
 	}
 	return again.mustBeEmpty()
+}
+
+// bringUpUnlessDoomed ends early where the world knows that it cannot succeed, and says why.
+func bringUpUnlessDoomed(ctx context.Context, stack auto.Stack, console *console, world *world) (*operation, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go func() {
+		select {
+		case err := <-world.doomed:
+			end(err)
+		case <-ctx.Done():
+		}
+	}()
+	up, err := bringUp(ctx, stack, "up", console, optup.Refresh(), optup.RunProgram(true))
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		up.errors = append([]string{cause.Error()}, up.errors...)
+	}
+	return up, err
 }
 
 func bringUp(

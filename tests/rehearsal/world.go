@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/blang/semver"
+	"github.com/miekg/dns"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"k8s.io/klog/v2"
@@ -23,6 +24,7 @@ import (
 	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/nameserver"
 	"lke-platform/tests/rehearsal/plugins"
 	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
@@ -41,7 +43,11 @@ type world struct {
 	controllers *incluster.Controllers
 	linodeURL   string
 	fastlyURL   string
-	standIns    []string // plugins that stand-ins replace
+	// nameServer and resolver are where Linode's name server is, and a resolver that asks it.
+	nameServer, resolver string
+	// doomed takes what is bound to fail.
+	doomed   chan error
+	standIns []string // plugins that stand-ins replace
 	// environment is what points the engine, and any other client, at the world.
 	environment map[string]string
 	unrendered  *unrendered
@@ -51,7 +57,7 @@ type world struct {
 // startWorld starts the simulated APIs, brings back the clusters that an earlier rehearsal left, and serves stand-ins for
 // the provider plugins that are not installed.
 func startWorld(ctx context.Context, o options) (*world, error) {
-	w := &world{}
+	w := &world{doomed: make(chan error, 1)}
 	if err := w.start(ctx, o); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -90,6 +96,12 @@ func (w *world) start(ctx context.Context, o options) error {
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
 		return err
 	}
+	if w.nameServer, err = w.serveNames(w.linode); err != nil {
+		return err
+	}
+	if w.resolver, err = w.serveNames(&nameserver.Resolver{NameServer: w.nameServer}); err != nil {
+		return err
+	}
 	fastlyLog, err := w.openLog(filepath.Join(logs, "fastly.log"))
 	if err != nil {
 		return err
@@ -101,7 +113,7 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	w.controllers = incluster.New(incluster.Options{
-		LinodeURL: w.linodeURL, Token: token, Log: linodeLog,
+		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
 		Pods: incluster.Pods{
 			Programs: programs, Environment: map[string]string{"FASTLY_API_URL": w.fastlyURL}, Logs: logs,
 		},
@@ -242,6 +254,23 @@ func (w *world) serve(api http.Handler, log *slog.Logger) (url string, err error
 		}
 	}()
 	return "http://" + listener.Addr().String(), nil
+}
+
+// serveNames serves DNS.
+func (w *world) serveNames(handler dns.Handler) (address string, err error) {
+	address, stop, err := nameserver.Serve(handler)
+	if err == nil {
+		w.closers = append(w.closers, stop)
+	}
+	return address, err
+}
+
+// giveUp ends what is under way: nobody has to wait for what is bound to fail.
+func (w *world) giveUp(err error) {
+	select {
+	case w.doomed <- err:
+	default:
+	}
 }
 
 // logged notes each request; neither headers nor bodies, which can hold secrets.

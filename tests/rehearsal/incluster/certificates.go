@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -19,7 +20,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/linode/linodego"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,8 +90,15 @@ func (c *cluster) issueCertificate(
 	case isYoung(object) || issuer == nil || !conditionHolds(issuer, "Ready"):
 		return errNotYet
 	}
-	if _, acme, _ := unstructured.NestedMap(issuer.Object, "spec", "acme"); acme {
-		if err := c.proven(ctx, wanted.Spec.DNSNames); err != nil {
+	kept, err := c.keptCertificate(ctx, &wanted)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		return c.setStatus(ctx, resource, object, wanted.status(object, kept))
+	}
+	if server, acme, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server"); acme {
+		if err := c.prove(ctx, server, &wanted); err != nil {
 			return err
 		}
 	}
@@ -102,13 +109,40 @@ func (c *cluster) issueCertificate(
 	if err := c.keepCertificate(ctx, &wanted, issued, key); err != nil {
 		return err
 	}
-	return c.setStatus(ctx, resource, object, map[string]any{
+	status := wanted.status(object, issued)
+	status["revision"] = wanted.Status.Revision + 1
+	return c.setStatus(ctx, resource, object, status)
+}
+
+// status is that of a certificate that is there.
+func (w *certificate) status(object *unstructured.Unstructured, issued *x509.Certificate) map[string]any {
+	return map[string]any{
 		"conditions":  []any{holds(object, "Ready", "Ready", "Certificate is up to date and has not expired")},
 		"notBefore":   timestamp(issued.NotBefore),
 		"notAfter":    timestamp(issued.NotAfter),
-		"renewalTime": timestamp(wanted.renewal(issued)),
-		"revision":    wanted.Status.Revision + 1,
-	})
+		"renewalTime": timestamp(w.renewal(issued)),
+	}
+}
+
+// keptCertificate returns the certificate that is in the Secret already, where it is what is wanted: nothing is issued then.
+func (c *cluster) keptCertificate(ctx context.Context, wanted *certificate) (*x509.Certificate, error) {
+	secret, err := c.client.CoreV1().Secrets(wanted.Namespace).Get(ctx, wanted.Spec.SecretName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	if err != nil {
+		return nil, nil
+	}
+	kept, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil || !slices.Equal(kept.DNSNames, wanted.Spec.DNSNames) || time.Now().After(wanted.renewal(kept)) ||
+		secret.Annotations["cert-manager.io/issuer-name"] != wanted.Spec.IssuerRef.Name {
+		return nil, nil
+	}
+	return kept, nil
 }
 
 // issuerOf returns the issuer of a certificate; nil where there is none.
@@ -124,24 +158,6 @@ func (c *cluster) issuerOf(
 		return nil, nil
 	}
 	return issuer, err
-}
-
-// proven tells, with errNotYet, where Linode does not have the zone of a name: no challenge can be answered there.
-func (c *cluster) proven(ctx context.Context, names []string) error {
-	zones, err := c.linode.ListDomains(ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		name = strings.TrimPrefix(name, "*.")
-		inZone := func(zone linodego.Domain) bool {
-			return name == zone.Domain || strings.HasSuffix(name, "."+zone.Domain)
-		}
-		if !slices.ContainsFunc(zones, inZone) {
-			return errNotYet
-		}
-	}
-	return nil
 }
 
 // keepCertificate writes the Secret of a certificate as cert-manager does.

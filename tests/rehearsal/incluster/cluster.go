@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/linode/linodego"
@@ -39,8 +40,15 @@ type cluster struct {
 	dynamic dynamic.Interface
 	linode  *linodego.Client
 	pods    Pods
+	options *Options
 	notes   *notes
+	acme    *acme
 	log     *slog.Logger
+
+	// orders are the certificates that are being proven, by their UID and generation.
+	orders sync.Map
+	// managerFlags are those of cert-manager where its chart is not rendered.
+	managerFlags atomic.Pointer[[]string]
 }
 
 func connect(id int, kubeconfig []byte, c *Controllers) (*cluster, error) {
@@ -58,8 +66,8 @@ func connect(id int, kubeconfig []byte, c *Controllers) (*cluster, error) {
 		return nil, err
 	}
 	return &cluster{
-		id: id, client: typed, dynamic: untyped, linode: &c.linode, pods: c.options.Pods, notes: &c.notes,
-		log: c.options.Log.With("cluster", id),
+		id: id, client: typed, dynamic: untyped, linode: &c.linode, pods: c.options.Pods, options: &c.options,
+		notes: &c.notes, acme: &c.acme, log: c.options.Log.With("cluster", id),
 	}, nil
 }
 

@@ -22,6 +22,10 @@ type Options struct {
 	LinodeURL string
 	// Token opens the Linode API.
 	Token string
+	// NameServer and Resolver are the addresses of Linode's name server, and of a resolver that asks it.
+	NameServer, Resolver string
+	// GiveUp takes what is bound to fail, only later: a wait that will not be long enough, for instance.
+	GiveUp func(error)
 	// Pods says which pods are not simulated.
 	Pods Pods
 	// Log takes failures, each of which is tried again; slog.Default() when nil.
@@ -33,6 +37,7 @@ type Controllers struct {
 	options Options
 	linode  linodego.Client
 	notes   notes
+	acme    acme
 
 	mu       sync.Mutex
 	clusters map[int]*cluster // those that run

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/linode/linodego"
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -34,6 +35,7 @@ import (
 	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/nameserver"
 )
 
 const (
@@ -66,6 +68,8 @@ type fixture struct {
 	clusters    *kubernetes.Clusters
 	controllers *incluster.Controllers
 	logs        string // of pods that are not simulated
+	nameServer  string
+	doomed      chan error
 	linode      linodego.Client
 	client      client.Interface
 	dynamic     dynamic.Interface
@@ -76,8 +80,13 @@ func newFixture(t *testing.T) *fixture {
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 	server := httptest.NewUnstartedServer(nil)
 	url := "http://" + server.Listener.Addr().String()
-	f := &fixture{T: t, logs: t.TempDir(), linode: linodego.NewClient(nil)}
-	f.controllers = incluster.New(incluster.Options{LinodeURL: url, Token: token, Pods: f.livePods()})
+	f := &fixture{T: t, logs: t.TempDir(), linode: linodego.NewClient(nil), doomed: make(chan error, 1)}
+	// The API is made last of all: it needs what needs the name server.
+	f.nameServer = f.serveNames(dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { f.api.ServeDNS(w, query) }))
+	f.controllers = incluster.New(incluster.Options{
+		LinodeURL: url, Token: token, Pods: f.livePods(), GiveUp: f.giveUp,
+		NameServer: f.nameServer, Resolver: f.serveNames(&nameserver.Resolver{NameServer: f.nameServer}),
+	})
 	f.clusters = kubernetes.New(kubernetes.Options{
 		Bin: programsFolder(t), Dir: t.TempDir(), Controllers: f.controllers.Start, LeaveAlone: []string{liveImage},
 	})
@@ -106,6 +115,35 @@ func newFixture(t *testing.T) *fixture {
 		return err == nil && len(nodes.Items) == 2 && len(nodes.Items[0].Spec.Taints)+len(nodes.Items[1].Spec.Taints) == 0
 	})
 	return f
+}
+
+// giveUp keeps one reason.
+func (f *fixture) giveUp(err error) {
+	select {
+	case f.doomed <- err:
+	default:
+	}
+}
+
+// eventuallyDoomed waits for a reason to give up.
+func (f *fixture) eventuallyDoomed(reason string) {
+	f.Helper()
+	f.eventually(reason, func() bool {
+		select {
+		case err := <-f.doomed:
+			return strings.Contains(err.Error(), reason)
+		default:
+			return false
+		}
+	})
+}
+
+func (f *fixture) serveNames(handler dns.Handler) (address string) {
+	f.Helper()
+	address, stop, err := nameserver.Serve(handler)
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, stop()) })
+	return address
 }
 
 func (f *fixture) connect(cluster int) {
@@ -507,7 +545,7 @@ func certificates(f *fixture) {
 		_, err := f.dynamic.Resource(all).List(ctx, metav1.ListOptions{})
 		return err == nil
 	})
-	f.create(all, `
+	const site = `
 apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata: {name: site, namespace: default}
@@ -516,7 +554,8 @@ spec:
   dnsNames: [site.example, "*.site.example"]
   issuerRef: {kind: ClusterIssuer, name: acme}
   privateKey: {algorithm: RSA, size: 2048, encoding: PKCS8}
-  renewBeforePercentage: 33
+  renewBeforePercentage: 33`
+	f.create(all, site+`
 ---
 apiVersion: cert-manager.io/v1
 kind: Certificate
@@ -527,7 +566,7 @@ apiVersion: cert-manager.io/v1
 kind: ClusterIssuer
 metadata: {name: acme}
 spec: {acme: {server: https://acme.example/directory, privateKeySecretRef: {name: acme}, solvers: []}}`)
-	_, err := f.linode.CreateDomain(ctx, linodego.DomainCreateOptions{
+	zone, err := f.linode.CreateDomain(ctx, linodego.DomainCreateOptions{
 		Domain: "site.example", Type: linodego.DomainTypeMaster, SOAEmail: "post@site.example",
 	})
 	require.NoError(f, err)
@@ -545,6 +584,58 @@ spec: {acme: {server: https://acme.example/directory, privateKeySecretRef: {name
 	require.Equal(f, issued.NotAfter.UTC().Format(time.RFC3339), status["notAfter"])
 	require.EqualValues(f, 1, status["revision"])
 	require.False(f, isReady(f.status(all, "elsewhere")), "no zone proves the name of this one")
+	records, err := f.linode.ListDomainRecords(ctx, zone.ID, nil)
+	require.NoError(f, err)
+	require.Empty(f, records, "proofs are taken away again")
+
+	// Whoever keeps the Secret orders nothing.
+	namespaced := f.dynamic.Resource(all).Namespace(metav1.NamespaceDefault)
+	require.NoError(f, namespaced.Delete(ctx, "site", metav1.DeleteOptions{}))
+	f.create(all, site)
+	f.eventually("the certificate is ready again", func() bool { return isReady(f.status(all, "site")) })
+	kept, err := f.client.CoreV1().Secrets("default").Get(ctx, "site-tls", metav1.GetOptions{})
+	require.NoError(f, err)
+	require.Equal(f, secret.Data, kept.Data)
+	require.Empty(f, f.doomed)
+	f.selfChecks()
+	f.orders()
+}
+
+// selfChecks: a resolver that was asked too early remembers for as long as the zone says that there is no proof.
+func (f *fixture) selfChecks() {
+	ctx, all := f.Context(), certificateResources.WithResource("certificates")
+	require.NoError(f, f.controllers.Deployed(ctx, incluster.Release{
+		Chart: "cert-manager", Version: "v1.21.1", Values: map[string]any{"dns01RecursiveNameserversOnly": true},
+	}))
+	for name, ttl := range map[string]int{"forgetful": 300, "stubborn": 0} { // by default a day
+		_, err := f.linode.CreateDomain(ctx, linodego.DomainCreateOptions{
+			Domain: name + ".example", Type: linodego.DomainTypeMaster, SOAEmail: "post@site.example", TTLSec: ttl,
+		})
+		require.NoError(f, err)
+		f.eventually("its name servers have the zone", func() bool {
+			answer, err := dns.Exchange(new(dns.Msg).SetQuestion(name+".example.", dns.TypeSOA), f.nameServer)
+			return err == nil && len(answer.Answer) == 1
+		})
+		f.create(all, fmt.Sprintf(`
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: %[1]s, namespace: default, annotations: {pulumi.com/timeoutSeconds: "1800"}}
+spec: {secretName: %[1]s-tls, dnsNames: [%[1]s.example], issuerRef: {kind: ClusterIssuer, name: acme}}`, name))
+	}
+	f.eventuallyDoomed("certificate stubborn would not be issued in time: a resolver that cert-manager asks")
+	f.eventually("the other one is issued", func() bool { return isReady(f.status(all, "forgetful")) })
+}
+
+// orders: Let's Encrypt issues five certificates a week for the same names.
+func (f *fixture) orders() {
+	for i := range 6 {
+		f.create(certificateResources.WithResource("certificates"), fmt.Sprintf(`
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: popular-%[1]d, namespace: default}
+spec: {secretName: popular-%[1]d, dnsNames: [popular.example], issuerRef: {kind: ClusterIssuer, name: acme}}`, i))
+	}
+	f.eventuallyDoomed("too many certificates (5) already issued for this exact set of identifiers")
 }
 
 var postgresClusters = schema.GroupVersionResource{

@@ -40,8 +40,11 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	if err := c.define(ctx, release); err != nil {
 		return err
 	}
-	if path.Base(release.Chart) == firewallController {
+	switch path.Base(release.Chart) {
+	case firewallController:
 		return c.installFirewallController(ctx)
+	case certManager:
+		c.managerFlags.Store(new(managerFlags(release.Values)))
 	}
 	chart, found := ingressCharts[path.Base(release.Chart)]
 	if !found {

@@ -12,7 +12,10 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"lke-platform/tests/rehearsal/simulation"
 )
@@ -46,6 +49,7 @@ type API struct {
 	background sync.WaitGroup
 	planesLock sync.Mutex
 	planes     map[int]*plane
+	published  atomic.Pointer[map[string]*zoneFile] // what the name servers have, by zone
 }
 
 // New opens the API on the state that options.Dir holds. Clusters in that state stay down until Resume.
@@ -62,6 +66,7 @@ func New(options Options) (*API, error) {
 	if a.log == nil {
 		a.log = slog.Default()
 	}
+	a.publish()
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.mux = a.newMux()
 	a.handler = a.Faults.Wrap(a.versions(), writeStatus)
@@ -163,6 +168,9 @@ func (a *API) transaction(handle handler) http.HandlerFunc {
 		if err != nil {
 			writeError(w, err)
 			return
+		}
+		if r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/domains") {
+			time.AfterFunc(publishing, a.publish)
 		}
 		writeJSON(w, http.StatusOK, answer)
 	}

@@ -5,7 +5,10 @@ import (
 	"testing"
 
 	"github.com/linode/linodego"
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+
+	"lke-platform/tests/rehearsal/nameserver"
 )
 
 func (r *rig) zone(name string) *linodego.Domain {
@@ -137,4 +140,63 @@ func TestRecordsThatLinodeRefuses(t *testing.T) {
 	records, err := r.ListDomainRecords(ctx, zone, nil)
 	require.NoError(t, err)
 	require.Len(t, records, 1)
+}
+
+// ask returns what the name server says to a question.
+func ask(t *testing.T, server, name string, recordType uint16) *dns.Msg {
+	t.Helper()
+	answer, err := dns.Exchange(new(dns.Msg).SetQuestion(name, recordType), server)
+	require.NoError(t, err)
+	return answer
+}
+
+func TestNameServersServeWhatWasPublishedWhileThereIsALinode(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	server, stop, err := nameserver.Serve(r.api)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stop()) })
+	zone := r.zone("example.com").ID
+	for _, options := range []linodego.DomainRecordCreateOptions{
+		{Type: "TXT", Name: "_acme-challenge", Target: "proof", TTLSec: 300},
+		{Type: "CNAME", Name: "*", Target: "elsewhere.net"},
+		{Type: "NS", Name: "staging", Target: "ns.other.net"},
+		{Type: "A", Name: "deep.below", Target: "192.0.2.1"},
+		{Type: "SRV", Target: "sip.net", Service: new("sip"), Protocol: new("tcp"), Port: new(5060)},
+	} {
+		_, err := r.CreateDomainRecord(t.Context(), zone, options)
+		require.NoError(t, err)
+	}
+	require.Equal(t, dns.RcodeRefused, ask(t, server, "example.com.", dns.TypeSOA).Rcode, "an account without a Linode has no DNS")
+	r.cluster("one", 1)
+	require.Eventually(t, func() bool {
+		return len(ask(t, server, "_sip._tcp.example.com.", dns.TypeSRV).Answer) == 1
+	}, soon, instant)
+
+	soa := ask(t, server, "example.com.", dns.TypeSOA).Answer[0].(*dns.SOA)
+	require.EqualValues(t, 86400, soa.Minttl, "the TTL of a zone that has none")
+	require.Len(t, ask(t, server, "example.com.", dns.TypeNS).Answer, 5)
+	proof := ask(t, server, "_ACME-challenge.example.com.", dns.TypeTXT).Answer[0].(*dns.TXT)
+	require.Equal(t, []string{"proof"}, proof.Txt)
+	require.EqualValues(t, 300, proof.Hdr.Ttl)
+	require.Equal(t, "any.example.com.", ask(t, server, "any.example.com.", dns.TypeA).Answer[0].(*dns.CNAME).Hdr.Name)
+	for name, rcode := range map[string]int{
+		"_acme-challenge.example.com.": dns.RcodeSuccess, "below.example.com.": dns.RcodeSuccess,
+		"other.below.example.com.": dns.RcodeNameError,
+	} {
+		answer := ask(t, server, name, dns.TypeA)
+		require.Equal(t, rcode, answer.Rcode, name)
+		require.Empty(t, answer.Answer, "a wildcard stands for no name that is there, or is below one")
+		require.IsType(t, &dns.SOA{}, answer.Ns[0])
+	}
+	referral := ask(t, server, "www.staging.example.com.", dns.TypeA)
+	require.False(t, referral.Authoritative)
+	require.Equal(t, "ns.other.net.", referral.Ns[0].(*dns.NS).Ns)
+	require.Equal(t, dns.RcodeRefused, ask(t, server, "example.org.", dns.TypeA).Rcode)
+
+	_, err = r.UpdateDomain(t.Context(), zone, linodego.DomainUpdateOptions{TTLSec: 300})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return ask(t, server, "example.com.", dns.TypeSOA).Answer[0].(*dns.SOA).Minttl == 300
+	}, soon, instant)
 }

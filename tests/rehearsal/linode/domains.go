@@ -29,7 +29,7 @@ type domainView struct {
 	Updated     string   `json:"updated"`
 }
 
-// domain is a zone with its records. No name server serves it.
+// domain is a zone with its records.
 type domain struct {
 	domainView
 
