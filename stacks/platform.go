@@ -61,6 +61,8 @@ type platform struct {
 	entrance   *ingress.Controller
 	// appNamespace holds the app, its database and its certificates.
 	appNamespace *namespace.Namespace
+	// keelNamespace is nil where Keel does not run.
+	keelNamespace *namespace.Namespace
 	siteTLS      *certificates.Certificates
 	media        *objectstorage.Bucket
 	database     *postgres.Cluster
@@ -142,6 +144,9 @@ func (p *platform) declareEntrance() error {
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s",
 		p.appNamespace.Name, p.siteTLS.SecretNames[config.Domains.Zones[0].Name])
 	config.Ingress.Annotations = dns.Annotations(config.originHost())
+	if config.Ingress.Serves, err = p.servedNamespaces(); err != nil {
+		return err
+	}
 	// The controller goes before external-dns, which takes its record back.
 	p.entrance, err = ingress.New(p.Context, "ingress", &config.Ingress, p.cluster.Inside(), after(records.Ready))
 	if err != nil {
@@ -158,6 +163,20 @@ func (p *platform) declareEntrance() error {
 	}, p.cluster.Inside())
 	p.serving = append(p.serving, []pulumi.Resource{grafana})
 	return err
+}
+
+// servedNamespaces are those with names that visitors ask for. The controller may look into no others.
+func (p *platform) servedNamespaces() (served map[string]pulumi.StringInput, err error) {
+	served = map[string]pulumi.StringInput{
+		namespace.Monitoring: p.monitoring.Namespace, p.config.App.Name: p.appNamespace.Name,
+	}
+	if p.config.Delivery.Keel() {
+		if p.keelNamespace, err = delivery.NewNamespace(p.Context, p.cluster.Inside()); err != nil {
+			return nil, err
+		}
+		served[delivery.NamespaceName] = p.keelNamespace.Name
+	}
+	return served, nil
 }
 
 // fastlyRanges are the networks that Fastly's requests come from.
@@ -231,15 +250,11 @@ func (p *platform) declareDelivery() error {
 	if !args.Keel() {
 		return nil
 	}
-	keel, err := delivery.NewNamespace(p.Context, p.cluster.Inside())
+	tls, err := p.newCertificates("keel", &certificates.Request{Hosts: []string{args.Host}, Namespace: p.keelNamespace.Name})
 	if err != nil {
 		return err
 	}
-	tls, err := p.newCertificates("keel", &certificates.Request{Hosts: []string{args.Host}, Namespace: keel.Name})
-	if err != nil {
-		return err
-	}
-	args.Namespace, args.AppNamespace = keel.Name, p.appNamespace.Name
+	args.Namespace, args.AppNamespace = p.keelNamespace.Name, p.appNamespace.Name
 	args.IngressClass, args.TLSSecret = p.entrance.ClassName, tls.SecretNames[args.Host]
 	args.Deployment, args.PullSecret = p.app.Name, p.app.PullSecret
 	watcher, err := delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring.Ready))
@@ -255,6 +270,7 @@ func (p *platform) declareCDN() error {
 	config, args := p.config, &p.config.CDN
 	args.Name, args.Protect = p.account, config.Protect
 	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
+	args.ClientCertificate, args.ClientKey = p.entrance.Identity.Certificate, p.entrance.Identity.Key
 	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
 	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready))
 	if err != nil {

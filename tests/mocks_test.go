@@ -2,6 +2,7 @@
 package tests
 
 import (
+	"encoding/base64"
 	"io"
 	"os"
 	"path/filepath"
@@ -64,6 +65,12 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		}
 	case "kubernetes:core/v1:Secret":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
+		if args.ReadRPC != nil {
+			encoded := base64.StdEncoding.EncodeToString([]byte(secret))
+			outputs["data"] = resource.NewProperty(resource.NewPropertyMapFromMap(map[string]any{
+				"tls.crt": encoded, "tls.key": encoded,
+			}))
+		}
 	}
 	return args.Name + "-id", outputs, nil
 }

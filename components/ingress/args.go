@@ -21,9 +21,10 @@ type Args struct {
 	Controller string `json:"controller"`
 	// Replicas is how many controllers run, on different nodes as long as there are enough; at least 2. Default 2.
 	Replicas int `json:"replicas"`
-	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor.
+	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor. They have to show the same
+	// certificate as Fastly does.
 	Allow []string `json:"allow"`
-	// Open lets everybody connect past Fastly, or nobody. Default: everybody while the stack file has a cdn.bypass, true or
+	// Open lets everybody connect past Fastly, without a certificate, or nobody. Default: everybody while the stack file has a cdn.bypass, true or
 	// false, so that the way stays open until cached names have run out; otherwise nobody.
 	Open *bool `json:"open"`
 	// MaxBodySize is the largest request body, for instance 256Mi. Default: no limit but the application's.
@@ -40,6 +41,9 @@ type Args struct {
 	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it
 	// connects. nginx would show one of its own making; Traefik finds it by itself.
 	DefaultCertificate pulumi.StringInput `json:"-"`
+	// Serves are the namespaces, by name, whose Ingress objects are served, and whose Secrets hold the certificates for them.
+	// Traefik sees no others.
+	Serves map[string]pulumi.StringInput `json:"-"`
 	// Annotations are further ones of the Service, such as those that have its address published under a name.
 	Annotations map[string]string `json:"-"`
 }

@@ -25,6 +25,8 @@ type Controller struct {
 	// ClassName is the class that Ingress objects name. It is known when the NodeBalancer has its address, so that Ingress
 	// objects come after the controller and go before it.
 	ClassName pulumi.StringOutput `pulumi:"className"`
+	// Identity is what the CDN has to show, unless everybody may connect.
+	Identity *Identity
 
 	name string
 	// service is the ID of the Service that the NodeBalancer belongs to, known when the release is there in its present form.
@@ -41,8 +43,10 @@ type kind struct {
 	labels      map[string]string
 	webPorts    []any
 	metricsPort any
-	// values are those of the chart.
-	values func(*Args, *balancer) pulumi.Map
+	// values are those of the chart. Without an identity nobody is asked for one.
+	values func(*Args, *balancer, *Identity) pulumi.Map
+	// confined says that newRights grants its rights, and not its chart.
+	confined bool
 	// forwarders are the paths of the values that name Fastly's networks.
 	forwarders []string
 }
@@ -54,7 +58,7 @@ func (a *Args) kind() kind {
 	return traefik
 }
 
-// New declares a controller.
+// New declares a controller. cert-manager has to be there: its caller depends on it.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Controller, error) {
 	if faults := args.Validate(nil); len(faults) > 0 {
 		return nil, fmt.Errorf("ingress: %w", faults.ToAggregate())
@@ -78,14 +82,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the namespace: %w", err)
 	}
-	options := []pulumi.ResourceOption{pulumi.Parent(c)}
-	if args.bypassed() {
-		options = append(options, pulumi.IgnoreChanges(k.forwarders))
+	if c.Identity, err = c.newIdentity(ctx, name, ns.Name); err != nil {
+		return nil, fmt.Errorf("ingress: %w", err)
 	}
-	release, err := charts.NewRelease(ctx, name+"-"+k.class, &charts.ReleaseArgs{
-		Chart: k.chart, Name: k.chart.Name, Namespace: ns.Name,
-		Values: k.values(args, newBalancer(args)), Overrides: args.Values,
-	}, options...)
+	release, err := c.newRelease(ctx, args, k, ns.Name)
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the release: %w", err)
 	}
@@ -95,6 +95,30 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return pulumi.ID(namespace.Ingress + "/" + k.service)
 	}).(pulumi.IDOutput)
 	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
+}
+
+func (c *Controller) newRelease(
+	ctx *pulumi.Context, args *Args, k kind, space pulumi.StringOutput,
+) (*charts.Release, error) {
+	identity := c.Identity
+	if args.IsOpen() {
+		identity = nil
+	}
+	options := []pulumi.ResourceOption{pulumi.Parent(c)}
+	if k.confined {
+		rights, err := c.newRights(ctx, args, k, space)
+		if err != nil {
+			return nil, fmt.Errorf("declaring its rights: %w", err)
+		}
+		options = append(options, pulumi.DependsOn(rights))
+	}
+	if args.bypassed() {
+		options = append(options, pulumi.IgnoreChanges(k.forwarders))
+	}
+	return charts.NewRelease(ctx, c.name+"-"+k.class, &charts.ReleaseArgs{
+		Chart: k.chart, Name: k.chart.Name, Namespace: space,
+		Values: k.values(args, newBalancer(args), identity), Overrides: args.Values,
+	}, options...)
 }
 
 // Addresses reads the addresses of the NodeBalancer. They are known when the controller is there in its present form, so that the
