@@ -63,10 +63,10 @@ type platform struct {
 	appNamespace *namespace.Namespace
 	// keelNamespace is nil where Keel does not run.
 	keelNamespace *namespace.Namespace
-	siteTLS      *certificates.Certificates
-	media        *objectstorage.Bucket
-	database     *postgres.Cluster
-	app          *app.App
+	siteTLS       *certificates.Certificates
+	media         *objectstorage.Bucket
+	database      *postgres.Cluster
+	app           *app.App
 	// serving is what has to be there before visitors come.
 	serving [][]pulumi.Resource
 }
@@ -111,6 +111,7 @@ func (p *platform) declareNames() (err error) {
 			{Name: "web", Namespaces: []string{namespace.Ingress}, Ports: []any{"http"}},
 			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{"http", "metrics", postgres.ExporterPort}},
 		},
+		Bound: postgres.Bounds(),
 	}, p.cluster.Inside())
 	if err != nil {
 		return err

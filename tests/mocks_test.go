@@ -43,6 +43,12 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.resources[args.TypeToken+" "+args.Name] = &node{inputs: args.Inputs, request: args.RegisterRPC}
+	if read := args.ReadRPC; read != nil {
+		g.resources[args.TypeToken+" "+args.Name].request = &pulumirpc.RegisterResourceRequest{
+			Type: read.GetType(), Name: read.GetName(), Parent: read.GetParent(), Provider: read.GetProvider(),
+			Dependencies: read.GetDependencies(), AdditionalSecretOutputs: read.GetAdditionalSecretOutputs(),
+		}
+	}
 	outputs := args.Inputs.Copy()
 	switch args.TypeToken {
 	case "linode:index/lkeCluster:LkeCluster":

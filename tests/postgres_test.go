@@ -117,6 +117,33 @@ func TestServersDoNotLeaveInHaste(t *testing.T) {
 	require.Len(t, at(spec, "proxy", "pgBouncer", "tolerations"), 2, "poolers hold nothing and run twice")
 }
 
+// Who breaks into the database is not to carry it away to anywhere.
+func TestTheDatabaseConnectsToLittle(t *testing.T) {
+	t.Parallel()
+	g := deployed(t, "prod")
+	for name, test := range map[string]struct {
+		policy, label, value string
+		ports                []any
+	}{
+		"servers": {"changelog-database-bound", "postgres-operator.crunchydata.com/data", "postgres", []any{53.0, 53.0, 443.0, 6443.0}},
+		"poolers": {"changelog-pooler-bound", "postgres-operator.crunchydata.com/role", "pgbouncer", []any{53.0, 53.0}},
+		"grafana": {"monitoring-grafana-bound", "app.kubernetes.io/name", "grafana", []any{53.0, 53.0, 443.0, 6443.0}},
+		"state":   {"monitoring-state-metrics-bound", "app.kubernetes.io/name", "kube-state-metrics", []any{53.0, 53.0, 443.0, 6443.0}},
+	} {
+		spec := reveal(g.find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", test.policy).inputs["spec"])
+		require.Equal(t, map[string]any{test.label: test.value}, at(spec, "podSelector", "matchLabels"), name)
+		require.Equal(t, []any{"Egress"}, at(spec, "policyTypes"), name)
+		rules := at(spec, "egress").([]any)
+		require.Len(t, rules, 2)
+		require.NotEmpty(t, at(rules[0], "to"), "its own namespace")
+		var ports []any
+		for _, port := range at(rules[1], "ports").([]any) {
+			ports = append(ports, at(port, "port"))
+		}
+		require.Equal(t, test.ports, ports, name)
+	}
+}
+
 // The primary's lock is an object of Kubernetes: without the fail-safe it steps down while the API server is restarted.
 func TestTheDatabaseOutlivesTheAPIServer(t *testing.T) {
 	t.Parallel()

@@ -24,8 +24,8 @@ type Args struct {
 	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor. They have to show the same
 	// certificate as Fastly does.
 	Allow []string `json:"allow"`
-	// Open lets everybody connect past Fastly, without a certificate, or nobody. Default: everybody while the stack file has a cdn.bypass, true or
-	// false, so that the way stays open until cached names have run out; otherwise nobody.
+	// Open lets everybody connect past Fastly, without a certificate, or nobody. Default: everybody while the stack file has a
+	// cdn.bypass, true or false, so that the way stays open until cached names have run out; otherwise nobody.
 	Open *bool `json:"open"`
 	// MaxBodySize is the largest request body, for instance 256Mi. Default: no limit but the application's.
 	// Only nginx has it: Traefik passes bodies on as they come, and could count only what it holds back.

@@ -74,7 +74,7 @@ func (c *Controller) readIdentity(
 	id := client.ID().ApplyT(func(pulumi.ID) pulumi.ID { return namespace.Ingress + "/" + clientName }).(pulumi.IDOutput)
 	// The provider knows a Secret that it has made, and not that what it only reads is one; it keeps a copy in __inputs.
 	made, err := corev1.GetSecret(ctx, name+"-client", id, nil, pulumi.Parent(c),
-		pulumi.AdditionalSecretOutputs([]string{"data", "__inputs"}))
+		pulumi.DependsOn([]pulumi.Resource{client}), pulumi.AdditionalSecretOutputs([]string{"data", "__inputs"}))
 	if err != nil {
 		return nil, fmt.Errorf("reading the client's certificate: %w", err)
 	}

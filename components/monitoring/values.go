@@ -71,7 +71,7 @@ func operator() pulumi.Map {
 	}
 }
 
-// prometheus, like Alertmanager, keeps Kubernetes' own delay before it leaves a node that cannot be reached: see kube.Tolerations.
+// prometheus, like Alertmanager, keeps Kubernetes' own delay before it leaves a node that is not reached: see kube.Tolerations.
 func (a *Args) prometheus() pulumi.Map {
 	spec := pulumi.Map{
 		"retention":     pulumi.String(a.Retention),
