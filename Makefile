@@ -10,7 +10,7 @@ MODULES := . sdks/fastly $(REHEARSAL)
 TIMED := $(CURDIR)/tools/timed
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox preview up drift destroy pulumi-cli test lint bench toolchain clean FORCE
+.PHONY: help rehearse sandbox preview up drift heal-node destroy pulumi-cli test lint bench toolchain clean FORCE
 
 # What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
 # runs for that, since the state only knows the credentials of the last time.
@@ -21,7 +21,7 @@ REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 rehearse: .bin/rehearse .bin/certsync toolchain ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time)
 	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume)
@@ -49,6 +49,9 @@ drift: pulumi-cli ## Tell where the cloud, the state and the program of STACK di
 	compare 'the program against the cloud' preview --stack '$(STACK)' --refresh; \
 	printf "Drift of %s:\n$$verdicts" '$(STACK)'; \
 	exit $$status
+
+heal-node: ## Give up NODE of STACK, which is dead and was not replaced: what hangs on it starts elsewhere
+	@tools/heal-node '$(STACK)' '$(NODE)'
 
 # The program runs, as it knows what has to happen before nodes are deleted.
 destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking for the stack's name

@@ -64,10 +64,12 @@ type platform struct {
 	origin *dns.Hosts
 	// appNamespace holds the app, its database and its certificates.
 	appNamespace *namespace.Namespace
-	siteTLS      *certificates.Certificates
-	media        *objectstorage.Bucket
-	database     *postgres.Cluster
-	app          *app.App
+	// keelNamespace is nil where Keel does not run.
+	keelNamespace *namespace.Namespace
+	siteTLS       *certificates.Certificates
+	media         *objectstorage.Bucket
+	database      *postgres.Cluster
+	app           *app.App
 	// serving is what has to be there before visitors come.
 	serving [][]pulumi.Resource
 }
@@ -112,6 +114,7 @@ func (p *platform) declareNames() (err error) {
 			{Name: "web", Namespaces: []string{namespace.Ingress}, Ports: []any{"http"}},
 			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{"http", "metrics", postgres.ExporterPort}},
 		},
+		Bound: postgres.Bounds(),
 	}, p.cluster.Inside())
 	if err != nil {
 		return err
@@ -139,6 +142,9 @@ func (p *platform) declareEntrance() (err error) {
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s",
 		p.appNamespace.Name, p.siteTLS.SecretNames[config.Domains.Zones[0].Name])
 	config.Ingress.Label = p.account
+	if config.Ingress.Serves, err = p.servedNamespaces(); err != nil {
+		return err
+	}
 	p.entrance, err = ingress.New(p.Context, "ingress", &config.Ingress,
 		p.cluster.Inside(), after(p.monitoring.Ready, p.siteTLS.Ready))
 	if err != nil {
@@ -164,6 +170,20 @@ func (p *platform) declareEntrance() (err error) {
 	}, p.cluster.Inside())
 	p.serving = append(p.serving, []pulumi.Resource{grafana})
 	return err
+}
+
+// servedNamespaces are those with names that visitors ask for. The controller may look into no others.
+func (p *platform) servedNamespaces() (served map[string]pulumi.StringInput, err error) {
+	served = map[string]pulumi.StringInput{
+		namespace.Monitoring: p.monitoring.Namespace, p.config.App.Name: p.appNamespace.Name,
+	}
+	if p.config.Delivery.Keel() {
+		if p.keelNamespace, err = delivery.NewNamespace(p.Context, p.cluster.Inside()); err != nil {
+			return nil, err
+		}
+		served[delivery.NamespaceName] = p.keelNamespace.Name
+	}
+	return served, nil
 }
 
 // fastlyRanges are the networks that Fastly's requests come from.
@@ -237,15 +257,11 @@ func (p *platform) declareDelivery() error {
 	if !args.Keel() {
 		return nil
 	}
-	keel, err := delivery.NewNamespace(p.Context, p.cluster.Inside())
+	tls, err := p.newCertificates("keel", &certificates.Request{Hosts: []string{args.Host}, Namespace: p.keelNamespace.Name})
 	if err != nil {
 		return err
 	}
-	tls, err := p.newCertificates("keel", &certificates.Request{Hosts: []string{args.Host}, Namespace: keel.Name})
-	if err != nil {
-		return err
-	}
-	args.Namespace, args.AppNamespace = keel.Name, p.appNamespace.Name
+	args.Namespace, args.AppNamespace = p.keelNamespace.Name, p.appNamespace.Name
 	args.IngressClass, args.TLSSecret = p.entrance.ClassName, tls.SecretNames[args.Host]
 	args.Deployment, args.PullSecret = p.app.Name, p.app.PullSecret
 	watcher, err := delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring.Ready))
@@ -261,6 +277,7 @@ func (p *platform) declareCDN() error {
 	config, args := p.config, &p.config.CDN
 	args.Name, args.Protect = p.account, config.Protect
 	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
+	args.ClientCertificate, args.ClientKey = p.entrance.Identity.Certificate, p.entrance.Identity.Key
 	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
 	// An active service asks for its origin at once, and remembers for minutes that a name is not there.
 	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready, p.origin.Ready))

@@ -119,6 +119,125 @@ func TestTheServiceShowsItsNameOnly(t *testing.T) {
 	}
 }
 
+// Fastly's networks are those of all its customers: who connects from there shows a certificate that only this stack's service has.
+func TestTheOriginAnswersNobodyElsesFastlyService(t *testing.T) {
+	t.Parallel()
+	const file = "/etc/cdn-authority/ca.crt"
+	demand := func(kind string, values map[string]any) (asks bool, volumes, mounts any) {
+		if kind == ingress.NGINX {
+			snippet, _ := at(values, "controller", "config", "http-snippet").(string)
+			return snippet == "ssl_client_certificate "+file+";\nssl_verify_client on;",
+				at(values, "controller", "extraVolumes"), at(values, "controller", "extraVolumeMounts")
+		}
+		clients := at(values, "providers", "file", "content", "tls", "options", "default", "clientAuth")
+		return at(clients, "clientAuthType") == "RequireAndVerifyClientCert" && at(clients, "caFiles").([]any)[0] == file,
+			at(values, "deployment", "additionalVolumes"), at(values, "additionalVolumeMounts")
+	}
+	for _, kind := range []string{ingress.Traefik, ingress.NGINX} {
+		values, _ := ingressValues(t, kind, nil)
+		asks, volumes, mounts := demand(kind, values)
+		require.True(t, asks, kind)
+		require.Equal(t, []any{map[string]any{"name": "cdn-authority", "secret": map[string]any{
+			"secretName": "cdn-client", "items": []any{map[string]any{"key": "ca.crt", "path": "ca.crt"}},
+		}}}, volumes, "the client's key is not the controller's to read")
+		require.Equal(t, "/etc/cdn-authority", at(mounts.([]any)[0], "mountPath"))
+
+		for name, open := range map[string]func(*ingress.Args){
+			"open to all":            func(args *ingress.Args) { args.Open = new(true) },
+			"during a bypass":        func(args *ingress.Args) { args.Bypass = new(true) },
+			"on the way back of one": func(args *ingress.Args) { args.Bypass = new(false) },
+		} {
+			values, _ := ingressValues(t, kind, open)
+			asks, volumes, _ := demand(kind, values)
+			require.False(t, asks, "%s, %s", kind, name)
+			require.Nil(t, volumes, "%s, %s", kind, name)
+		}
+	}
+}
+
+func TestTheCertificateOfTheCDNIsMadeBeforeItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	g := declareIngress(t)
+	const certificates, issuers = "kubernetes:cert-manager.io/v1:Certificate ", "kubernetes:cert-manager.io/v1:Issuer "
+	for _, order := range [][2]string{
+		{releaseType + " ingress-traefik", certificates + "ingress-client"},
+		{certificates + "ingress-client", issuers + "ingress-issuer"},
+		{issuers + "ingress-issuer", certificates + "ingress-authority"},
+		{certificates + "ingress-authority", issuers + "ingress-root"},
+		{"test:index:Backend fastly", certificates + "ingress-client"},
+	} {
+		require.True(t, g.waitsFor(order[0], order[1]), "%s before %s", order[1], order[0])
+	}
+	require.False(t, g.waitsFor("test:index:Backend fastly", releaseType+" ingress-traefik"),
+		"Fastly has it before it is asked for it, also where the controller is there already")
+	authority := reveal(g.find(t, "kubernetes:cert-manager.io/v1:Certificate", "ingress-authority").inputs["spec"])
+	require.Equal(t, true, at(authority, "isCA"))
+	require.Equal(t, "Never", at(authority, "privateKey", "rotationPolicy"), "what it has signed outlives its renewal")
+	client := reveal(g.find(t, "kubernetes:cert-manager.io/v1:Certificate", "ingress-client").inputs["spec"])
+	require.Equal(t, []any{"digital signature", "client auth"}, at(client, "usages"))
+
+	require.True(t, g.find(t, "test:index:Backend", "fastly").inputs["key"].IsSecret())
+	read := g.find(t, "kubernetes:core/v1:Secret", "ingress-client")
+	require.Equal(t, []string{"data", "__inputs"}, read.request.GetAdditionalSecretOutputs(), "the provider hides what it has made, not what it reads")
+}
+
+// declareIngress declares Traefik for two namespaces, and what Fastly is told of its certificate.
+func declareIngress(t *testing.T) *graph {
+	t.Helper()
+	args := ingress.Defaults()
+	args.FastlyRanges = pulumi.ToStringArray([]string{fastlyIPv4})
+	args.Serves = map[string]pulumi.StringInput{"site": pulumi.String("site"), "keel": pulumi.String("keel")}
+	return declare(t, func(ctx *pulumi.Context) error {
+		controller, err := ingress.New(ctx, "ingress", &args)
+		if err != nil {
+			return err
+		}
+		return ctx.RegisterResource("test:index:Backend", "fastly", pulumi.Map{"key": controller.Identity.Key},
+			&pulumi.CustomResourceState{})
+	})
+}
+
+// Traefik faces the internet. By its chart's own role it reads every Secret of the cluster, Linode's token among them.
+func TestTraefikReadsSecretsOnlyWhereItServes(t *testing.T) {
+	t.Parallel()
+	g := declareIngress(t)
+	values, _ := reveal(g.find(t, releaseType, "ingress-traefik").inputs["values"]).(map[string]any)
+	require.Equal(t, false, at(values, "rbac", "enabled"))
+	require.Equal(t, []any{"ingress", "keel", "site"}, at(values, "providers", "kubernetesIngress", "namespaces"),
+		"or it would ask for what it may not have, and serve nothing")
+	const rbac = "kubernetes:rbac.authorization.k8s.io/v1:"
+	everywhere := reveal(g.find(t, rbac+"ClusterRole", "ingress-traefik").inputs["rules"]).([]any)
+	for _, rule := range everywhere {
+		require.NotContains(t, at(rule, "resources"), "secrets")
+		require.NotContains(t, at(rule, "resources"), "configmaps")
+		require.NotContains(t, at(rule, "resources"), "*")
+	}
+	for _, namespace := range []string{"ingress", "keel", "site"} {
+		role := g.find(t, rbac+"Role", "ingress-traefik-"+namespace).inputs
+		require.Equal(t, namespace, at(reveal(role["metadata"]), "namespace"))
+		require.Equal(t, []any{"secrets"}, at(reveal(role["rules"]).([]any)[0], "resources"))
+		require.Equal(t, []any{"get", "list", "watch"}, at(reveal(role["rules"]).([]any)[0], "verbs"))
+		binding := rbac + "RoleBinding ingress-traefik-" + namespace
+		require.True(t, g.waitsFor(releaseType+" ingress-traefik", binding))
+		require.Equal(t, map[string]any{"kind": "ServiceAccount", "name": "traefik", "namespace": "ingress"},
+			reveal(g.resources[binding].inputs["subjects"]).([]any)[0])
+	}
+}
+
+// A lost node's replicas count as ready for another minute, and take no connections.
+func TestARequestToALostReplicaGoesToTheNextOne(t *testing.T) {
+	t.Parallel()
+	values, _ := ingressValues(t, ingress.Traefik, nil)
+	require.Equal(t, []any{"--serverstransport.forwardingtimeouts.dialtimeout=2s"}, at(values, "additionalArguments"))
+	names := at(values, "ports", "websecure", "http", "middlewares").([]any)
+	require.Equal(t, []any{"next-replica@file"}, names)
+	require.InDelta(t, 3, at(values, "providers", "file", "content", "http", "middlewares", "next-replica", "retry", "attempts"), 0)
+	require.Equal(t, true, at(values, "providers", "file", "enabled"))
+
+	values, _ = ingressValues(t, ingress.NGINX, nil)
+	require.Equal(t, "2", at(values, "controller", "config", "proxy-connect-timeout"), "after which it asks the next by itself")
+}
+
 func TestTheWayInOutlivesANode(t *testing.T) {
 	t.Parallel()
 	for kind, path := range map[string][]string{ingress.Traefik: nil, ingress.NGINX: {"controller"}} {

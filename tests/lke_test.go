@@ -3,6 +3,7 @@ package tests
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -84,6 +85,17 @@ func TestEveryUpdateOfTheClusterIsCheckedFirst(t *testing.T) {
 	t.Parallel()
 	hooks := cluster(t, nil).find(t, clusterType, "cluster").request.GetHooks()
 	require.Equal(t, []string{"cluster-upgrade"}, hooks.GetBeforeUpdate())
+}
+
+// The provider's own 40 minutes are for all nodes together, which are replaced one at a time.
+func TestAnUpgradeHasTimeForEveryNode(t *testing.T) {
+	t.Parallel()
+	for nodes, least := range map[int]time.Duration{2: 40 * time.Minute, 30: 4 * time.Hour} {
+		g := cluster(t, func(args *lke.Args) { args.NodePools[0].Count = nodes })
+		limit, err := time.ParseDuration(g.find(t, clusterType, "cluster").request.GetCustomTimeouts().GetUpdate())
+		require.NoError(t, err)
+		require.Greater(t, limit, least)
+	}
 }
 
 func TestTheAPIIsOpenUnlessNetworksAreListed(t *testing.T) {

@@ -2,6 +2,7 @@
 package tests
 
 import (
+	"encoding/base64"
 	"io"
 	"os"
 	"path/filepath"
@@ -42,6 +43,12 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.resources[args.TypeToken+" "+args.Name] = &node{inputs: args.Inputs, request: args.RegisterRPC}
+	if read := args.ReadRPC; read != nil {
+		g.resources[args.TypeToken+" "+args.Name].request = &pulumirpc.RegisterResourceRequest{
+			Type: read.GetType(), Name: read.GetName(), Parent: read.GetParent(), Provider: read.GetProvider(),
+			Dependencies: read.GetDependencies(), AdditionalSecretOutputs: read.GetAdditionalSecretOutputs(),
+		}
+	}
 	outputs := args.Inputs.Copy()
 	switch args.TypeToken {
 	case "linode:index/lkeCluster:LkeCluster":
@@ -58,6 +65,12 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		outputs["token"] = resource.MakeSecret(resource.NewProperty(secret))
 	case "kubernetes:core/v1:Secret":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
+		if args.ReadRPC != nil {
+			encoded := base64.StdEncoding.EncodeToString([]byte(secret))
+			outputs["data"] = resource.NewProperty(resource.NewPropertyMapFromMap(map[string]any{
+				"tls.crt": encoded, "tls.key": encoded,
+			}))
+		}
 	}
 	return args.Name + "-id", outputs, nil
 }

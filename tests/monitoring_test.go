@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/monitoring"
@@ -114,7 +115,42 @@ func TestTheHistoryFitsItsVolume(t *testing.T) {
 	claim := inside(t, spec, "storageSpec", "volumeClaimTemplate", "spec")
 	require.Equal(t, "platform-delete", inside(t, claim, "storageClassName"))
 	require.Equal(t, "20Gi", inside(t, claim, "resources", "requests", "storage"))
-	require.Equal(t, "Delete", inside(t, spec, "persistentVolumeClaimRetentionPolicy", "whenDeleted"), "or the volume goes on billing")
+}
+
+// The operator makes a StatefulSet anew where a field of it cannot change, and is not to take the history along.
+func TestTheHistoryOutlivesItsStatefulSet(t *testing.T) {
+	t.Parallel()
+	names := map[any]bool{}
+	for _, size := range []string{"20Gi", "1.5Ti", "21Gi"} {
+		args := monitored()
+		args.Storage = size
+		values := chartValues(t, monitor(t, args), "monitoring")
+		for _, spec := range []any{
+			inside(t, values, "prometheus", "prometheusSpec"), inside(t, values, "alertmanager", "alertmanagerSpec"),
+		} {
+			require.Equal(t, "Retain", inside(t, spec, "persistentVolumeClaimRetentionPolicy", "whenDeleted"))
+		}
+		name := inside(t, values, "prometheus", "prometheusSpec", "storageSpec", "volumeClaimTemplate", "metadata", "name")
+		require.Empty(t, validation.IsDNS1123Label(name.(string)), "it names a volume of the pod too")
+		names[name] = true
+	}
+	require.Len(t, names, 3, "a claim of the same name would be taken as it is, however small")
+}
+
+// A pod of a StatefulSet is not replaced while its node may still run it: leaving in haste only makes a hiccup an outage.
+func TestWhatHasAVolumeDoesNotLeaveInHaste(t *testing.T) {
+	t.Parallel()
+	values := chartValues(t, monitor(t, monitored()), "monitoring")
+	require.NotContains(t, inside(t, values, "prometheus", "prometheusSpec"), "tolerations")
+	require.NotContains(t, inside(t, values, "alertmanager", "alertmanagerSpec"), "tolerations")
+	require.Len(t, inside(t, values, "grafana", "tolerations"), 2, "what has none leaves soon")
+}
+
+func TestNothingOfMonitoringReadsTheSecretsOfTheCluster(t *testing.T) {
+	t.Parallel()
+	values := chartValues(t, monitor(t, monitored()), "monitoring")
+	require.Equal(t, []any{"secrets"}, inside(t, values, "kube-state-metrics", "collectorsExclude"))
+	require.Equal(t, true, inside(t, values, "grafana", "rbac", "namespaced"))
 }
 
 func TestGrafanaIsBehindALoginOfItsOwn(t *testing.T) {
@@ -125,7 +161,6 @@ func TestGrafanaIsBehindALoginOfItsOwn(t *testing.T) {
 	require.Equal(t, secret, plain(plain(login["stringData"]).ObjectValue()["admin-password"]).StringValue())
 	grafana := inside(t, chartValues(t, g, "monitoring"), "grafana")
 	require.Equal(t, "monitoring-grafana-1a2b3c4d", inside(t, grafana, "admin", "existingSecret"))
-	require.Equal(t, true, inside(t, grafana, "rbac", "namespaced"), "Grafana must not read the Secrets of the cluster")
 
 	ingress := g.find(t, "kubernetes:networking.k8s.io/v1:Ingress", "grafana").inputs["spec"].ObjectValue()
 	require.Equal(t, "traefik", ingress["ingressClassName"].StringValue())

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,9 +102,77 @@ func TestNoTwoServersOfADatabaseShareANode(t *testing.T) {
 		"postgres-operator.crunchydata.com/cluster": "db", "postgres-operator.crunchydata.com/instance-set": "pg",
 	}, at(terms[0], "labelSelector", "matchLabels"))
 	require.Equal(t, "platform-data", at(instance, "priorityClassName"))
-	for _, toleration := range at(instance, "tolerations").([]any) {
-		require.Less(t, at(toleration, "tolerationSeconds"), 300.0)
+}
+
+// A server is not replaced while its node may still run it, so that leaving in haste only turns a hiccup into a failover, or
+// begins a restore anew.
+func TestServersDoNotLeaveInHaste(t *testing.T) {
+	t.Parallel()
+	spec := clusterSpec(t, declarePostgres(t, func(args *postgres.Args) {
+		args.Restore = &postgres.Restore{Time: "2026-01-02T03:04:05Z"}
+	}))
+	require.NotContains(t, at(spec, "instances").([]any)[0], "tolerations")
+	require.NotContains(t, at(spec, "backups", "pgbackrest", "restore"), "tolerations")
+	require.NotContains(t, at(spec, "backups", "pgbackrest", "jobs"), "tolerations")
+	require.Len(t, at(spec, "proxy", "pgBouncer", "tolerations"), 2, "poolers hold nothing and run twice")
+}
+
+// Who breaks into the database is not to carry it away to anywhere.
+func TestTheDatabaseConnectsToLittle(t *testing.T) {
+	t.Parallel()
+	g := deployed(t, "prod")
+	for name, test := range map[string]struct {
+		policy, label, value string
+		ports                []any
+	}{
+		"servers": {"changelog-database-bound", "postgres-operator.crunchydata.com/data", "postgres", []any{53.0, 53.0, 443.0, 6443.0}},
+		"poolers": {"changelog-pooler-bound", "postgres-operator.crunchydata.com/role", "pgbouncer", []any{53.0, 53.0}},
+		"grafana": {"monitoring-grafana-bound", "app.kubernetes.io/name", "grafana", []any{53.0, 53.0, 443.0, 6443.0}},
+		"state":   {"monitoring-state-metrics-bound", "app.kubernetes.io/name", "kube-state-metrics", []any{53.0, 53.0, 443.0, 6443.0}},
+	} {
+		spec := reveal(g.find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", test.policy).inputs["spec"])
+		require.Equal(t, map[string]any{test.label: test.value}, at(spec, "podSelector", "matchLabels"), name)
+		require.Equal(t, []any{"Egress"}, at(spec, "policyTypes"), name)
+		rules := at(spec, "egress").([]any)
+		require.Len(t, rules, 2)
+		require.NotEmpty(t, at(rules[0], "to"), "its own namespace")
+		var ports []any
+		for _, port := range at(rules[1], "ports").([]any) {
+			ports = append(ports, at(port, "port"))
+		}
+		require.Equal(t, test.ports, ports, name)
 	}
+}
+
+// The primary's lock is an object of Kubernetes: without the fail-safe it steps down while the API server is restarted.
+func TestTheDatabaseOutlivesTheAPIServer(t *testing.T) {
+	t.Parallel()
+	spec := clusterSpec(t, declarePostgres(t, nil))
+	require.Equal(t, true, at(spec, "patroni", "dynamicConfiguration", "failsafe_mode"))
+}
+
+func TestConnectionsToALostNodeAreGivenUpInHalfAMinute(t *testing.T) {
+	t.Parallel()
+	spec := clusterSpec(t, declarePostgres(t, nil))
+	number := func(value any) int {
+		n, err := strconv.Atoi(value.(string))
+		require.NoError(t, err)
+		return n
+	}
+	for _, end := range []struct{ settings, idle, interval, count any }{
+		{at(spec, "config", "parameters"), "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"},
+		{at(spec, "proxy", "pgBouncer", "config", "global"), "tcp_keepidle", "tcp_keepintvl", "tcp_keepcnt"},
+	} {
+		seconds := func(name any) int { return number(at(end.settings, name.(string))) }
+		require.LessOrEqual(t, seconds(end.idle)+seconds(end.interval)*seconds(end.count), 30)
+		require.LessOrEqual(t, seconds("tcp_user_timeout"), 30_000, "in milliseconds, for what was sent and not acknowledged")
+	}
+	require.LessOrEqual(t, number(at(spec, "proxy", "pgBouncer", "config", "global", "server_connect_timeout")), 5)
+
+	spec = clusterSpec(t, declarePostgres(t, func(args *postgres.Args) {
+		args.Parameters = map[string]string{"tcp_user_timeout": "0"}
+	}))
+	require.Equal(t, "0", at(spec, "config", "parameters", "tcp_user_timeout"), "what is configured wins")
 }
 
 // Incident I4: a replica stopped replicating, and the log that was kept for it filled the primary's disk.

@@ -278,6 +278,55 @@ func TestDestroyWarnsOfZonesThatNobodyWouldServe(t *testing.T) {
 	}
 }
 
+// healNode runs the Makefile's heal-node beside stand-ins for what it calls, and returns what was called.
+func healNode(t *testing.T, ready, shutdown string) (calls string, succeeded bool) {
+	t.Helper()
+	dir := t.TempDir()
+	calls = filepath.Join(dir, "calls")
+	standIn := `#!/bin/sh
+case "${0##*/} $*" in
+*clusterId*) echo 77; exit ;;
+*kubeconfig*) echo secret; exit ;;
+*Ready*) echo ` + ready + `; exit ;;
+*providerID*) echo linode://4711; exit ;;
+*"linodes view 4711"*) cat ` + dir + `/power; exit ;;
+*"volumeattachments"*) exit ;;
+*"linodes shutdown"*) echo offline >` + dir + `/power; code=` + shutdown + ` ;;
+esac
+echo "${0##*/} $*" >>` + calls + `
+exit ${code:-0}
+`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "power"), []byte("running\n"), 0o600))
+	for _, program := range []string{"pulumi", "kubectl", "linode-cli"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
+	}
+	command := exec.CommandContext(t.Context(), "make", "-C", "..", "heal-node", "STACK=prod", "NODE=lke77-88-abc")
+	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MAKEFLAGS=", "TMPDIR="+dir)
+	said, err := command.CombinedOutput()
+	t.Log(string(said))
+	left, globErr := filepath.Glob(filepath.Join(dir, "tmp.*"))
+	require.NoError(t, globErr)
+	require.Empty(t, left, "the kubeconfig is taken away again")
+	text, _ := os.ReadFile(calls)
+	return string(text), err == nil
+}
+
+// A node that may still run what hangs on it must not be given up: two would write to one volume.
+func TestADeadNodeIsOffBeforeItIsGivenUp(t *testing.T) {
+	t.Parallel()
+	const givenUp = "linode-cli linodes shutdown 4711\n" +
+		"kubectl taint node lke77-88-abc node.kubernetes.io/out-of-service=nodeshutdown:NoExecute --overwrite\n" +
+		"linode-cli lke node-recycle 77 88-abc\n"
+	for _, shutdown := range []string{"0", "1"} { // one that is off already is not shut down
+		calls, succeeded := healNode(t, "Unknown", shutdown)
+		require.True(t, succeeded)
+		require.Equal(t, givenUp, calls)
+	}
+	calls, succeeded := healNode(t, "True", "0")
+	require.False(t, succeeded)
+	require.Empty(t, calls, "one that is ready is left alone")
+}
+
 // A person is asked, a workflow cannot be.
 func TestUpAsksAPersonButNotAWorkflow(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,8 @@ type Args struct {
 	Domains []string `json:"-"`
 	// OriginHost is the name of the origin: it is looked up, and the origin's certificate must be valid for it.
 	OriginHost string `json:"-"`
+	// ClientCertificate and ClientKey, in PEM, are what the origin knows this service by, among all of Fastly's.
+	ClientCertificate, ClientKey pulumi.StringInput `json:"-"`
 	// HealthHost is the public name that health checks ask for. Default: the first of Domains.
 	HealthHost string `json:"-"`
 	// MediaHost is the host of the stack's own media bucket, for instance media.us-east-1.linodeobjects.com.

@@ -56,11 +56,16 @@ func (a *Args) backends() fastly.ServiceVclBackendArray {
 }
 
 // originBackend verifies the origin's certificate: Fastly checks it against one name and asks for it by another, so both are set.
-// The visitor's Host header goes through, as the origin routes by it.
+// The visitor's Host header goes through, as the origin routes by it. And Fastly shows a certificate of its own, as any other of
+// its customers could connect, too.
 func (a *Args) originBackend() fastly.ServiceVclBackendArgs {
 	backend := serverOverTLS(originName, pulumi.String(a.OriginHost), a.Origin.Timeouts)
 	backend.Shield = pulumi.String(a.Origin.Shield)
 	backend.Healthcheck = pulumi.String(healthCheckName)
+	if a.ClientKey != nil {
+		backend.SslClientCert = a.ClientCertificate.ToStringOutput().ToStringPtrOutput()
+		backend.SslClientKey = a.ClientKey.ToStringOutput().ToStringPtrOutput()
+	}
 	return backend
 }
 

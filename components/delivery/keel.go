@@ -35,7 +35,11 @@ const (
 	webhookPath = "/v1/webhooks/dockerhub"
 )
 
-// NewNamespace declares Keel's namespace. It comes first, since the certificate for Keel's host is made in it.
+// NamespaceName is the name of Keel's namespace.
+const NamespaceName = keelName
+
+// NewNamespace declares Keel's namespace. It comes first, since the certificate for Keel's host is made in it, and the ingress
+// controller is let into it.
 func NewNamespace(ctx *pulumi.Context, opts ...pulumi.ResourceOption) (*namespace.Namespace, error) {
 	return namespace.New(ctx, keelName, &namespace.Args{
 		Name: keelName, Standard: namespace.Restricted,

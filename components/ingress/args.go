@@ -21,10 +21,11 @@ type Args struct {
 	Controller string `json:"controller"`
 	// Replicas is how many controllers run, on different nodes as long as there are enough; at least 2. Default 2.
 	Replicas int `json:"replicas"`
-	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor.
+	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor. They have to show the same
+	// certificate as Fastly does.
 	Allow []string `json:"allow"`
-	// Open lets everybody connect past Fastly, or nobody. Default: everybody while the stack file has a cdn.bypass, true or
-	// false, so that the way stays open until cached names have run out; otherwise nobody.
+	// Open lets everybody connect past Fastly, without a certificate, or nobody. Default: everybody while the stack file has a
+	// cdn.bypass, true or false, so that the way stays open until cached names have run out; otherwise nobody.
 	Open *bool `json:"open"`
 	// MaxBodySize is the largest request body, for instance 256Mi. Default: no limit but the application's.
 	// Only nginx has it: Traefik passes bodies on as they come, and could count only what it holds back.
@@ -42,6 +43,9 @@ type Args struct {
 	DefaultCertificate pulumi.StringInput `json:"-"`
 	// Label names the stack in the Linode account, which all stacks share; the tag of the NodeBalancer begins with it.
 	Label string `json:"-"`
+	// Serves are the namespaces, by name, whose Ingress objects are served, and whose Secrets hold the certificates for them.
+	// Traefik sees no others.
+	Serves map[string]pulumi.StringInput `json:"-"`
 }
 
 // Defaults are the arguments where nothing else is said.

@@ -22,6 +22,8 @@ type Controller struct {
 	// ClassName is the class that Ingress objects name. It is known when the NodeBalancer has its address, so that Ingress
 	// objects come after the controller and go before it.
 	ClassName pulumi.StringOutput `pulumi:"className"`
+	// Identity is what the CDN has to show, unless everybody may connect.
+	Identity *Identity
 
 	// tag is that of the NodeBalancer, known when the release is there in its present form.
 	tag pulumi.StringOutput
@@ -35,8 +37,10 @@ type kind struct {
 	labels      map[string]string
 	webPorts    []any
 	metricsPort any
-	// values are those of the chart.
-	values func(*Args, *balancer) pulumi.Map
+	// values are those of the chart. Without an identity nobody is asked for one.
+	values func(*Args, *balancer, *Identity) pulumi.Map
+	// confined says that newRights grants its rights, and not its chart.
+	confined bool
 	// forwarders are the paths of the values that name Fastly's networks.
 	forwarders []string
 }
@@ -48,7 +52,7 @@ func (a *Args) kind() kind {
 	return traefik
 }
 
-// New declares a controller.
+// New declares a controller. cert-manager has to be there: its caller depends on it.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Controller, error) {
 	if faults := args.Validate(nil); len(faults) > 0 {
 		return nil, fmt.Errorf("ingress: %w", faults.ToAggregate())
@@ -75,14 +79,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the namespace: %w", err)
 	}
-	options := []pulumi.ResourceOption{pulumi.Parent(c)}
-	if args.bypassed() {
-		options = append(options, pulumi.IgnoreChanges(k.forwarders))
+	if c.Identity, err = c.newIdentity(ctx, name, ns.Name); err != nil {
+		return nil, fmt.Errorf("ingress: %w", err)
 	}
-	release, err := charts.NewRelease(ctx, name+"-"+k.class, &charts.ReleaseArgs{
-		Chart: k.chart, Name: k.chart.Name, Namespace: ns.Name,
-		Values: k.values(args, newBalancer(args)), Overrides: args.Values,
-	}, options...)
+	release, err := c.newRelease(ctx, name, args, k, ns.Name)
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the release: %w", err)
 	}
@@ -90,6 +90,30 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	c.ClassName = release.URN().ApplyT(func(pulumi.URN) string { return k.class }).(pulumi.StringOutput)
 	c.tag = release.ID().ApplyT(func(pulumi.ID) string { return args.tag() }).(pulumi.StringOutput)
 	return c, component.Done(ctx, c, pulumi.Map{"className": c.ClassName})
+}
+
+func (c *Controller) newRelease(
+	ctx *pulumi.Context, name string, args *Args, k kind, space pulumi.StringOutput,
+) (*charts.Release, error) {
+	identity := c.Identity
+	if args.IsOpen() {
+		identity = nil
+	}
+	options := []pulumi.ResourceOption{pulumi.Parent(c)}
+	if k.confined {
+		rights, err := c.newRights(ctx, name, args, k, space)
+		if err != nil {
+			return nil, fmt.Errorf("declaring its rights: %w", err)
+		}
+		options = append(options, pulumi.DependsOn(rights))
+	}
+	if args.bypassed() {
+		options = append(options, pulumi.IgnoreChanges(k.forwarders))
+	}
+	return charts.NewRelease(ctx, name+"-"+k.class, &charts.ReleaseArgs{
+		Chart: k.chart, Name: k.chart.Name, Namespace: space,
+		Values: k.values(args, newBalancer(args), identity), Overrides: args.Values,
+	}, options...)
 }
 
 // Addresses are those of the NodeBalancer, as Linode tells them. They are known when the controller is there in its present form:

@@ -28,7 +28,8 @@ var nginxLabels = map[string]string{
 
 // nginxValues are the values of the chart.
 // Upstream: https://github.com/kubernetes/ingress-nginx/blob/main/charts/ingress-nginx/README.md
-func nginxValues(args *Args, b *balancer) pulumi.Map {
+func nginxValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
+	config := nginxConfig(args, b)
 	controller := pulumi.Map{
 		"replicaCount": pulumi.Int(args.Replicas),
 		// All but one.
@@ -37,7 +38,7 @@ func nginxValues(args *Args, b *balancer) pulumi.Map {
 		"ingressClassResource": pulumi.Map{
 			"enabled": pulumi.Bool(true), "default": pulumi.Bool(false), "name": pulumi.String("nginx"),
 		},
-		"config": nginxConfig(args, b),
+		"config": config,
 		// It checks annotations, which only this program writes here, and has let attackers in before (CVE-2025-1974).
 		"admissionWebhooks": pulumi.Map{"enabled": pulumi.Bool(false)},
 		"publishService":    pulumi.Map{"enabled": pulumi.Bool(true)},
@@ -52,6 +53,11 @@ func nginxValues(args *Args, b *balancer) pulumi.Map {
 	}
 	if args.DefaultCertificate != nil {
 		controller["extraArgs"] = pulumi.Map{"default-ssl-certificate": args.DefaultCertificate}
+	}
+	if identity != nil {
+		controller["extraVolumes"], controller["extraVolumeMounts"] = identity.authorityVolume()
+		// For all names: the annotations of an Ingress would hold for its own only.
+		config["http-snippet"] = pulumi.String("ssl_client_certificate " + authorityFile + ";\nssl_verify_client on;")
 	}
 	maps.Copy(controller, pods(nginxLabels, "100m", "512Mi"))
 	return pulumi.Map{"controller": controller}
@@ -72,6 +78,8 @@ func nginxConfig(args *Args, b *balancer) pulumi.Map {
 		// Like Traefik, it passes bodies on as they come.
 		"proxy-body-size":         pulumi.String(args.bodyLimit()),
 		"proxy-request-buffering": pulumi.String("off"),
+		// See dialTimeout; what was not sent yet is then sent to the next replica.
+		"proxy-connect-timeout": pulumi.Sprintf("%d", dialTimeout),
 		// By default it is the number of the node's processors, each with memory of its own.
 		"worker-processes": pulumi.String("2"),
 	}

@@ -15,6 +15,7 @@ var traefik = kind{
 	webPorts:    []any{"web", "websecure"},
 	metricsPort: "metrics",
 	values:      traefikValues,
+	confined:    true,
 	forwarders:  []string{"values.ports.web.forwardedHeaders", "values.ports.websecure.forwardedHeaders"},
 }
 
@@ -28,16 +29,23 @@ const (
 	traefikAcceptTime = "10s"
 	traefikDrainTime  = "45s"
 	traefikStopLimit  = 60
+	// A replica whose node is lost counts as ready for another minute, and takes no connections: half of all requests to two of
+	// them go there first. They go to the next one after dialTimeout, in seconds. Only what was not sent yet is repeated.
+	dialTimeout    = 2
+	traefikRetries = 3
+	// traefikRetry is the name that entry points know the retry by.
+	traefikRetry = "next-replica"
 )
 
 // traefikValues are the values of the chart.
 // Upstream: https://github.com/traefik/traefik-helm-chart/blob/master/traefik/VALUES.md
-func traefikValues(args *Args, b *balancer) pulumi.Map {
+func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
+	deployment := pulumi.Map{
+		"replicas":                      pulumi.Int(args.Replicas),
+		"terminationGracePeriodSeconds": pulumi.Int(traefikStopLimit),
+	}
 	values := pulumi.Map{
-		"deployment": pulumi.Map{
-			"replicas":                      pulumi.Int(args.Replicas),
-			"terminationGracePeriodSeconds": pulumi.Int(traefikStopLimit),
-		},
+		"deployment":          deployment,
 		"podDisruptionBudget": pulumi.Map{"enabled": pulumi.Bool(true), "maxUnavailable": pulumi.Int(1)},
 		"ingressClass": pulumi.Map{
 			"enabled": pulumi.Bool(true), "isDefaultClass": pulumi.Bool(false), "name": pulumi.String("traefik"),
@@ -49,9 +57,13 @@ func traefikValues(args *Args, b *balancer) pulumi.Map {
 				"enabled": pulumi.Bool(true), "publishedService": pulumi.Map{"enabled": pulumi.Bool(true)},
 				// The media are out of the cluster, in a bucket.
 				"allowExternalNameServices": pulumi.Bool(true),
+				"namespaces":                pulumi.ToStringArray(args.watched()),
 			},
+			"file": pulumi.Map{"enabled": pulumi.Bool(true), "content": traefikFile(identity)},
 		},
-		"ports": pulumi.Map{"web": traefikRedirect(b), "websecure": traefikPort(b)},
+		"rbac":                pulumi.Map{"enabled": pulumi.Bool(false)},
+		"additionalArguments": pulumi.Array{pulumi.Sprintf("--serverstransport.forwardingtimeouts.dialtimeout=%ds", dialTimeout)},
+		"ports":               pulumi.Map{"web": traefikRedirect(b), "websecure": traefikWeb(b)},
 		"service": pulumi.Map{
 			"annotations": b.annotations,
 			"spec": pulumi.Map{
@@ -69,7 +81,25 @@ func traefikValues(args *Args, b *balancer) pulumi.Map {
 		"global":    pulumi.Map{"checkNewVersion": pulumi.Bool(false), "sendAnonymousUsage": pulumi.Bool(false)},
 	}
 	maps.Copy(values, pods(traefikLabels, "100m", "256Mi"))
+	if identity != nil {
+		deployment["additionalVolumes"], values["additionalVolumeMounts"] = identity.authorityVolume()
+	}
 	return values
+}
+
+// traefikFile is what no Ingress can say: it holds for all of them.
+// Upstream: https://doc.traefik.io/traefik/reference/routing-configuration/http/tls/tls-options/
+func traefikFile(identity *Identity) pulumi.Map {
+	content := pulumi.Map{"http": pulumi.Map{"middlewares": pulumi.Map{
+		traefikRetry: pulumi.Map{"retry": pulumi.Map{"attempts": pulumi.Int(traefikRetries)}},
+	}}}
+	if identity != nil {
+		content["tls"] = pulumi.Map{"options": pulumi.Map{"default": pulumi.Map{"clientAuth": pulumi.Map{
+			"caFiles":        pulumi.ToStringArray([]string{authorityFile}),
+			"clientAuthType": pulumi.String("RequireAndVerifyClientCert"),
+		}}}}
+	}
+	return content
 }
 
 // traefikPort is an entry point that is reached through the NodeBalancer.
@@ -85,6 +115,13 @@ func traefikPort(b *balancer) pulumi.Map {
 			},
 		},
 	}
+}
+
+// traefikWeb is the entry point that answers.
+func traefikWeb(b *balancer) pulumi.Map {
+	port := traefikPort(b)
+	port["http"] = pulumi.Map{"middlewares": pulumi.ToStringArray([]string{traefikRetry + "@file"})}
+	return port
 }
 
 // traefikRedirect is the entry point that sends visitors on to HTTPS.

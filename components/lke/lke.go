@@ -120,7 +120,7 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*lin
 			Count:  pulumi.Int(args.SystemPool.Count),
 			Labels: pulumi.StringMap{poolLabel: pulumi.String(systemPool)},
 		}},
-	}, pulumi.Parent(c), pulumi.Protect(args.Protect),
+	}, pulumi.Parent(c), pulumi.Protect(args.Protect), pulumi.Timeouts(&pulumi.CustomTimeouts{Update: args.upgradeTime()}),
 		pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}))
 }
 

@@ -31,6 +31,25 @@ func CheckUpgrade(args *pulumi.ResourceHookArgs) error {
 	return nil
 }
 
+const (
+	// Another Kubernetes version replaces all nodes, one after the other, and the update of the cluster lasts until the last of
+	// them is ready: the provider by itself gives up after 40 minutes, however many there are. In minutes.
+	upgradeBase, upgradePerNode = 20, 10
+)
+
+// upgradeTime is how long an update of the cluster may take.
+func (a *Args) upgradeTime() string {
+	nodes := a.SystemPool.Count
+	for _, pool := range a.NodePools {
+		if pool.Autoscale != nil {
+			nodes += pool.Autoscale.Max
+		} else {
+			nodes += pool.Count
+		}
+	}
+	return fmt.Sprintf("%dm", upgradeBase+nodes*upgradePerNode)
+}
+
 // kubernetesVersion is nil where the version is not known yet.
 func kubernetesVersion(inputs resource.PropertyMap) (*version.Version, error) {
 	text := plainText(inputs["k8sVersion"])

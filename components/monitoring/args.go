@@ -21,7 +21,7 @@ type Args struct {
 	Retention string `json:"retention"`
 	// Storage is the size of Prometheus' volume, at least 10Gi. Default 50Gi.
 	//
-	// The operator replaces Prometheus and its volume when the size changes: the history begins anew.
+	// Another size begins the history anew, in a new volume; the old one stays, and costs, until its claim is deleted.
 	Storage string `json:"storage"`
 	// RetentionSize is how much of Storage the history may take; what is older than that goes before Retention is over. At most
 	// 90 % of Storage, since the newest measurements and compaction need room beside it. Default: 75 % of Storage.

@@ -86,6 +86,14 @@ func confinement() *namespace.Args {
 			{Name: "operator", Pods: map[string]string{"app": "kube-prometheus-stack-operator"}, Ports: []any{10250}},
 			{Name: "metrics-server", Pods: map[string]string{"app.kubernetes.io/name": "metrics-server"}, Ports: []any{10250}},
 		},
+		// Prometheus reads metrics from everywhere, and Alertmanager and the blackbox exporter are there to connect.
+		Bound: []namespace.Bound{
+			{Name: "grafana-bound", Pods: map[string]string{"app.kubernetes.io/name": "grafana"}, Ports: namespace.APIServer},
+			{
+				Name: "state-metrics-bound", Pods: map[string]string{"app.kubernetes.io/name": "kube-state-metrics"},
+				Ports: namespace.APIServer,
+			},
+		},
 	}
 }
 

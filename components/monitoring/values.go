@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"lke-platform/components/charts"
 	"lke-platform/components/internal/kube"
@@ -24,8 +25,8 @@ func (a *Args) values(login pulumi.StringInput) pulumi.Map {
 		"prometheus":               pulumi.Map{"prometheusSpec": a.prometheus()},
 		"alertmanager":             a.alertmanager(),
 		"grafana":                  a.grafana(login),
-		"kube-state-metrics":       exporter("25m", "128Mi", kube.TolerationValues()),
-		"prometheus-node-exporter": exporter("25m", "64Mi", nil),
+		"kube-state-metrics":       stateMetrics(),
+		"prometheus-node-exporter": pulumi.Map{"resources": kube.Requests("25m", "64Mi")},
 	})
 	return values
 }
@@ -70,15 +71,15 @@ func operator() pulumi.Map {
 	}
 }
 
+// prometheus, like Alertmanager, keeps Kubernetes' own delay before it leaves a node that is not reached: see kube.Tolerations.
 func (a *Args) prometheus() pulumi.Map {
 	spec := pulumi.Map{
 		"retention":     pulumi.String(a.Retention),
 		"retentionSize": pulumi.String(strconv.FormatInt(a.historyBytes()>>20, 10) + "MiB"),
 		"resources":     kube.Requests(a.Resources.CPU, a.Resources.Memory),
-		"tolerations":   kube.TolerationValues(),
 		"storageSpec":   a.volume(a.Storage),
-		// A claim would outlive the release, and bill.
-		"persistentVolumeClaimRetentionPolicy": deleteClaims(),
+
+		"persistentVolumeClaimRetentionPolicy": keepClaims(),
 	}
 	// Otherwise only monitors and rules of this one release are taken.
 	for _, kind := range []string{"serviceMonitor", "podMonitor", "probe", "scrapeConfig", "rule"} {
@@ -90,9 +91,8 @@ func (a *Args) prometheus() pulumi.Map {
 func (a *Args) alertmanager() pulumi.Map {
 	spec := pulumi.Map{
 		"resources":                            kube.Requests("10m", "100Mi"),
-		"tolerations":                          kube.TolerationValues(),
 		"storage":                              a.volume(alertmanagerStorage),
-		"persistentVolumeClaimRetentionPolicy": deleteClaims(),
+		"persistentVolumeClaimRetentionPolicy": keepClaims(),
 	}
 	if len(a.Alerts.secretNames()) > 0 {
 		spec["secrets"] = pulumi.ToStringArray([]string{receiversSecret})
@@ -130,23 +130,32 @@ func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
 	}
 }
 
-// exporter is one without further settings; a DaemonSet brings its own tolerations.
-func exporter(cpu, memory string, tolerations pulumi.Array) pulumi.Map {
-	values := pulumi.Map{"resources": kube.Requests(cpu, memory)}
-	if tolerations != nil {
-		values["tolerations"] = tolerations
+// stateMetrics tells nothing of Secrets, and so may not read those of the whole cluster.
+func stateMetrics() pulumi.Map {
+	return pulumi.Map{
+		"resources":         kube.Requests("25m", "128Mi"),
+		"tolerations":       kube.TolerationValues(),
+		"collectorsExclude": pulumi.ToStringArray([]string{"secrets"}),
 	}
-	return values
 }
 
+// volume is a claim whose name tells its size in GiB, which Linode's volumes are whole numbers of: the operator makes the pod's
+// StatefulSet anew where the size changes, and the new one would take an old claim by its name, however small.
 func (a *Args) volume(size string) pulumi.Map {
-	return pulumi.Map{"volumeClaimTemplate": pulumi.Map{"spec": pulumi.Map{
-		"storageClassName": a.StorageClass,
-		"accessModes":      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
-		"resources":        pulumi.Map{"requests": pulumi.StringMap{"storage": pulumi.String(size)}},
-	}}}
+	quantity := resource.MustParse(size)
+	gibibytes := (quantity.Value() + 1<<30 - 1) >> 30
+	return pulumi.Map{"volumeClaimTemplate": pulumi.Map{
+		"metadata": pulumi.Map{"name": pulumi.Sprintf("data-%dgi", gibibytes)},
+		"spec": pulumi.Map{
+			"storageClassName": a.StorageClass,
+			"accessModes":      pulumi.ToStringArray([]string{"ReadWriteOnce"}),
+			"resources":        pulumi.Map{"requests": pulumi.StringMap{"storage": pulumi.String(size)}},
+		},
+	}}
 }
 
-func deleteClaims() pulumi.StringMap {
-	return pulumi.StringMap{"whenDeleted": pulumi.String("Delete"), "whenScaled": pulumi.String("Delete")}
+// keepClaims keeps the volumes where the operator makes a StatefulSet anew, which it does whenever one of its fields that cannot
+// change is to change. At the end of a stack they go with their namespace.
+func keepClaims() pulumi.StringMap {
+	return pulumi.StringMap{"whenDeleted": pulumi.String("Retain"), "whenScaled": pulumi.String("Delete")}
 }

@@ -39,7 +39,22 @@ type Args struct {
 	Standard Standard
 	// Open lists the ports that may be reached. Between pods of the namespace all ports are open.
 	Open []Opening
+	// Bound lists the pods that may not connect to everything. All others may.
+	Bound []Bound
 }
+
+// Bound keeps pods that have no business on the internet to their own namespace and the cluster's DNS.
+type Bound struct {
+	// Name says whom; it names the policy.
+	Name string
+	// Pods are the labels of the pods.
+	Pods map[string]string
+	// Ports are the numbers of ports that they may reach anywhere.
+	Ports []int
+}
+
+// APIServer are the ports of the API server, whose address no policy could name: that of its Service, and its own.
+var APIServer = []int{443, 6443}
 
 // Opening lets requests in.
 type Opening struct {
@@ -91,6 +106,13 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		}
 		known = append(known, policy.URN())
 	}
+	for _, bound := range args.Bound {
+		policy, err := n.newBound(ctx, name, namespace, bound, args.Name)
+		if err != nil {
+			return nil, fmt.Errorf("namespace: declaring policy %s of %s: %w", bound.Name, args.Name, err)
+		}
+		known = append(known, policy.URN())
+	}
 	n.Name = pulumi.All(known...).ApplyT(func(known []any) string { return known[0].(string) }).(pulumi.StringOutput)
 	return n, component.Done(ctx, n, pulumi.Map{"name": n.Name})
 }
@@ -115,6 +137,30 @@ func (n *Namespace) newPolicy(
 			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(opening.Pods)},
 			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
 			Ingress:     networkingv1.NetworkPolicyIngressRuleArray{rule},
+		},
+	}, pulumi.Parent(n))
+}
+
+func (n *Namespace) newBound(
+	ctx *pulumi.Context, name string, namespace *corev1.Namespace, bound Bound, own string,
+) (*networkingv1.NetworkPolicy, error) {
+	const dns = 53
+	port := func(protocol string, number int) networkingv1.NetworkPolicyPortArgs {
+		return networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String(protocol), Port: pulumi.Int(number)}
+	}
+	ports := networkingv1.NetworkPolicyPortArray{port("UDP", dns), port("TCP", dns)}
+	for _, number := range bound.Ports {
+		ports = append(ports, port("TCP", number))
+	}
+	return networkingv1.NewNetworkPolicy(ctx, name+"-"+bound.Name, &networkingv1.NetworkPolicyArgs{
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(bound.Name), Namespace: namespace.Metadata.Name()},
+		Spec: networkingv1.NetworkPolicySpecArgs{
+			PodSelector: metav1.LabelSelectorArgs{MatchLabels: pulumi.ToStringMap(bound.Pods)},
+			PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
+			Egress: networkingv1.NetworkPolicyEgressRuleArray{
+				networkingv1.NetworkPolicyEgressRuleArgs{To: peers([]string{own})},
+				networkingv1.NetworkPolicyEgressRuleArgs{Ports: ports},
+			},
 		},
 	}, pulumi.Parent(n))
 }

@@ -35,7 +35,6 @@ func (a *Args) backups(keys pulumi.StringPtrOutput) pulumi.Map {
 		"jobs": pulumi.Map{
 			"resources":         kube.Requests("100m", "256Mi"),
 			"priorityClassName": pulumi.String(kube.PriorityData),
-			"tolerations":       kube.TolerationValues(),
 		},
 		"sidecars": pulumi.Map{
 			"pgbackrest":       resources("20m", "256Mi"),
@@ -66,12 +65,12 @@ func (a *Args) dataSource(keys pulumi.StringPtrOutput) pulumi.Map {
 	return source
 }
 
-// restoreJob is a restore up to a moment, or to the end of the archive. It gets what a server gets.
+// restoreJob is a restore up to a moment, or to the end of the archive. It gets what a server gets, and like one it does not
+// leave a node in haste: it would begin anew.
 func (a *Args) restoreJob(moment string) pulumi.Map {
 	job := pulumi.Map{
 		"resources":         kube.Requests(a.CPU, a.Memory),
 		"priorityClassName": pulumi.String(kube.PriorityData),
-		"tolerations":       kube.TolerationValues(),
 	}
 	if moment != "" {
 		// The operator puts the options into a shell's command as they are, and the time has a space in it.

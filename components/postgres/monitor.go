@@ -4,10 +4,22 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/namespace"
 )
 
 // ExporterPort is the name of the port that metrics are read from. A namespace that lets nothing in has to open it to monitoring.
 const ExporterPort = "exporter"
+
+// Bounds keep the servers from everything but the bucket of their backups and the API server, which holds the lock of the
+// primary, and the poolers from everything but the servers. A namespace that a cluster runs in should have them.
+func Bounds() []namespace.Bound {
+	return []namespace.Bound{
+		// 443 is the bucket's, too.
+		{Name: "database-bound", Pods: map[string]string{prefix + "data": "postgres"}, Ports: namespace.APIServer},
+		{Name: "pooler-bound", Pods: map[string]string{prefix + "role": "pgbouncer"}},
+	}
+}
 
 // newMonitor lets Prometheus read the metrics, under the labels that upstream's dashboards and rules know.
 // Upstream: https://github.com/CrunchyData/postgres-operator/tree/main/config/monitoring

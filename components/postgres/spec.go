@@ -24,12 +24,9 @@ func (a *Args) spec(keys, setup pulumi.StringPtrOutput) pulumi.Map {
 		}},
 		"databaseInitSQL": pulumi.Map{"name": setup, "key": pulumi.String(initKey)},
 		"config":          pulumi.Map{"parameters": pulumi.ToStringMap(a.parameters())},
-		// Without slots the primary keeps nothing for a replica that is gone: it catches up from the archive.
-		"patroni": pulumi.Map{"dynamicConfiguration": pulumi.Map{
-			"postgresql": pulumi.Map{"use_slots": pulumi.Bool(false)},
-		}},
-		"backups": pulumi.Map{"pgbackrest": a.backups(keys)},
-		"proxy":   pulumi.Map{"pgBouncer": a.pooler()},
+		"patroni":         pulumi.Map{"dynamicConfiguration": patroni()},
+		"backups":         pulumi.Map{"pgbackrest": a.backups(keys)},
+		"proxy":           pulumi.Map{"pgBouncer": a.pooler()},
 		"monitoring": pulumi.Map{"pgmonitor": pulumi.Map{
 			"exporter": pulumi.Map{"resources": kube.Requests("20m", "128Mi")},
 		}},
@@ -43,6 +40,20 @@ func (a *Args) spec(keys, setup pulumi.StringPtrOutput) pulumi.Map {
 	return spec
 }
 
+// patroni says who is the primary.
+// Upstream: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html
+func patroni() pulumi.Map {
+	return pulumi.Map{
+		// The primary's lock is an object of Kubernetes. While the API server is away, which a version upgrade makes it, the primary
+		// would step down for want of its lock; so it goes on for as long as it reaches all other servers.
+		"failsafe_mode": pulumi.Bool(true),
+		// Without slots the primary keeps nothing for a replica that is gone: it catches up from the archive.
+		"postgresql": pulumi.Map{"use_slots": pulumi.Bool(false)},
+	}
+}
+
+// instances keep Kubernetes' own delay of five minutes before they leave a node that cannot be reached: a server that may still
+// run there is not replaced however soon it is given up, and a network that comes back after a minute costs nothing.
 func (a *Args) instances() pulumi.Map {
 	return pulumi.Map{
 		"name":                pulumi.String(instanceSet),
@@ -52,7 +63,6 @@ func (a *Args) instances() pulumi.Map {
 		"resources":           kube.Requests(a.CPU, a.Memory),
 		"sidecars":            pulumi.Map{"replicaCertCopy": resources("5m", "32Mi")},
 		"priorityClassName":   pulumi.String(kube.PriorityData),
-		"tolerations":         kube.TolerationValues(),
 		// Two servers on one node would be lost together, so that one of them may as well not run.
 		"affinity": pulumi.Map{"podAntiAffinity": pulumi.Map{
 			"requiredDuringSchedulingIgnoredDuringExecution": pulumi.Array{pulumi.Map{
@@ -80,14 +90,25 @@ const (
 	unpooled, fewestUnpooled = 100, 20
 )
 
+// How soon a connection is given up whose other end is gone without a word, as with a node that is lost: half a minute, where
+// Linux by itself takes two hours, and a quarter of an hour for what is on its way.
+const (
+	keepIdle, keepInterval, keepCount = "15", "5", "3" // seconds, seconds, and probes
+	unanswered                        = "30000"        // milliseconds
+)
+
 // parameters bound what piles up in the write-ahead log's volume, each by a part of it, so that none can fill it: checkpoints
-// come when a quarter is used, and a slot that nobody reads is given up at two fifths.
+// come when a quarter is used, and a slot that nobody reads is given up at two fifths. And they free what a client held that is
+// gone with its node: its connection, and its locks.
 func (a *Args) parameters() map[string]string {
 	parameters := map[string]string{
 		"max_connections":        strconv.Itoa(unpooled + a.Pooler.Replicas*a.Pooler.Size),
 		"shared_buffers":         part(a.Memory, 0.25) + "MB",
 		"max_wal_size":           part(a.WALStorage, 0.25) + "MB",
 		"max_slot_wal_keep_size": part(a.WALStorage, 0.4) + "MB",
+
+		"tcp_keepalives_idle": keepIdle, "tcp_keepalives_interval": keepInterval, "tcp_keepalives_count": keepCount,
+		"tcp_user_timeout": unanswered,
 	}
 	maps.Copy(parameters, a.Parameters)
 	return parameters
@@ -100,6 +121,11 @@ func (a *Args) pooler() pulumi.Map {
 		"max_client_conn":   pulumi.String("1000"),
 		// Clients may prepare statements, although their next transaction may run on another connection.
 		"max_prepared_statements": pulumi.String("200"),
+		// Of clients, and of a primary whose node is lost: its successor is asked when these connections are given up.
+		"tcp_keepidle": pulumi.String(keepIdle), "tcp_keepintvl": pulumi.String(keepInterval),
+		"tcp_keepcnt": pulumi.String(keepCount), "tcp_user_timeout": pulumi.String(unanswered),
+		// By default a connection that does not come about is waited for as long, and tried again after as long.
+		"server_connect_timeout": pulumi.String("5"), "server_login_retry": pulumi.String("1"),
 	}
 	if !a.RequireTLS {
 		global["client_tls_sslmode"] = pulumi.String("prefer")

@@ -63,6 +63,8 @@ func TestALifeOfAStack(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
+		{"the origin knows the stack's Fastly service from all others", e.knowItsService},
+		{"the ingress controller reads Secrets only where it serves", e.confineTheController},
 		{"two Kubernetes versions at once are refused", e.skipAVersion},
 		{"what Keel and the autoscalers do is no drift", e.changeWhatIsLeftToOthers},
 		{"what was changed by hand is named, and repaired", e.changeByHand},

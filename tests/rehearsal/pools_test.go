@@ -14,6 +14,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -46,6 +47,9 @@ func (e *estate) replacePool(t *testing.T) {
 		watch.ready.Sub(begin), watch.cordoned.Sub(begin), watch.empty.Sub(begin), watch.detached.Sub(begin), deleted.Sub(begin))
 	require.True(t, created.Before(watch.ready))
 	require.True(t, watch.ready.Before(watch.cordoned))
+	require.True(t, watch.cordoned.Before(watch.dropped) && watch.dropped.Before(watch.evicted),
+		"no request meets a node that is being emptied: the NodeBalancer has let go of them at %s, the first pod goes at %s",
+		watch.dropped, watch.evicted)
 	require.True(t, watch.cordoned.Before(watch.empty) && watch.cordoned.Before(watch.detached))
 	require.True(t, watch.empty.Before(deleted) && watch.detached.Before(deleted))
 	require.Positive(t, watch.fewest["app"], "its disruption budget keeps one of two")
@@ -62,10 +66,11 @@ type poolWatch struct {
 	pods        corelisters.PodLister
 	nodes       corelisters.NodeLister
 	attachments storagelisters.VolumeAttachmentLister
+	backends    func() map[string]bool // addresses that NodeBalancers send to
 
-	mu                               sync.Mutex
-	ready, cordoned, empty, detached time.Time
-	fewest                           map[string]int // by what the pods are
+	mu                                                 sync.Mutex
+	ready, cordoned, dropped, evicted, empty, detached time.Time
+	fewest                                             map[string]int // by what the pods are
 }
 
 // watchPool watches from now on.
@@ -75,6 +80,7 @@ func (e *estate) watchPool(t *testing.T, pool int) *poolWatch {
 	w := &poolWatch{
 		pool: strconv.Itoa(pool), pods: core.Pods().Lister(), nodes: core.Nodes().Lister(),
 		attachments: storage.VolumeAttachments().Lister(), fewest: map[string]int{},
+		backends: func() map[string]bool { return e.backends(t) },
 	}
 	stopped := make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(stopped); factory.Shutdown() })
@@ -102,13 +108,14 @@ func (w *poolWatch) look() {
 	w.count("database", pods, labels.Set{"postgres-operator.crunchydata.com/data": "postgres"})
 
 	nodes, _ := w.nodes.List(labels.Set{"pool": "app"}.AsSelector())
-	old, ready, cordoned := map[string]bool{}, 0, 0
+	old, addresses, ready, cordoned := map[string]bool{}, []string{}, 0, 0
 	for _, node := range nodes {
 		switch {
 		case node.Labels["lke.linode.com/pool-id"] != w.pool && len(node.Spec.Taints) == 0:
 			ready++
 		case node.Labels["lke.linode.com/pool-id"] == w.pool:
 			old[node.Name] = true
+			addresses = append(addresses, node.Status.Addresses[0].Address)
 			if node.Spec.Unschedulable {
 				cordoned++
 			}
@@ -119,9 +126,34 @@ func (w *poolWatch) look() {
 	if w.cordoned.IsZero() {
 		return
 	}
+	if w.dropped.IsZero() {
+		sentTo := w.backends()
+		note(&w.dropped, none(addresses, func(address string) bool { return sentTo[address] }))
+	}
+	note(&w.evicted, !none(pods, func(pod *corev1.Pod) bool { return old[pod.Spec.NodeName] && pod.DeletionTimestamp != nil }))
 	attachments, _ := w.attachments.List(labels.Everything())
 	note(&w.empty, none(pods, func(pod *corev1.Pod) bool { return old[pod.Spec.NodeName] && !hasEnded(pod) }))
 	note(&w.detached, none(attachments, func(a *storagev1.VolumeAttachment) bool { return old[a.Spec.NodeName] }))
+}
+
+// backends are the private addresses of the nodes that NodeBalancers send requests to.
+func (e *estate) backends(t *testing.T) map[string]bool {
+	addresses := map[string]bool{}
+	balancers, err := e.account.ListNodeBalancers(t.Context(), nil)
+	assert.NoError(t, err)
+	for _, balancer := range balancers {
+		configs, err := e.account.ListNodeBalancerConfigs(t.Context(), balancer.ID, nil)
+		assert.NoError(t, err)
+		for _, config := range configs {
+			nodes, err := e.account.ListNodeBalancerNodes(t.Context(), balancer.ID, config.ID, nil)
+			assert.NoError(t, err)
+			for _, node := range nodes {
+				address, _, _ := strings.Cut(node.Address, ":")
+				addresses[address] = true
+			}
+		}
+	}
+	return addresses
 }
 
 // note keeps the first time that something is so.

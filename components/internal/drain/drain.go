@@ -26,12 +26,17 @@ const (
 	systemTime = 2 * time.Minute  // for pods of kube-system, some of which can run nowhere else
 	volumeTime = 5 * time.Minute  // for volumes to be detached and deleted
 
+	balancerTime = 2 * time.Minute  // for load balancers to let go of nodes
+	settleTime   = 10 * time.Second // without another change of them
+
 	pollTime = 2 * time.Second
 	sayTime  = 30 * time.Second // between two lines of progress
 )
 
 var (
 	pods           = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	services       = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	events         = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 	nodes          = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	claims         = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
 	volumes        = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumes"}

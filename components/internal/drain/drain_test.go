@@ -3,10 +3,12 @@ package drain
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,7 +32,7 @@ func newCluster(t *testing.T, refusal error, objects ...string) (*Cluster, *fake
 	}
 	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		pods: "PodList", nodes: "NodeList", claims: "PersistentVolumeClaimList", volumes: "PersistentVolumeList",
-		attachments: "VolumeAttachmentList", storageClasses: "StorageClassList",
+		attachments: "VolumeAttachmentList", storageClasses: "StorageClassList", services: "ServiceList", events: "EventList",
 	}, held...)
 	client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		evicted := action.(clienttesting.CreateAction).GetObject().(*unstructured.Unstructured)
@@ -66,6 +68,55 @@ func TestNodesAreCordonedAndEmptied(t *testing.T) {
 		left, err := client.Resource(pods).List(t.Context(), metav1.ListOptions{})
 		require.NoError(t, err)
 		require.Len(t, left.Items, 2, "what a DaemonSet would bring back, and what has ended")
+	})
+}
+
+const (
+	balanced = "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: ingress}, spec: {type: LoadBalancer}}"
+	told     = `{apiVersion: v1, kind: Event, metadata: {name: web.1, namespace: ingress, resourceVersion: "9"},
+		reason: UpdatedLoadBalancer, involvedObject: {kind: Service, name: web}}`
+)
+
+func TestLoadBalancersLetGoOfNodesBeforeTheyAreEmptied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const letGo = 21 * time.Second // after the nodes were excluded
+		cluster, client := newCluster(t, nil, node, app, balanced, told)
+		begin := time.Now()
+		var evicted time.Duration
+		client.PrependReactor("create", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			evicted = time.Since(begin)
+			return false, nil, nil
+		})
+		client.PrependReactor("patch", "nodes", func(clienttesting.Action) (bool, runtime.Object, error) {
+			time.AfterFunc(letGo, func() {
+				again := &unstructured.Unstructured{}
+				assert.NoError(t, yaml.Unmarshal([]byte(strings.Replace(told, `"9"`, `"10"`, 1)), &again.Object))
+				assert.NoError(t, client.Tracker().Update(events, again, "ingress"))
+			})
+			return false, nil, nil
+		})
+		require.NoError(t, cluster.EmptyNodes(t.Context(), "pool=7"))
+		require.GreaterOrEqual(t, evicted, letGo+settleTime)
+		require.Less(t, evicted, balancerTime)
+		found, err := client.Resource(nodes).Get(t.Context(), "old", metav1.GetOptions{})
+		require.NoError(t, err)
+		require.Contains(t, found.GetLabels(), "node.kubernetes.io/exclude-from-external-load-balancers")
+
+		begin = time.Now()
+		require.NoError(t, cluster.EmptyNodes(t.Context(), "pool=7"))
+		require.Less(t, time.Since(begin), settleTime, "who goes on from an earlier time does not wait for it again")
+	})
+}
+
+func TestALoadBalancerThatIsNotHeardOfKeepsNoNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		cluster, _ := newCluster(t, nil, node, app, balanced, told)
+		var said string
+		cluster.say = func(text string) { said += text }
+		require.NoError(t, cluster.EmptyNodes(t.Context(), "pool=7"))
+		require.InDelta(t, balancerTime, time.Since(begin), float64(2*pollTime))
+		require.Contains(t, said, "the load balancer of ingress/web may still send requests to the nodes")
 	})
 }
 

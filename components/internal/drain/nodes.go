@@ -16,16 +16,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// EmptyNodes keeps new pods away from the nodes with a label, evicts those that are there as fast as their disruption budgets
-// allow, and returns when none is left and no volume is attached any more. A volume that goes down with its node is not given to
-// another one for six minutes.
+// EmptyNodes keeps new pods, and the requests of load balancers, away from the nodes with a label, then evicts the pods that are
+// there as fast as their disruption budgets allow, and returns when none is left and no volume is attached any more. A volume
+// that goes down with its node is not given to another one for six minutes.
 //
 // Pods of DaemonSets stay, as they would come back at once. Those of kube-system are not waited for as long as others: some have
 // a place on every node and no other to go to.
 func (c *Cluster) EmptyNodes(ctx context.Context, label string) error {
+	c.exclude(ctx, label)
 	begin := time.Now()
 	left, err := c.await(ctx, nodesTime, func(ctx context.Context) ([]string, error) {
-		names, err := c.cordon(ctx, label)
+		names, _, err := c.cordon(ctx, label)
 		if err != nil {
 			return nil, err
 		}
@@ -52,26 +53,28 @@ func (c *Cluster) EmptyNodes(ctx context.Context, label string) error {
 	return nil
 }
 
-// cordon returns the names of the nodes with a label, those that an autoscaler has only just added too, and has the scheduler
-// leave them alone.
-func (c *Cluster) cordon(ctx context.Context, label string) (sets.Set[string], error) {
+// cordon returns the names of the nodes with a label, those that an autoscaler has only just added too, and has the scheduler and
+// load balancers leave them alone; fresh says whether it had to.
+func (c *Cluster) cordon(ctx context.Context, label string) (names sets.Set[string], fresh bool, err error) {
 	found, err := c.client.Resource(nodes).List(ctx, metav1.ListOptions{LabelSelector: label})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	names := sets.New[string]()
+	names = sets.New[string]()
 	for _, node := range found.Items {
 		names.Insert(node.GetName())
-		if cordoned, _, _ := unstructured.NestedBool(node.Object, "spec", "unschedulable"); cordoned {
+		cordoned, _, _ := unstructured.NestedBool(node.Object, "spec", "unschedulable")
+		if _, out := node.GetLabels()[excluded]; cordoned && out {
 			continue
 		}
-		patch := []byte(`{"spec":{"unschedulable":true}}`)
+		fresh = true
+		patch := []byte(`{"metadata":{"labels":{"` + excluded + `":"true"}},"spec":{"unschedulable":true}}`)
 		_, err := c.client.Resource(nodes).Patch(ctx, node.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return nil, err
+			return nil, fresh, err
 		}
 	}
-	return names, nil
+	return names, fresh, nil
 }
 
 // evict asks the pods of a node to go, and returns those that are still there.

@@ -34,7 +34,8 @@ func SelectorLabels(name string) pulumi.StringMap {
 	}
 }
 
-// Tolerations let a pod leave a lost node soon.
+// Tolerations let a pod leave a lost node soon. They are for what can run twice: a pod of a StatefulSet is not replaced before
+// somebody says that the lost one does not run any more, however soon it is given up.
 func Tolerations() corev1.TolerationArray {
 	var tolerations corev1.TolerationArray
 	for _, condition := range lost {

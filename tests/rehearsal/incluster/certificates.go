@@ -42,6 +42,8 @@ type certificate struct {
 			Name string `json:"name"`
 			Kind string `json:"kind"`
 		} `json:"issuerRef"`
+		IsCA       bool     `json:"isCA"`
+		Usages     []string `json:"usages"`
 		PrivateKey struct {
 			Algorithm string `json:"algorithm"`
 			Encoding  string `json:"encoding"`
@@ -57,7 +59,7 @@ type certificate struct {
 	} `json:"status"`
 }
 
-// readyIssuer registers the account of an issuer, so to speak.
+// readyIssuer registers the account of an issuer, so to speak. One that signs by itself is ready when it has what it signs with.
 func (c *cluster) readyIssuer(
 	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,
 ) error {
@@ -67,9 +69,14 @@ func (c *cluster) readyIssuer(
 	if isYoung(object) {
 		return errNotYet
 	}
-	return c.setStatus(ctx, resource, object, map[string]any{"conditions": []any{
-		holds(object, "Ready", "ACMEAccountRegistered", "The ACME account was registered with the ACME server"),
-	}})
+	reason, message := "ACMEAccountRegistered", "The ACME account was registered with the ACME server"
+	if _, acme, _ := unstructured.NestedMap(object.Object, "spec", "acme"); !acme {
+		if _, err := c.authority(ctx, object); err != nil {
+			return err
+		}
+		reason, message = "IsReady", ""
+	}
+	return c.setStatus(ctx, resource, object, map[string]any{"conditions": []any{holds(object, "Ready", reason, message)}})
 }
 
 // issueCertificate issues a certificate when its issuer is ready and Linode has the zones that prove its names.
@@ -102,11 +109,15 @@ func (c *cluster) issueCertificate(
 			return err
 		}
 	}
-	issued, key, err := wanted.issue()
+	signer, err := c.authority(ctx, issuer)
 	if err != nil {
 		return err
 	}
-	if err := c.keepCertificate(ctx, &wanted, issued, key); err != nil {
+	issued, key, err := wanted.issue(signer)
+	if err != nil {
+		return err
+	}
+	if err := c.keepCertificate(ctx, &wanted, issued, key, signer); err != nil {
 		return err
 	}
 	status := wanted.status(object, issued)
@@ -161,7 +172,9 @@ func (c *cluster) issuerOf(
 }
 
 // keepCertificate writes the Secret of a certificate as cert-manager does.
-func (c *cluster) keepCertificate(ctx context.Context, wanted *certificate, issued *x509.Certificate, key []byte) error {
+func (c *cluster) keepCertificate(
+	ctx context.Context, wanted *certificate, issued *x509.Certificate, key []byte, signer *authority,
+) error {
 	annotations := map[string]string{
 		"cert-manager.io/alt-names":        strings.Join(wanted.Spec.DNSNames, ","),
 		"cert-manager.io/certificate-name": wanted.Name,
@@ -173,18 +186,18 @@ func (c *cluster) keepCertificate(ctx context.Context, wanted *certificate, issu
 	maps.Copy(annotations, wanted.Spec.SecretTemplate.Annotations)
 	labels := map[string]string{"controller.cert-manager.io/fao": "true"}
 	maps.Copy(labels, wanted.Spec.SecretTemplate.Labels)
+	data := map[string][]byte{corev1.TLSCertKey: encodeCertificate(issued), corev1.TLSPrivateKeyKey: key}
+	if signer != nil {
+		data[authorityKey] = encodeCertificate(signer.certificate)
+	}
 	secret := corev1apply.Secret(wanted.Spec.SecretName, wanted.Namespace).
-		WithAnnotations(annotations).WithLabels(labels).WithType(corev1.SecretTypeTLS).
-		WithData(map[string][]byte{
-			corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw}),
-			corev1.TLSPrivateKeyKey: key,
-		})
+		WithAnnotations(annotations).WithLabels(labels).WithType(corev1.SecretTypeTLS).WithData(data)
 	_, err := c.client.CoreV1().Secrets(wanted.Namespace).Apply(ctx, secret, apply)
 	return err
 }
 
-// issue makes a key and a certificate that it signs itself.
-func (w *certificate) issue() (*x509.Certificate, []byte, error) {
+// issue makes a key and a certificate, signed by an authority; where there is none, by itself.
+func (w *certificate) issue(signer *authority) (*x509.Certificate, []byte, error) {
 	key, encoded, err := w.newKey()
 	if err != nil {
 		return nil, nil, err
@@ -204,15 +217,44 @@ func (w *certificate) issue() (*x509.Certificate, []byte, error) {
 		DNSNames:     w.Spec.DNSNames,
 		NotBefore:    now,
 		NotAfter:     now.Add(duration),
-		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA:         w.Spec.IsCA, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	template.KeyUsage, template.ExtKeyUsage = w.usages()
+	parent, signingKey := template, key
+	if signer != nil {
+		parent, signingKey = signer.certificate, signer.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signingKey)
 	if err != nil {
 		return nil, nil, err
 	}
 	issued, err := x509.ParseCertificate(der)
 	return issued, encoded, err
+}
+
+// usages are what the certificate is good for; Let's Encrypt's are for servers, whatever is asked for.
+func (w *certificate) usages() (usage x509.KeyUsage, extended []x509.ExtKeyUsage) {
+	if len(w.Spec.Usages) == 0 {
+		return x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	for _, name := range w.Spec.Usages {
+		switch name {
+		case "digital signature":
+			usage |= x509.KeyUsageDigitalSignature
+		case "key encipherment":
+			usage |= x509.KeyUsageKeyEncipherment
+		case "cert sign":
+			usage |= x509.KeyUsageCertSign
+		case "client auth":
+			extended = append(extended, x509.ExtKeyUsageClientAuth)
+		case "server auth":
+			extended = append(extended, x509.ExtKeyUsageServerAuth)
+		}
+	}
+	if w.Spec.IsCA {
+		usage |= x509.KeyUsageCertSign
+	}
+	return usage, extended
 }
 
 // newKey makes a private key of the kind asked for, by default RSA of 2048 bits in PKCS #1.

@@ -680,7 +680,7 @@ spec:
 apiVersion: postgres-operator.crunchydata.com/v1
 kind: PostgresCluster
 metadata: {name: keyless, namespace: default}
-spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]}}}`)
+spec: {patroni: {dynamicConfiguration: {failsafe_mode: true}}, backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]}}}`)
 	_, err := f.client.CoreV1().Secrets("default").Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "db-backups"}},
 		metav1.CreateOptions{})
 	require.NoError(f, err)
@@ -693,6 +693,9 @@ spec: {backups: {pgbackrest: {configuration: [{secret: {name: keyless-backups}}]
 	})
 	require.Empty(f, f.status(postgresClusters, "keyless"), "this one has no key of its repository")
 	f.requireRestored(ctx)
+	warned := strings.Join(f.controllers.Warnings(), "\n")
+	require.Contains(f, warned, "PostgresCluster default/db: without patroni's failsafe_mode its primary steps down")
+	require.NotContains(f, warned, "default/keyless")
 
 	secret, err := f.client.CoreV1().Secrets("default").Get(ctx, "db-pguser-app", metav1.GetOptions{})
 	require.NoError(f, err)
@@ -751,7 +754,7 @@ func monitors(f *fixture) {
 	require.NotContains(f, strings.Join(f.controllers.Schemaless(), "\n"), "ServiceMonitor")
 }
 
-// prometheus: a chart's Prometheus runs, with its volume.
+// prometheus: a chart's Prometheus runs, with its volume, which it keeps or loses as it says when its StatefulSet is made anew.
 func prometheus(f *fixture) {
 	f.define("Prometheus", "prometheuses", "monitoring.coreos.com", "v1")
 	resource := schema.GroupVersionResource{Group: "monitoring.coreos.com", Version: "v1", Resource: "prometheuses"}
@@ -764,9 +767,28 @@ spec:
   resources: {requests: {memory: 64Mi}}
   storage: {volumeClaimTemplate: {spec: {storageClassName: linode-block-storage, resources: {requests: {storage: 30Gi}},
     accessModes: [ReadWriteOnce]}}}
-  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}`)
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain}`)
 	f.eventually("it is available", func() bool { return f.status(resource, "main")["availableReplicas"] == int64(2) })
-	require.Equal(f, 30, f.volumeOf(f.claim("prometheus-main-db-prometheus-main-1")).Size)
+	first := f.claim("prometheus-main-db-prometheus-main-1")
+	require.Equal(f, 30, f.volumeOf(first).Size)
+
+	grow := func(name, policy string) {
+		_, err := f.dynamic.Resource(resource).Namespace("default").Patch(f.Context(), "main", types.MergePatchType, []byte(`{"spec": {
+			"storage": {"volumeClaimTemplate": {"metadata": {"name": "`+name+`"}}},
+			"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "`+policy+`"}}}`), metav1.PatchOptions{})
+		require.NoError(f, err)
+		f.eventually("it is made anew, with other volumes", func() bool {
+			_, err := f.client.CoreV1().PersistentVolumeClaims("default").Get(f.Context(), name+"-prometheus-main-1", metav1.GetOptions{})
+			return err == nil && f.status(resource, "main")["availableReplicas"] == int64(2)
+		})
+	}
+	grow("larger", "Delete")
+	require.Equal(f, first.UID, f.claim(first.Name).UID, "the history is kept")
+	grow("largest", "Delete")
+	f.eventually("the history is lost", func() bool {
+		_, err := f.client.CoreV1().PersistentVolumeClaims("default").Get(f.Context(), "larger-prometheus-main-1", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	})
 }
 
 // nodeFirewall: a CloudFirewall becomes a firewall around all nodes, and goes with it, as long as its controller is there.

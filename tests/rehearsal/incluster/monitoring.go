@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -40,7 +41,8 @@ func (c *cluster) runAlertmanager(
 	return c.runMonitor(ctx, resource, object, "alertmanager")
 }
 
-// runMonitor runs the pods of a Prometheus or an Alertmanager, with their volumes.
+// runMonitor runs the pods of a Prometheus or an Alertmanager, with their volumes. Where a field of their StatefulSet is to change
+// that cannot, the StatefulSet is made anew, and what becomes of the volumes is what its retention policy says.
 func (c *cluster) runMonitor(
 	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured, kind string,
 ) error {
@@ -52,7 +54,11 @@ func (c *cluster) runMonitor(
 		return err
 	}
 	set := wanted.statefulSet(kind)
-	if err := c.make(ctx, object, statefulSets, set); err != nil {
+	switch err := c.make(ctx, object, statefulSets, set); {
+	case apierrors.IsInvalid(err):
+		err := c.client.AppsV1().StatefulSets(wanted.Namespace).Delete(ctx, set.Name, foreground)
+		return cmp.Or(err, errNotYet)
+	case err != nil:
 		return err
 	}
 	ready, err := c.readyReplicas(ctx, statefulSets, wanted.Namespace, set.Name)

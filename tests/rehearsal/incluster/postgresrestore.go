@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/utils/ptr"
 )
 
 // dataSource says how data come from a backup.
@@ -104,7 +103,6 @@ func (c *cluster) prepareForRestore(
 	if len(servers.Items)+len(earlier.Items) == 0 {
 		return holds(object, restoreProgressing, readyForRestore, "Restoring cluster in-place"), nil
 	}
-	foreground := metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationForeground)}
 	if err := jobs.DeleteCollection(ctx, foreground, of); err != nil {
 		return nil, err
 	}

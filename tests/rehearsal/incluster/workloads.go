@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 )
 
 var (
@@ -62,6 +63,9 @@ func (s scheduling) pod(containers ...corev1.Container) corev1.PodSpec {
 		},
 	}
 }
+
+// foreground deletes an object after what belongs to it.
+var foreground = metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationForeground)}
 
 // make makes or updates an object that belongs to a custom resource, in its namespace.
 func (c *cluster) make(

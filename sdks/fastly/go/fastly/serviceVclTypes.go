@@ -55,6 +55,8 @@ type ServiceVclBackend struct {
 	Shield              *string `pulumi:"shield"`
 	SslCertHostname     *string `pulumi:"sslCertHostname"`
 	SslCheckCert        *bool   `pulumi:"sslCheckCert"`
+	SslClientCert       *string `pulumi:"sslClientCert"`
+	SslClientKey        *string `pulumi:"sslClientKey"`
 	SslSniHostname      *string `pulumi:"sslSniHostname"`
 	UseSsl              *bool   `pulumi:"useSsl"`
 }
@@ -75,6 +77,8 @@ type ServiceVclBackendArgs struct {
 	Shield              pulumi.StringPtrInput `pulumi:"shield"`
 	SslCertHostname     pulumi.StringPtrInput `pulumi:"sslCertHostname"`
 	SslCheckCert        pulumi.BoolPtrInput   `pulumi:"sslCheckCert"`
+	SslClientCert       pulumi.StringPtrInput `pulumi:"sslClientCert"`
+	SslClientKey        pulumi.StringPtrInput `pulumi:"sslClientKey"`
 	SslSniHostname      pulumi.StringPtrInput `pulumi:"sslSniHostname"`
 	UseSsl              pulumi.BoolPtrInput   `pulumi:"useSsl"`
 }

@@ -229,9 +229,7 @@ func (o *object) importable(live *unstructured.Unstructured) resource.PropertyMa
 	} {
 		unstructured.RemoveNestedField(live.Object, "metadata", "annotations", annotation)
 	}
-	inputs := fromObject(live.Object)
-	o.hide(inputs, nil)
-	return inputs
+	return fromObject(live.Object)
 }
 
 // title names an object in messages.

@@ -252,7 +252,8 @@ func TestConfigMapsAndSecrets(t *testing.T) {
 		e.must("replace", did, nil, err)
 	})
 	t.Run("secrets stay secret", func(t *testing.T) {
-		e.succeed(e.up(secretToken, "hidden", props{"stringData": props{"password": "p"}}))
+		e.succeed(e.up(secretToken, "hidden", props{"stringData": resource.MakeSecret(resource.NewProperty(
+			resource.PropertyMap{"password": resource.NewProperty("p")}))}))
 		hidden := e.states[urnOf(secretToken, "hidden")]
 		require.True(t, hidden.inputs["stringData"].IsSecret())
 		require.True(t, hidden.outputs["data"].IsSecret())
