@@ -21,7 +21,8 @@ func (o object) text(name string) string {
 type fieldType int
 
 const (
-	isText fieldType = iota
+	isText   fieldType = iota
+	isDigits           // a number that answers have as text, as Fastly's older objects do
 	isNumber
 	isFlag
 	isList
@@ -32,7 +33,11 @@ const (
 type field struct {
 	is      fieldType
 	initial any
-	refills bool   // empty text, too, becomes the initial value
+	refills bool // empty text, too, becomes the initial value
+	empties bool // empty text becomes null
+	signed  bool // a number may be negative
+	most    int  // the highest number, 0 where there is none
+	allowed []string
 	parts   fields // of an object
 }
 
@@ -41,13 +46,26 @@ type fields map[string]field
 func text(initial string) field     { return field{is: isText, initial: initial} }
 func refilled(initial string) field { return field{is: isText, initial: initial, refills: true} }
 func number(initial int) field      { return field{is: isNumber, initial: initial} }
+func digits(initial string) field   { return field{is: isDigits, initial: initial} }
 func flag(initial bool) field       { return field{is: isFlag, initial: initial} }
+
+// oneOf makes a field for text that must be one of some words, null until it is set.
+func oneOf(words string) field { return field{is: isText}.oneOf(words) }
+
+func (f field) oneOf(words string) field  { f.allowed = strings.Fields(words); return f }
+func (f field) initially(value any) field { f.initial = value; return f }
+func (f field) upTo(most int) field       { f.most = most; return f }
 
 // Fields that are null until they are set.
 var (
 	anyNumber = field{is: isNumber}
+	anyDigits = field{is: isDigits}
 	anyFlag   = field{is: isFlag}
+	emptied   = field{is: isText, empties: true} // and again where it is set to nothing
 )
+
+// priority orders objects; a negative one comes first.
+var priority = field{is: isDigits, initial: "100", signed: true}
 
 // texts makes fields of the names in a space-separated list that are null until they are set.
 func texts(names string) fields {
@@ -110,9 +128,17 @@ func (f field) convert(raw any) (any, error) {
 	if raw == nil {
 		return f.initial, nil
 	}
+	if value := plain(raw); len(f.allowed) > 0 && value != "" && !slices.Contains(f.allowed, value) {
+		return nil, fmt.Errorf("must be one of %s, not '%s'", strings.Join(f.allowed, ", "), value)
+	}
 	switch f.is {
 	case isNumber:
 		return f.convertNumber(raw)
+	case isDigits:
+		if _, err := f.convertNumber(raw); err != nil || plain(raw) == "" {
+			return f.initial, err
+		}
+		return plain(raw), nil
 	case isFlag:
 		return f.convertFlag(raw)
 	case isList:
@@ -124,10 +150,14 @@ func (f field) convert(raw any) (any, error) {
 		}
 		return f.parts.read(parts)
 	default:
-		if value := plain(raw); value != "" || !f.refills {
-			return value, nil
+		value := plain(raw)
+		switch {
+		case value == "" && f.refills:
+			return f.initial, nil
+		case value == "" && f.empties:
+			return nil, nil
 		}
-		return f.initial, nil
+		return value, nil
 	}
 }
 
@@ -139,6 +169,9 @@ func (f field) convertNumber(raw any) (any, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil {
 		return nil, fmt.Errorf("must be a whole number")
+	}
+	if n < 0 && !f.signed || f.most > 0 && n > f.most {
+		return nil, fmt.Errorf("is out of range: %d", n)
 	}
 	return n, nil
 }

@@ -2,6 +2,7 @@ package fastly
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -32,6 +33,9 @@ func (a *API) objectRoutes() {
 }
 
 func (k *kind) list(s *state, r request) (any, error) {
+	if s.deleted(r) != nil {
+		return []object{}, nil
+	}
 	_, v, err := s.version(r)
 	if err != nil {
 		return nil, err
@@ -44,10 +48,12 @@ func (k *kind) create(s *state, r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := k.allFields().create(r.fields)
+	sent, err := k.read(r)
 	if err != nil {
 		return nil, err
 	}
+	o := k.allFields().initial()
+	maps.Copy(o, sent)
 	o["service_id"], o["version"] = svc.ID, k.version(v.Number)
 	o["created_at"], o["updated_at"], o["deleted_at"] = now(), now(), nil
 	if k.id != noID {
@@ -59,7 +65,9 @@ func (k *kind) create(s *state, r request) (any, error) {
 	if k.named(v, o.text("name")) != nil {
 		return nil, k.duplicate(o)
 	}
-	k.finish(svc, o)
+	if err := k.finish(svc, o); err != nil {
+		return nil, err
+	}
 	v.Objects[k.path] = append(v.Objects[k.path], o)
 	return o, nil
 }
@@ -77,22 +85,54 @@ func (k *kind) update(s *state, r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sent, err := k.allFields().read(r.fields)
+	sent, err := k.read(r)
 	if err != nil {
 		return nil, err
 	}
+	delete(sent, k.frozen)
 	changed := maps.Clone(o)
 	maps.Copy(changed, sent)
+	replaced := k.replaceCompression(changed, sent)
 	if err := k.check(changed); err != nil {
 		return nil, err
 	}
 	if other := k.named(v, changed.text("name")); other != nil && other.text("name") != o.text("name") {
 		return nil, k.duplicate(changed)
 	}
+	changed["updated_at"] = now()
+	if err := k.finish(svc, changed); err != nil {
+		return nil, err
+	}
 	maps.Copy(o, changed)
-	o["updated_at"] = now()
-	k.finish(svc, o)
-	return o, nil
+	maps.Copy(changed, replaced)
+	return changed, nil
+}
+
+// read returns the fields of a request.
+func (k *kind) read(r request) (object, error) {
+	sent, err := k.allFields().read(r.fields)
+	if err != nil {
+		return nil, err
+	}
+	return sent, contradiction(sent)
+}
+
+// replaceCompression drops the one of two ways to compress that a change replaces by the other. The answer to the change
+// shows a level that is dropped as zero, and as null where none was set.
+func (k *kind) replaceCompression(changed, sent object) object {
+	level := plain(sent["gzip_level"])
+	switch {
+	case sent.text("compression_codec") != "" && k.fields["gzip_level"].initial != nil:
+		var shown any
+		if plain(changed["gzip_level"]) != "0" {
+			shown = 0
+		}
+		changed["gzip_level"] = k.fields["gzip_level"].initial
+		return object{"gzip_level": shown}
+	case sent["gzip_level"] != nil && level != "0":
+		changed["compression_codec"] = nil
+	}
+	return nil
 }
 
 func (k *kind) delete(s *state, r request) (any, error) {
@@ -107,10 +147,17 @@ func (k *kind) delete(s *state, r request) (any, error) {
 
 func (k *kind) allFields() fields { return merge(k.fields, texts("name")) }
 
-func (k *kind) finish(svc *service, o object) {
+// finish refuses what is wrong with an object of this kind, and completes it.
+func (k *kind) finish(svc *service, o object) error {
+	if k.refuse != nil {
+		if err := k.refuse(o); err != nil {
+			return err
+		}
+	}
 	if k.settle != nil {
 		k.settle(svc, o)
 	}
+	return nil
 }
 
 func (k *kind) duplicate(o object) error {
@@ -159,7 +206,7 @@ func (k *kind) findByID(s *state, id string) (*service, *version, object, error)
 			}
 		}
 	}
-	return nil, nil, nil, notFound(k.noun, "id", id)
+	return nil, nil, nil, &refusal{http.StatusNotFound, failure{Msg: "Record not found", Detail: "Cannot find vclmodule ''"}}
 }
 
 // findEditable is find for a request that edits: in an active or locked version it is refused.

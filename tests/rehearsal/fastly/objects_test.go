@@ -3,6 +3,7 @@ package fastly
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestEveryKindOfObject(t *testing.T) {
 			plural = name + "s"
 		}
 		t.Run(name, func(t *testing.T) {
-			o := objectTest{t: t, client: reflect.ValueOf(c), service: *svc.ServiceID}
+			o := objectTest{t: t, client: reflect.ValueOf(c), service: *svc.ServiceID, kind: kindNamed(name)}
 			created := o.input("Create"+name, 1)
 			created.Elem().FieldByName("Name").Set(reflect.ValueOf(ptr(nameOf(name))))
 			answer := o.call("Create"+name, created)
@@ -78,6 +79,19 @@ type objectTest struct {
 	t       *testing.T
 	client  reflect.Value
 	service string
+	kind    *kind
+}
+
+// kindNamed returns the kind that go-fastly gives a name.
+func kindNamed(name string) *kind {
+	paths := map[string]string{"BlobStorage": "logging/azureblob", "CacheSetting": "cache_settings", "ERL": "rate-limiters",
+		"RequestSetting": "request_settings", "ResponseObject": "response_object"}
+	for _, k := range kinds {
+		if k.path == paths[name] || strings.TrimPrefix(k.path, "logging/") == strings.ToLower(name) {
+			return k
+		}
+	}
+	return nil
 }
 
 // input returns the input of a method with all its fields set to values that depend on the seed.
@@ -93,22 +107,48 @@ func (o *objectTest) input(method string, seed int) reflect.Value {
 			v.SetString(o.service)
 		case "ServiceVersion":
 			v.SetInt(1)
-		case "NewName", "Dynamic", "GzipLevel": // a dynamic snippet and both ways to compress have tests of their own
+		case "NewName", "Dynamic", "GzipLevel", "IAMRole": // what excludes other fields has tests of its own
 		default:
 			if f.Tag.Get("url") != "-" && v.Kind() == reflect.Pointer {
 				v.Set(reflect.New(v.Type().Elem()))
-				sample(v.Elem(), f.Name, seed)
+				api, _, _ := strings.Cut(f.Tag.Get("url"), ",")
+				if allowed := o.kind.fields[api].allowed; len(allowed) == 0 {
+					sample(v.Elem(), f.Name, seed)
+				} else if api == o.kind.frozen {
+					set(v.Elem(), allowed[0])
+				} else {
+					set(v.Elem(), allowed[seed%len(allowed)])
+				}
 			}
 		}
 	}
 	return input
 }
 
+// set sets one of the values that a field allows.
+func set(v reflect.Value, value string) {
+	if v.Kind() == reflect.String {
+		v.SetString(value)
+		return
+	}
+	n, _ := strconv.Atoi(value) // what is no text is a number
+	v.SetInt(int64(n))
+}
+
 // sample sets a value that suits a field's type and name.
 func sample(v reflect.Value, name string, seed int) {
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(fmt.Sprintf("%s %d", name, seed))
+		switch name {
+		case "Address", "OverrideHost":
+			v.SetString(fmt.Sprintf("origin-%d.example.com", seed))
+		case "Priority":
+			v.SetString(strconv.Itoa(seed))
+		case "Region":
+			v.SetString([]string{"us", "eu"}[seed%2])
+		default:
+			v.SetString(fmt.Sprintf("%s %d", name, seed))
+		}
 	case reflect.Int:
 		v.SetInt(int64(40 + seed))
 	case reflect.Bool:

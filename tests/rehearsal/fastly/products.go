@@ -9,9 +9,9 @@ import (
 // an entry in a configuration cannot be configured. https://www.fastly.com/documentation/reference/api/products/
 var products = map[string]fields{
 	"api_discovery":         nil,
-	"bot_management":        nil,
+	"bot_management":        {"contentguard": oneOf("off on").initially("off")},
 	"brotli_compression":    nil,
-	"ddos_protection":       {"mode": text("log")},
+	"ddos_protection":       {"mode": oneOf("off log block").initially("log")},
 	"domain_inspector":      nil,
 	"fanout":                nil,
 	"image_optimizer":       nil,
@@ -76,16 +76,19 @@ func enableProduct(s *state, r request) (any, error) {
 	if compute := id == "fanout"; compute && svc.Type != "wasm" {
 		return nil, badProblem("product cannot be enabled on this type of service", id+" is for Compute services")
 	}
-	configuration, err := products[id].create(r.fields)
+	sent, err := products[id].read(r.fields)
 	if err != nil {
 		return nil, err
 	}
+	configuration := svc.Products[id]
+	if configuration == nil {
+		configuration = products[id].initial()
+	}
+	maps.Copy(configuration, sent)
 	if id == "ngwaf" && configuration["workspace_id"] == nil {
 		return nil, badProblem("invalid configuration", "workspace_id is required")
 	}
-	if svc.Products[id] == nil {
-		svc.Products[id] = configuration
-	}
+	svc.Products[id] = configuration
 	return describeProduct(r), nil
 }
 

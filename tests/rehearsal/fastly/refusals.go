@@ -17,6 +17,7 @@ type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
+	Errors []any  `json:"errors"`
 	Detail string `json:"detail"`
 }
 
@@ -31,6 +32,9 @@ func (r *refusal) Error() string { return fmt.Sprintf("%d: %v", r.status, r.body
 func badRequest(format string, args ...any) error {
 	return &refusal{http.StatusBadRequest, failure{Msg: "Bad request", Detail: fmt.Sprintf(format, args...)}}
 }
+
+// badMessage is a bad request whose fault is its whole message.
+func badMessage(fault string) error { return &refusal{http.StatusBadRequest, failure{Msg: fault}} }
 
 func badProblem(title, detail string) error {
 	return &refusal{http.StatusBadRequest, problem{Title: title, Status: http.StatusBadRequest, Detail: detail}}

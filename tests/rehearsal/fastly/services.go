@@ -183,6 +183,9 @@ func getServiceDetails(s *state, r request) (any, error) {
 }
 
 func listServiceDomains(s *state, r request) (any, error) {
+	if s.deleted(r) != nil {
+		return []object{}, nil
+	}
 	svc, err := s.service(r)
 	if err != nil {
 		return nil, err
@@ -215,6 +218,9 @@ func updateService(s *state, r request) (any, error) {
 }
 
 func deleteService(s *state, r request) (any, error) {
+	if gone := s.deleted(r); gone != nil {
+		return nil, badRequest("Service '%s' is deleted", gone.ID)
+	}
 	svc, err := s.service(r)
 	if err != nil {
 		return nil, err

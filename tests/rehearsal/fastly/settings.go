@@ -3,6 +3,7 @@ package fastly
 import (
 	"maps"
 	"net/http"
+	"strings"
 )
 
 // The paths of what a version has once, below the version.
@@ -96,8 +97,10 @@ func disableHTTP3(s *state, r request) (any, error) {
 }
 
 var imageOptimizerFields = fields{
-	"allow_video": flag(false), "jpeg_quality": number(85), "jpeg_type": text("auto"), "resize_filter": text("lanczos3"),
-	"upscale": flag(false), "webp": flag(false), "webp_quality": number(85),
+	"allow_video": flag(false), "jpeg_quality": number(85),
+	"jpeg_type":     oneOf("auto baseline progressive").initially("auto"),
+	"resize_filter": oneOf("lanczos3 lanczos2 bicubic bilinear nearest").initially("lanczos3"),
+	"upscale":       flag(false), "webp": flag(false), "webp_quality": number(85),
 }
 
 func getImageOptimizerDefaults(s *state, r request) (any, error) {
@@ -129,6 +132,11 @@ func updateImageOptimizerDefaults(s *state, r request) (any, error) {
 	sent, err := imageOptimizerFields.read(r.fields)
 	if err != nil {
 		return nil, err
+	}
+	for _, noun := range []string{"JPEG", "WebP"} {
+		if quality, _ := sent[strings.ToLower(noun)+"_quality"].(int); quality > 100 {
+			return nil, badProblem("Bad request", noun+" quality must be less than or equal to 100.")
+		}
 	}
 	defaults := imageOptimizerDefaults(v)
 	maps.Copy(defaults, sent)

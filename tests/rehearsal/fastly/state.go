@@ -59,6 +59,16 @@ func (s *state) service(r request) (*service, error) {
 	return nil, noService(id)
 }
 
+// deleted returns the service that a request names if it was deleted, nil otherwise.
+func (s *state) deleted(r request) *service {
+	for _, svc := range s.Services {
+		if svc.ID == r.PathValue("service") && svc.DeletedAt != nil {
+			return svc
+		}
+	}
+	return nil
+}
+
 func noService(id string) error {
 	return &refusal{http.StatusNotFound, failure{Msg: "Record not found", Detail: "Cannot find service '" + id + "'"}}
 }

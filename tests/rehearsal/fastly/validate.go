@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ysugimoto/falco/ast"
 	"github.com/ysugimoto/falco/lexer"
 	"github.com/ysugimoto/falco/parser"
 )
@@ -17,8 +18,6 @@ func (s *state) validate(svc *service, v *version) []string {
 	}
 	if svc.Type == "wasm" {
 		add("Version has no package")
-	} else if len(v.Objects["backend"]) == 0 && len(v.Objects["vcl"]) == 0 {
-		add("Version has no associated backends")
 	}
 	for _, domain := range v.Objects["domain"] {
 		if owner := s.ownerOf(domain.text("name"), svc); owner != nil {
@@ -40,6 +39,31 @@ func (s *state) validate(svc *service, v *version) []string {
 	}
 	faults = append(faults, v.syntaxErrors()...)
 	return append(faults, v.danglingReferences()...)
+}
+
+// warning is what Fastly says of a version that it takes all the same.
+func (svc *service) warning(v *version) string {
+	if svc.Type == "wasm" || len(v.Objects["backend"]) > 0 || v.declaresOrigin() {
+		return ""
+	}
+	return "Warning: No default director found"
+}
+
+// declaresOrigin says whether the version's VCL brings an origin of its own.
+func (v *version) declaresOrigin() bool {
+	for _, o := range slices.Concat(v.Objects["vcl"], v.Objects["snippet"]) {
+		parsed, err := parser.New(lexer.NewFromString(o.text("content"))).ParseVCL()
+		if err != nil {
+			continue // a snippet of a subroutine declares nothing
+		}
+		for _, statement := range parsed.Statements {
+			switch statement.(type) {
+			case *ast.BackendDeclaration, *ast.DirectorDeclaration:
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // syntaxErrors are those of the VCL that the version brings along. Whether its names mean something, only Fastly can tell.

@@ -31,7 +31,7 @@ func (v *version) describe(svc *service) object {
 	return object{
 		"number": v.Number, "service_id": svc.ID, "comment": v.Comment, "active": v.Active, "locked": v.Locked,
 		"created_at": v.CreatedAt, "updated_at": v.UpdatedAt, "deleted_at": nil,
-		"deployed": false, "staging": false, "testing": false,
+		"deployed": false, "environments": []any{}, "staging": false, "testing": false,
 	}
 }
 
@@ -141,7 +141,7 @@ func validateVersion(s *state, r request) (any, error) {
 	}
 	faults := s.validate(svc, v)
 	if len(faults) == 0 {
-		return object{"status": "ok", "msg": "", "errors": faults}, nil
+		return object{"status": "ok", "msg": svc.warning(v), "errors": faults}, nil
 	}
 	return object{"status": "error", "msg": faults[0], "errors": faults}, nil
 }
@@ -159,7 +159,11 @@ func activateVersion(s *state, r request) (any, error) {
 		active.Active = false
 	}
 	v.Active, v.Locked, v.UpdatedAt = true, true, now()
-	return v.describe(svc), nil
+	activated := v.describe(svc)
+	if warning := svc.warning(v); warning != "" {
+		activated["msg"] = warning
+	}
+	return activated, nil
 }
 
 func deactivateVersion(s *state, r request) (any, error) {

@@ -10,6 +10,8 @@ import "github.com/pulumi/pulumi-go-provider/infer"
 //	api      the field of the API, where that is not just the property in snake case; after a comma how a list is sent:
 //	         words (separated by spaces, the default) or json
 //	values   the only values allowed
+//	form     the form that a text must have: trimmed, or https
+//	open     the value that leaves the field to Fastly
 //
 // and one line in the table of kinds. A field without a default that the program leaves out is left to Fastly.
 
@@ -173,7 +175,7 @@ func (b *CacheSetting) Annotate(a infer.Annotator) { annotate(a, b, "ServiceVclC
 
 // kinds are the kinds of blocks, in the order in which the official provider applies them: what is referred to first.
 var kinds = []kind{
-	blocks[Condition]{property: "conditions", path: "condition", immutable: "type",
+	blocks[Condition]{property: "conditions", path: "condition", immutable: "type", trimmed: "statement",
 		of: func(s *ServiceVclArgs) *[]Condition { return &s.Conditions }},
 	blocks[Domain]{property: "domains", path: "domain", of: func(s *ServiceVclArgs) *[]Domain { return &s.Domains }},
 	blocks[Healthcheck]{property: "healthchecks", path: "healthcheck",

@@ -3,6 +3,7 @@ package fastly
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,6 +25,8 @@ type attribute struct {
 	json    bool   // a list is sent as JSON, not as words
 	initial *string
 	allowed []string
+	form    string // that a text must have
+	open    string // the value that leaves the field to Fastly
 }
 
 // attributesOf returns the attributes of a block's type.
@@ -33,7 +36,7 @@ func attributesOf(t reflect.Type) []attribute {
 		name, _, _ := strings.Cut(field.Tag.Get("pulumi"), ",")
 		api, form, _ := strings.Cut(field.Tag.Get("api"), ",")
 		a := attribute{field: field, name: name, api: firstOf(api, snake(name)), json: form == "json",
-			allowed: strings.Fields(field.Tag.Get("values"))}
+			allowed: strings.Fields(field.Tag.Get("values")), form: field.Tag.Get("form"), open: field.Tag.Get("open")}
 		if initial, ok := field.Tag.Lookup("default"); ok {
 			a.initial = &initial
 		}
@@ -78,10 +81,28 @@ func encode(block any) values {
 	sent := values{}
 	for _, a := range attributesOf(v.Type()) {
 		if field := v.FieldByIndex(a.field.Index); field.Kind() == reflect.String || !field.IsNil() {
-			sent[a.api] = a.text(reflect.Indirect(field).Interface())
+			if text := a.text(reflect.Indirect(field).Interface()); a.open == "" || text != a.open {
+				sent[a.api] = text
+			}
 		}
 	}
 	return sent
+}
+
+// fault says what the official provider refuses of a text that is sent, "" where that is nothing.
+func (a *attribute) fault(text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case text == "": // as is what is not known yet
+		return ""
+	case len(a.allowed) > 0 && !slices.Contains(a.allowed, text):
+		return fmt.Sprintf("expected one of %s, not %q", strings.Join(a.allowed, ", "), text)
+	case a.form == "trimmed" && text != strings.TrimSpace(text):
+		return "must not contain trailing space characters"
+	case a.form == "https" && (err != nil || u.Scheme != "https" || u.Host == ""):
+		return fmt.Sprintf("expected a URL with https, not %q", text)
+	}
+	return ""
 }
 
 // text writes a value as a form has it; values of the API's answers, too, whether they come as text or typed.
@@ -176,7 +197,8 @@ func (a *attribute) unchanged(declared reflect.Value, text string) bool {
 	if declared.Kind() != reflect.String && declared.IsNil() {
 		return a.initial == nil
 	}
-	return a.text(reflect.Indirect(declared).Interface()) == text || text == "" && isEmpty(declared)
+	written := a.text(reflect.Indirect(declared).Interface())
+	return written == text || text == "" && isEmpty(declared) || a.open != "" && written == a.open
 }
 
 // isEmpty says whether a value is what Fastly answers null for: no text, zero, false or an empty list.

@@ -489,6 +489,38 @@ func TestInvalidConfigurationIsReported(t *testing.T) {
 	require.ErrorContains(t, err, "Backend 'origin' refers to unknown shield 'moon'")
 }
 
+func TestWhatTheOfficialProviderLeavesOpen(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	program := everything()
+	log := program["loggingS3s"].([]any)[0].(block)
+	_, err := s.up(program)
+	require.NoError(t, err)
+	require.Equal(t, property.New(-1.0), s.at(s.inputs, "loggingS3s", 0, "gzipLevel"), "no level beside a codec")
+	s.refresh()
+	s.requireNoChange(program)
+
+	delete(log, "compressionCodec")
+	log["gzipLevel"] = 5
+	_, err = s.up(program)
+	require.NoError(t, err)
+	made, err := s.client.GetS3(t.Context(), &fastly.GetS3Input{ServiceID: s.id, ServiceVersion: 2, Name: "downloads/podcast"})
+	require.NoError(t, err)
+	require.Equal(t, 5, *made.GzipLevel)
+	require.Nil(t, made.CompressionCodec)
+}
+
+func TestStatementOfANewConditionIsTrimmed(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	program := everything()
+	program["conditions"].([]any)[0].(block)["statement"] = "req.method == \"GET\"\n"
+	_, err := s.up(program)
+	require.NoError(t, err)
+	s.refresh()
+	require.Equal(t, property.New(`req.method == "GET"`), s.at(s.inputs, "conditions", 0, "statement"))
+}
+
 func TestBadProgramsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -508,6 +540,12 @@ func TestBadProgramsAreRefused(t *testing.T) {
 			`"origin" is the name of another`},
 		"bad value": {block{"domains": domains, "conditions": []any{block{"name": "a", "statement": "s", "type": "request"}}},
 			"conditions[0].type", `expected one of REQUEST, RESPONSE, CACHE, PREFETCH, not "request"`},
+		"space around a value": {block{"domains": domains, "loggingHttps": []any{block{"name": "log", "headerValue": "key\n",
+			"url": "https://logs.example.com"}}}, "loggingHttps[0].headerValue", "must not contain trailing space characters"},
+		"log in the clear": {block{"domains": domains, "loggingHttps": []any{block{"name": "log", "url": "http://example.com"}}},
+			"loggingHttps[0].url", `expected a URL with https, not "http://example.com"`},
+		"bad place for a log": {block{"domains": domains, "loggingS3s": []any{block{"name": "log", "bucketName": "logs",
+			"placement": "deliver"}}}, "loggingS3s[0].placement", `expected one of none, waf_debug, not "deliver"`},
 		"destroy and reuse": {block{"domains": domains, "forceDestroy": true, "reuse": true}, "reuse", "conflicts with forceDestroy"},
 	}
 	for name, test := range tests {

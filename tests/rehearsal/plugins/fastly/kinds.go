@@ -42,6 +42,7 @@ type blocks[B any] struct {
 	of        func(*ServiceVclArgs) *[]B
 	fixed     values // fields that all objects of the kind have, and no object of another
 	immutable string // a field that cannot be changed: the object is made anew
+	trimmed   string // a field that a new object gets without the space around it
 }
 
 // byName returns the blocks of a declaration as they are sent.
@@ -71,10 +72,8 @@ func (k blocks[B]) check(args *ServiceVclArgs) []p.CheckFailure {
 		}
 		seen[name] = true
 		for _, attribute := range attributesOf(reflect.TypeFor[B]()) {
-			value := sent[attribute.api]
-			if value != "" && len(attribute.allowed) > 0 && !slices.Contains(attribute.allowed, value) {
-				failures = append(failures, p.CheckFailure{Property: at + "." + attribute.name,
-					Reason: fmt.Sprintf("expected one of %s, not %q", strings.Join(attribute.allowed, ", "), value)})
+			if fault := attribute.fault(sent[attribute.api]); fault != "" {
+				failures = append(failures, p.CheckFailure{Property: at + "." + attribute.name, Reason: fault})
 			}
 		}
 	}
@@ -135,6 +134,9 @@ func (k blocks[B]) applyOne(ctx context.Context, v version, current map[string]a
 func (k blocks[B]) create(ctx context.Context, v version, wanted values) error {
 	sent := maps.Clone(wanted)
 	maps.Copy(sent, k.fixed)
+	if k.trimmed != "" {
+		sent[k.trimmed] = strings.TrimSpace(sent[k.trimmed])
+	}
 	maps.DeleteFunc(sent, func(_, value string) bool { return value == "" })
 	return k.call(ctx, v, http.MethodPost, "", sent)
 }

@@ -21,12 +21,12 @@ type LoggingS3 struct {
 	Domain            *string `pulumi:"domain,optional" default:"s3.amazonaws.com"`
 	FileMaxBytes      *int    `pulumi:"fileMaxBytes,optional"`
 	Format            *string `pulumi:"format,optional" default:"%h %l %u %t \"%r\" %>s %b"`
-	FormatVersion     *int    `pulumi:"formatVersion,optional" default:"2"`
-	GzipLevel         *int    `pulumi:"gzipLevel,optional" default:"0"`
+	FormatVersion     *int    `pulumi:"formatVersion,optional" default:"2" values:"1 2"`
+	GzipLevel         *int    `pulumi:"gzipLevel,optional" default:"-1" open:"-1"`
 	MessageType       *string `pulumi:"messageType,optional" default:"classic" values:"classic loggly logplex blank"`
-	Path              *string `pulumi:"path,optional" default:""`
+	Path              *string `pulumi:"path,optional" default:"" form:"trimmed"`
 	Period            *int    `pulumi:"period,optional" default:"3600"`
-	Placement         *string `pulumi:"placement,optional" default:""`
+	Placement         *string `pulumi:"placement,optional" default:"" values:"none waf_debug"`
 	PublicKey         *string `pulumi:"publicKey,optional" default:""`
 	Redundancy        *string `pulumi:"redundancy,optional"`
 	ResponseCondition *string `pulumi:"responseCondition,optional" default:""`
@@ -44,15 +44,15 @@ func (b *LoggingS3) Annotate(a infer.Annotator) { annotate(a, b, "ServiceVclLogg
 // LoggingHTTP is an HTTPS endpoint that requests are logged to.
 type LoggingHTTP struct {
 	Name              string  `pulumi:"name"`
-	ContentType       *string `pulumi:"contentType,optional" default:""`
+	ContentType       *string `pulumi:"contentType,optional" default:"" form:"trimmed"`
 	Format            *string `pulumi:"format,optional"`
-	FormatVersion     *int    `pulumi:"formatVersion,optional" default:"2"`
-	HeaderName        *string `pulumi:"headerName,optional" default:""`
-	HeaderValue       *string `pulumi:"headerValue,optional" default:""`
+	FormatVersion     *int    `pulumi:"formatVersion,optional" default:"2" values:"1 2"`
+	HeaderName        *string `pulumi:"headerName,optional" default:"" form:"trimmed"`
+	HeaderValue       *string `pulumi:"headerValue,optional" default:"" form:"trimmed"`
 	JSONFormat        *string `pulumi:"jsonFormat,optional" default:"0" values:"0 1 2"`
 	MessageType       *string `pulumi:"messageType,optional" default:"blank" values:"classic loggly logplex blank"`
 	Method            *string `pulumi:"method,optional" default:"POST" values:"POST PUT"`
-	Placement         *string `pulumi:"placement,optional" default:""`
+	Placement         *string `pulumi:"placement,optional" default:"" values:"none waf_debug"`
 	RequestMaxBytes   *int    `pulumi:"requestMaxBytes,optional"`
 	RequestMaxEntries *int    `pulumi:"requestMaxEntries,optional"`
 	ResponseCondition *string `pulumi:"responseCondition,optional" default:""`
@@ -60,7 +60,7 @@ type LoggingHTTP struct {
 	TLSClientCert     *string `pulumi:"tlsClientCert,optional" default:""`
 	TLSClientKey      *string `pulumi:"tlsClientKey,optional" provider:"secret" default:""`
 	TLSHostname       *string `pulumi:"tlsHostname,optional" default:""`
-	URL               string  `pulumi:"url"`
+	URL               string  `pulumi:"url" form:"https"`
 }
 
 // Annotate declares the official type and defaults.
