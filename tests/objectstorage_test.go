@@ -75,6 +75,38 @@ func TestABucketIsPrivateAndItsKeyOpensNothingElse(t *testing.T) {
 	require.Subset(t, g.find(t, bucketKeyType, "media").request.GetAdditionalSecretOutputs(), []string{"accessKey", "secretKey"})
 }
 
+// The API of the newer endpoints refuses what the older ones have by default.
+func TestOnlyBucketsThatCanHaveCORSDeclareIt(t *testing.T) {
+	t.Parallel()
+	for _, cors := range []bool{true, false} {
+		g := declareBuckets(t, func(ctx *pulumi.Context) error {
+			args := mediaBucket(false)
+			args.CORS = cors
+			_, err := objectstorage.New(ctx, "media", args)
+			return err
+		})
+		declared, said := g.find(t, bucketType, "media").inputs["corsEnabled"]
+		require.Equal(t, cors, said)
+		require.Equal(t, cors, said && declared.BoolValue())
+	}
+	endpoints := objectstorage.Endpoints{"us-east": {"E0"}, "us-ord": {"E3", "E1"}, "gb-lon": {"E3"}, "au-mel": {"E2"}}
+	for region, has := range map[string]bool{"us-east": true, "us-ord": true, "gb-lon": false, "au-mel": false, "us-west": false} {
+		require.Equal(t, has, endpoints.HaveCORS(region), region)
+	}
+}
+
+func TestOnlyTheMediaOfAStackHaveCORS(t *testing.T) {
+	t.Parallel()
+	for region, has := range map[string]bool{"us-east": true, "us-ord": true, "gb-lon": false} {
+		g, err := deploy(t, copyStack(t, "prod", func(text string) string {
+			return strings.Replace(text, "storage:\n    region: us-east", "storage:\n    region: "+region, 1)
+		}), "prod")
+		require.NoError(t, err)
+		require.Equal(t, has, g.find(t, bucketType, "media").inputs["corsEnabled"].HasValue(), region)
+		require.False(t, g.find(t, bucketType, "backups").inputs["corsEnabled"].HasValue(), region)
+	}
+}
+
 func TestOnlyTheBucketIsProtected(t *testing.T) {
 	t.Parallel()
 	for _, protect := range []bool{true, false} {

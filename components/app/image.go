@@ -22,16 +22,22 @@ var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|[0-9a-f]{40})$`)
 
 // MutableImage says whether the image can change under the same name: it has no digest, and its tag is none of a version, such as
 // latest or the name of a branch.
-func (a *Args) MutableImage() bool {
+func (a *Args) MutableImage() bool { return a.tag() != "" && !steady.MatchString(a.tag()) }
+
+// SteadyImage says whether nobody changes what is behind the image's tag.
+func (a *Args) SteadyImage() bool { return steady.MatchString(a.tag()) }
+
+// tag is the image's, latest where it has none; "" where it has a digest, or cannot be read.
+func (a *Args) tag() string {
 	named, err := reference.ParseNormalizedNamed(a.Image)
 	if err != nil {
-		return false // Validate's to report
+		return "" // Validate's to report
 	}
 	if _, pinned := named.(reference.Digested); pinned {
-		return false
+		return ""
 	}
-	tagged, ok := reference.TagNameOnly(named).(reference.Tagged)
-	return ok && !steady.MatchString(tagged.Tag())
+	tagged, _ := reference.TagNameOnly(named).(reference.Tagged)
+	return tagged.Tag()
 }
 
 // named is the image of arguments that are valid.
