@@ -140,14 +140,12 @@ func (c *Config) Warnings() (warnings []string) {
 	warnings = append(warnings, c.Delivery.Warnings(c.App.SteadyImage())...)
 	if c.Postgres.Pooler.Mode == "transaction" && c.App.Pooled() && !c.App.Direct() {
 		warnings = append(warnings, "app.database: all connections go through the pooler, which is in transaction mode: LISTEN, "+
-			"temporary tables and the advisory locks with which Rails, Prisma, Flyway and others guard their migrations are lost or kept "+
-			"by the wrong client there; give migrations the primary's own address too (the key host or uri, docs/components/app.md), or "+
-			"set postgres.pooler.mode to session")
+			"temporary tables and the advisory locks with which Rails, Prisma, Flyway and others guard their migrations do not "+
+			"outlive a transaction there; give migrations the primary's own address too (the key host or uri, "+
+			"docs/components/app.md), or set postgres.pooler.mode to session")
 	}
-	if c.endpoints != nil && len(c.App.Media) > 0 && !c.endpoints.HaveCORS(c.Storage.Region) {
-		warnings = append(warnings, fmt.Sprintf("storage.region: in %s Linode has endpoints of types %s only, and no CORS through its "+
-			"API: browsers cannot upload to the media bucket before you set that over S3 (docs/components/objectstorage.md)",
-			c.Storage.Region, strings.Join(c.endpoints[c.Storage.Region], " and ")))
+	if c.endpoints != nil && len(c.App.Media) > 0 {
+		warnings = append(warnings, c.endpoints.Warnings(c.Storage.Region)...)
 	}
 	if c.App.Root() {
 		warnings = append(warnings, "app.user: the app runs as root, and its namespace, the database's too, is held to the "+

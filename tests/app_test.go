@@ -383,6 +383,7 @@ func TestEveryFaultOfAnAppIsNamed(t *testing.T) {
 		"time zone":              {func(a *app.Args) { a.Jobs[0].TimeZone = "US/Chicago" }, `app.jobs[0].timeZone: Invalid value: "US/Chicago"`},
 		"time zone of a machine": {func(a *app.Args) { a.Jobs[0].TimeZone = "Local" }, `app.jobs[0].timeZone: Invalid value: "Local"`},
 		"no command":             {func(a *app.Args) { a.Jobs[0].Command = nil }, "app.jobs[0].command: Required value"},
+		"empty command":          {func(a *app.Args) { a.Jobs[0].Command = []string{""} }, "app.jobs[0].command: Required value"},
 		"timeout":                {func(a *app.Args) { a.Jobs[0].Timeout = "soon" }, `app.jobs[0].timeout: Invalid value: "soon"`},
 		"two jobs alike":         {func(a *app.Args) { a.Jobs = append(a.Jobs, a.Jobs[0]) }, `app.jobs[1].name: Duplicate value: "stats"`},
 		"a long name":            {func(a *app.Args) { a.Jobs[0].Name = "a-job-with-a-name-that-is-much-longer-than-it-should-be" }, "app.jobs[0].name: Too long: may not be more than 42 bytes"},

@@ -113,6 +113,8 @@ func TestWhatHindersKeelIsSaid(t *testing.T) {
 	pinned := delivery.Defaults()
 	pinned.Image = "registry.gitlab.com/org/app" + digest
 	require.Empty(t, pinned.Warnings(false))
+	pinned.Image = "1234.dkr.ecr.us-east-1.amazonaws.com/app" + digest
+	require.Contains(t, strings.Join(pinned.Warnings(false), ""), "after that neither a new node nor Keel gets the image")
 }
 
 func TestKeelAsksForThePasswordAndItIsInNoValue(t *testing.T) {

@@ -92,7 +92,15 @@ func TestOnlyBucketsThatCanHaveCORSDeclareIt(t *testing.T) {
 	endpoints := objectstorage.Endpoints{"us-east": {"E0"}, "us-ord": {"E3", "E1"}, "gb-lon": {"E3"}, "au-mel": {"E2"}}
 	for region, has := range map[string]bool{"us-east": true, "us-ord": true, "gb-lon": false, "au-mel": false, "us-west": false} {
 		require.Equal(t, has, endpoints.HaveCORS(region), region)
+		require.Equal(t, has, len(endpoints.Warnings(region)) == 0, region)
 	}
+}
+
+func TestWhoHasNoCORSIsToldWhy(t *testing.T) {
+	t.Parallel()
+	endpoints := objectstorage.Endpoints{"gb-lon": {"E2", "E3"}}
+	require.Contains(t, strings.Join(endpoints.Warnings("gb-lon"), ""),
+		"storage.region: in gb-lon Linode has endpoints of types E2 and E3 only")
 }
 
 func TestOnlyTheMediaOfAStackHaveCORS(t *testing.T) {

@@ -39,8 +39,8 @@ type Args struct {
 	Env map[string]string `json:"env"`
 	// Secrets is the secret environment: the name of a secret of the stack by environment variable.
 	Secrets map[string]string `json:"secrets"`
-	// Database is the environment that describes the database: by environment variable the key of the operator's Secret, or ca or
-	// ca-file for the authority that signs the database's certificate, as text or as the path of a file.
+	// Database is the environment that describes the database: by environment variable the key of the operator's Secret, or ca
+	// or ca-file for the authority that signs the database's certificate, as text or as the path of a file.
 	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
 	Database map[string]string `json:"database"`
 	// DatabaseConnections is how many connections each replica, and each run of a job, holds at most. Required where the pooler
@@ -65,7 +65,8 @@ type Args struct {
 	RegistryPassword pulumi.StringInput `json:"-"`
 	// DatabaseSecret is the name of the Secret in Namespace that the Postgres operator writes; nil for no database.
 	DatabaseSecret pulumi.StringInput `json:"-"`
-	// DatabaseAuthority is the name of the Secret in Namespace whose ca.crt is the authority that signs the database's certificate.
+	// DatabaseAuthority is the name of the Secret in Namespace whose ca.crt is the authority that signs the database's
+	// certificate.
 	DatabaseAuthority pulumi.StringInput `json:"-"`
 	// Bucket is the bucket that Media describes.
 	Bucket *Bucket `json:"-"`
@@ -104,9 +105,10 @@ type Resources struct {
 // Health is what Kubernetes asks of a replica, over HTTP.
 // Upstream: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 type Health struct {
-	// Path of the request that a replica answers with 200 when it can serve visitors. It gets none until it does. Default /health.
+	// Path of the request that a replica answers with 200 when it can serve visitors. It gets none until it does.
+	// Default /health.
 	Path string `json:"path"`
-	// LivenessPath is the path of the request that a replica is restarted for when it does not answer. What asks for the database
+	// LivenessPath is the path of the request that a replica is restarted for when it does not answer. What asks the database
 	// there has a failover restart all replicas. Default: none; it is enough to take connections.
 	LivenessPath string `json:"livenessPath"`
 	// Host header of the requests, for applications that redirect unknown hosts. Default: the address of the pod.

@@ -17,8 +17,8 @@ import (
 
 const (
 	hostHeader = "Host"
-	// schemeHeader tells that the visitor came over TLS, which the ingress controller ends. Every request of a visitor has it, and
-	// one without it is redirected by an application that insists on TLS.
+	// schemeHeader tells that the visitor came over TLS, which the ingress controller ends. Every request of a visitor has it,
+	// and one without it is redirected by an application that insists on TLS.
 	schemeHeader = "X-Forwarded-Proto"
 )
 

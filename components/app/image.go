@@ -17,8 +17,9 @@ func validateImage(path *field.Path, image string) field.ErrorList {
 	return nil
 }
 
-// steady are the tags that nobody moves: versions of two parts or more (v1.2, 2022-03-17), and whole commits.
-var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|[0-9a-f]{40})$`)
+// steady are the tags that nobody moves: versions of two parts or more (v1.2, 2022-03-17), commits, whole or not (860c190,
+// sha-860c190), and days (20220317).
+var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|(sha-)?[0-9a-f]{7,40})$`)
 
 // MutableImage says whether the image can change under the same name: it has no digest, and its tag is none of a version, such as
 // latest or the name of a branch.

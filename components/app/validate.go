@@ -126,7 +126,7 @@ func (a *Args) validateJobs(path *field.Path) field.ErrorList {
 			faults = append(faults, field.Invalid(at.Child("timeZone"), job.TimeZone,
 				"must be a time zone, for instance US/Central"))
 		}
-		if len(job.Command) == 0 {
+		if len(job.Command) == 0 || job.Command[0] == "" {
 			faults = append(faults, field.Required(at.Child("command"), "must say what to run"))
 		}
 		if timeout, err := job.timeout(); err != nil || timeout < time.Second {

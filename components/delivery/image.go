@@ -31,8 +31,8 @@ func registryOf(image string) string {
 	return reference.Domain(named)
 }
 
-// route is the one that is open to callers: that of the image's registry, if it calls by itself. A Harbor has a name of its owner's,
-// by which nobody knows it.
+// route is the one that is open to callers: that of the image's registry, if it calls by itself. A Harbor has a name of its
+// owner's, by which nobody knows it.
 func (a *Args) route() string {
 	registry := registryOf(a.Image)
 	switch {
@@ -72,25 +72,26 @@ func (a *Args) ValidateImage(path *field.Path, image string) field.ErrorList {
 	return nil
 }
 
-// Warnings say what hinders Keel. steady says whether the tag of the image is one that nobody pushes again.
+// Warnings say what hinders the delivery of the image. steady says whether it has a tag that nobody pushes again.
 func (a *Args) Warnings(steady bool) (warnings []string) {
+	registry := registryOf(a.Image)
+	if strings.Contains(registry, ".dkr.ecr.") {
+		warnings = append(warnings, fmt.Sprintf("app.registry: passwords of %s are valid for 12 hours, and after that neither a "+
+			"new node nor Keel gets the image; copy it to a registry whose passwords last", registry))
+	}
 	if !a.Keel() {
-		return nil
+		return warnings
 	}
 	if steady {
 		warnings = append(warnings, fmt.Sprintf("app.image: Keel follows the tag of %s, which looks like a version that nobody "+
 			"pushes again, so that nothing new is ever rolled out; name a tag that moves, such as that of a branch, or set "+
 			"delivery.mode to pinned", a.Image))
 	}
-	registry := registryOf(a.Image)
 	if a.Webhook.Route == "" && a.route() == routeNative {
 		warnings = append(warnings, fmt.Sprintf("delivery: %s does not tell Keel of pushes, which finds them when it asks next "+
-			"(delivery.pollSchedule, %s); have your CI call https://%s%s after each push, and say so by delivery.webhook.route: %s "+
-			"(docs/components/delivery.md)", registry, a.PollSchedule, a.Host, a.webhookPath(), routeNative))
-	}
-	if strings.Contains(registry, ".dkr.ecr.") {
-		warnings = append(warnings, fmt.Sprintf("app.registry: passwords of %s are valid for 12 hours: neither Keel nor a new node "+
-			"gets the image with one after that; copy the image to a registry whose passwords last", registry))
+			"(delivery.pollSchedule, %s); have your CI call https://%s%s after each push, and say so by "+
+			"delivery.webhook.route: %s (docs/components/delivery.md)",
+			registry, a.PollSchedule, a.Host, a.webhookPath(), routeNative))
 	}
 	return warnings
 }

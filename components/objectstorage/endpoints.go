@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -41,4 +42,14 @@ func (e Endpoints) Check(path *field.Path, a *Args) field.ErrorList {
 // bucket has the oldest type that there is.
 func (e Endpoints) HaveCORS(region string) bool {
 	return slices.Contains(e[region], "E0") || slices.Contains(e[region], "E1")
+}
+
+// Warnings say that browsers cannot upload to a bucket of the region.
+func (e Endpoints) Warnings(region string) []string {
+	if e.HaveCORS(region) {
+		return nil
+	}
+	return []string{fmt.Sprintf("storage.region: in %s Linode has endpoints of types %s only, and no CORS through its API: "+
+		"browsers cannot upload to the media bucket before you set that over S3 (docs/components/objectstorage.md)",
+		region, strings.Join(e[region], " and "))}
 }

@@ -22,7 +22,8 @@ type Args struct {
 	Prefix string `json:"prefix"`
 	// Purpose ends the bucket's name, and tells the buckets of a stack apart.
 	Purpose string `json:"-"`
-	// CORS lets browsers upload to the bucket, and read it, from pages of any site; what they may do there is for a signature to say.
+	// CORS lets browsers upload to the bucket, and read it, from pages of any site; what they may do there is for a signature
+	// to say.
 	CORS bool `json:"-"`
 	// Protect refuses to delete the bucket.
 	Protect bool `json:"-"`

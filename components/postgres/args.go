@@ -19,8 +19,8 @@ type Args struct {
 	// User is the name of the ordinary role that owns the database. It is part of names in Kubernetes: lower-case letters, digits
 	// and dashes. Default: the name of the database, with dashes for what a role cannot have.
 	User string `json:"user"`
-	// Extensions are created in the database together with it, by the superuser: those that an ordinary role may not create, such as
-	// vector.
+	// Extensions are created in the database together with it, by the superuser: those that an ordinary role may not create,
+	// such as vector.
 	Extensions []string `json:"extensions"`
 	// Instances is the number of servers, each on a node of its own: one primary, the others take over. Default 2.
 	Instances int `json:"instances"`

@@ -28,8 +28,8 @@ type Cluster struct {
 	// writes its keys: user, password and dbname; host, port and uri of the primary; pgbouncer-host, pgbouncer-port and
 	// pgbouncer-uri of the pooler. It is known when the database is there, and loaded where there is something to load.
 	SecretName pulumi.StringOutput `pulumi:"secretName"`
-	// AuthorityName is the name of the Secret, in the cluster's namespace, whose ca.crt is the authority that signs the certificates
-	// of the servers and of the pooler, for the hosts that SecretName's names.
+	// AuthorityName is the name of the Secret, in the cluster's namespace, whose ca.crt is the authority that signs the
+	// certificates of the servers and of the pooler, for the hosts that are in the Secret of SecretName.
 	AuthorityName pulumi.StringOutput `pulumi:"authorityName"`
 }
 

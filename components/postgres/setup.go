@@ -16,12 +16,14 @@ const initKey = "init.sql"
 // newSetup declares that SQL. The operator never runs it again, so that whoever adds an extension later is told to create it.
 func (c *Cluster) newSetup(ctx *pulumi.Context, name string, args *Args) (*corev1.ConfigMap, error) {
 	hook, err := ctx.RegisterResourceHook(name+"-setup", func(change *pulumi.ResourceHookArgs) error {
-		if late := LateExtensions(change.OldInputs, change.NewInputs); len(late) > 0 {
-			return ctx.Log.Warn(fmt.Sprintf("postgres.extensions: the database is there already, and nothing creates %s in it; run "+
-				"once, in its namespace: kubectl exec -i $(kubectl get pod -o name -l %s) -c database -- psql -d %s -c 'CREATE EXTENSION %s'",
-				strings.Join(late, ", "), prefix+"cluster="+args.Name+","+prefix+"role=master", args.Database, quote(late[0])), nil)
+		late := LateExtensions(change.OldInputs, change.NewInputs)
+		if len(late) == 0 {
+			return nil
 		}
-		return nil
+		primary := prefix + "cluster=" + args.Name + "," + prefix + "role=master"
+		return ctx.Log.Warn(fmt.Sprintf("postgres.extensions: the database is there already, and nothing creates %s in it; run "+
+			"once, in its namespace: kubectl exec -i $(kubectl get pod -o name -l %s) -c database -- psql -d %s "+
+			"-c 'CREATE EXTENSION %s'", strings.Join(late, ", "), primary, args.Database, quote(late[0])), nil)
 	}, &pulumi.ResourceHookOptions{OnDryRun: true})
 	if err != nil {
 		return nil, fmt.Errorf("registering the warning of extensions: %w", err)
@@ -32,8 +34,8 @@ func (c *Cluster) newSetup(ctx *pulumi.Context, name string, args *Args) (*corev
 	}, pulumi.Parent(c), pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}))
 }
 
-// initSQL makes the role the owner of its database, since as an ordinary role it could not even create a table from PostgreSQL 15 on,
-// and creates the extensions. Without ON_ERROR_STOP the operator would take SQL that failed for done.
+// initSQL makes the role the owner of its database, since as an ordinary role it could not even create a table from PostgreSQL
+// 15 on, and creates the extensions. Without ON_ERROR_STOP the operator would take SQL that failed for done.
 func (a *Args) initSQL() string {
 	sql := "\\set ON_ERROR_STOP on\n" + fmt.Sprintf("ALTER DATABASE %s OWNER TO %s;\n", quote(a.Database), quote(a.role()))
 	if len(a.Extensions) > 0 {

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// makeCertificate makes the Secret of the servers' certificate, <cluster>-cluster-cert, unless it is there. The certificate is its
-// own authority, where the operator has one for the namespace.
+// makeCertificate makes the Secret of the servers' certificate, <cluster>-cluster-cert, unless it is there. The certificate is
+// its own authority, where the operator has one for the namespace.
 func (c *cluster) makeCertificate(ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster) error {
 	secrets, name := c.client.CoreV1().Secrets(wanted.Namespace), wanted.Name+"-cluster-cert"
 	if _, err := secrets.Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {

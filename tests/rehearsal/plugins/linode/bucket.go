@@ -59,7 +59,7 @@ func (*ObjectStorageBucket) Create(
 		return resp, nil
 	}
 	cors := in.CorsEnabled
-	if !value(cors) { // the official provider takes false for not declared, and tells of the difference at the next preview
+	if !value(cors) { // at a creation the official provider takes false for not declared
 		cors = nil
 	}
 	bucket, err := clientOf(ctx).CreateObjectStorageBucket(ctx, linodego.ObjectStorageBucketCreateOptions{
