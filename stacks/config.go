@@ -54,6 +54,8 @@ type Config struct {
 	edge edge
 	// shields are the sites of Fastly's that others can ask first.
 	shields cdn.Shields
+	// endpoints are those of Object Storage.
+	endpoints objectstorage.Endpoints
 	// fastlyTLSToken is the value of the secret that CDN.TLS names.
 	fastlyTLSToken pulumi.StringOutput
 }
@@ -134,12 +136,17 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 // they do not have is a fault; a look-up that failed leaves nothing, and nothing is checked against it. A bypass is for the
 // day when Fastly does not answer, so that Fastly is not asked then.
 func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing field.ErrorList, failed error) {
-	var linode, names, sites error
+	var linode, storage, names, sites error
 	var lookUps sync.WaitGroup
 	lookUps.Go(func() {
 		if catalog, linode = lke.LookUpCatalog(ctx); linode != nil {
 			catalog, linode = nil, fmt.Errorf(
 				"asking Linode what it offers (is LINODE_TOKEN set, and may it read?): %w", linode)
+		}
+	})
+	lookUps.Go(func() {
+		if c.endpoints, storage = objectstorage.LookUpEndpoints(ctx); storage != nil {
+			storage = fmt.Errorf("asking Linode where it stores objects (is LINODE_TOKEN set, and may it read?): %w", storage)
 		}
 	})
 	if !c.CDN.Bypassed() {
@@ -159,7 +166,7 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 		})
 	}
 	lookUps.Wait()
-	return catalog, missing, errors.Join(linode, names, sites)
+	return catalog, missing, errors.Join(linode, storage, names, sites)
 }
 
 // Decode reads the sections of a stack's configuration and returns every fault of form. get returns the text of a section
@@ -173,6 +180,7 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 		}
 	}
 	c.Ingress.Bypass = c.CDN.Bypass
+	c.Delivery.Image = c.App.Image
 	for _, zone := range c.Domains.Names() {
 		c.CDN.Domains = append(c.CDN.Domains, zone, "*."+zone)
 	}

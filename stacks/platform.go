@@ -197,7 +197,7 @@ func fastlyRanges(ctx *pulumi.Context) (pulumi.StringArrayInput, error) {
 
 // declareDatabase declares the database, and before it the bucket that it writes every change to.
 func (p *platform) declareDatabase() error {
-	backups, err := p.newBucket("backups")
+	backups, err := p.newBucket("backups", false)
 	if err != nil {
 		return err
 	}
@@ -216,9 +216,9 @@ func (p *platform) declareDatabase() error {
 	return err
 }
 
-func (p *platform) newBucket(purpose string) (*objectstorage.Bucket, error) {
+func (p *platform) newBucket(purpose string, cors bool) (*objectstorage.Bucket, error) {
 	args := p.config.Storage
-	args.Purpose, args.Protect = purpose, p.config.Protect
+	args.Purpose, args.CORS, args.Protect = purpose, cors, p.config.Protect
 	if args.Prefix == "" {
 		args.Prefix = p.account
 	}
@@ -227,7 +227,8 @@ func (p *platform) newBucket(purpose string) (*objectstorage.Bucket, error) {
 
 // declareApp declares the web application.
 func (p *platform) declareApp() (err error) {
-	if p.media, err = p.newBucket("media"); err != nil {
+	cors := p.config.endpoints.HaveCORS(p.config.Storage.Region)
+	if p.media, err = p.newBucket("media", cors); err != nil {
 		return err
 	}
 	// Whoever moves a site in copies its media there.
@@ -237,7 +238,7 @@ func (p *platform) declareApp() (err error) {
 	args := &p.config.App
 	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
 	args.Certificates = p.siteTLS.SecretNames
-	args.DatabaseSecret = p.database.SecretName
+	args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
 		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,

@@ -31,15 +31,19 @@ func (c *Config) SecretKeys() []string {
 	return slices.Compact(keys)
 }
 
-// secretNames are the secrets that each section names.
+// secretNames are the secrets that each section names. What has no name is optional, or a fault that validation tells of.
 func (c *Config) secretNames() map[string][]string {
-	return map[string][]string{
+	sections := map[string][]string{
 		"app":        c.App.SecretNames(),
 		"cdn":        c.CDN.SecretNames(),
 		"delivery":   c.Delivery.SecretNames(),
 		"monitoring": c.Monitoring.SecretNames(),
 		"postgres":   c.Postgres.SecretNames(),
 	}
+	for section, names := range sections {
+		sections[section] = slices.DeleteFunc(names, func(name string) bool { return name == "" })
+	}
+	return sections
 }
 
 // readSecrets hands every component the secrets that it names.

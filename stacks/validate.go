@@ -31,10 +31,16 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"domains":      c.Domains.Validate,
 		"certificates": c.Certificates.Validate,
 		"ingress":      c.Ingress.Validate,
-		"storage":      c.Storage.Validate,
-		"postgres":     c.Postgres.Validate,
-		"monitoring":   c.Monitoring.Validate,
-		"delivery":     c.Delivery.Validate,
+		"storage": func(path *field.Path) field.ErrorList {
+			faults := c.Storage.Validate(path)
+			if c.endpoints != nil {
+				faults = append(faults, c.endpoints.Check(path, &c.Storage)...)
+			}
+			return faults
+		},
+		"postgres":   c.Postgres.Validate,
+		"monitoring": c.Monitoring.Validate,
+		"delivery":   c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {
 			faults := append(c.App.Validate(path), c.Delivery.ValidateImage(path.Child("image"), c.App.Image)...)
 			return append(faults, postgres.ValidateName(path.Child("name"), c.App.Name)...) // the database bears it too
@@ -136,6 +142,16 @@ func (c *Config) Warnings() (warnings []string) {
 	if c.Protect && c.App.MutableImage() {
 		warnings = append(warnings, fmt.Sprintf("app.image: %s can change under the same name: every restart and every lost "+
 			"node runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
+	}
+	warnings = append(warnings, c.Delivery.Warnings(c.App.SteadyImage())...)
+	if c.Postgres.Pooler.Mode == "transaction" && c.App.Pooled() && !c.App.Direct() {
+		warnings = append(warnings, "app.database: all connections go through the pooler, which is in transaction mode: LISTEN, "+
+			"temporary tables and the advisory locks with which Rails, Prisma, Flyway and others guard their migrations do not "+
+			"outlive a transaction there; give migrations the primary's own address too (the key host or uri, "+
+			"docs/components/app.md), or set postgres.pooler.mode to session")
+	}
+	if c.endpoints != nil && len(c.App.Media) > 0 {
+		warnings = append(warnings, c.endpoints.Warnings(c.Storage.Region)...)
 	}
 	if c.App.Root() {
 		warnings = append(warnings, "app.user: the app runs as root, and its namespace, the database's too, is held to the "+

@@ -2,6 +2,9 @@ package tests
 
 import (
 	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -37,6 +40,7 @@ func changelog() app.Args {
 	args.Certificates = pulumi.StringMap{"changelog.com": pulumi.String("changelog-com"), "gotime.fm": pulumi.String("gotime-fm")}
 	args.SecretValues = pulumi.StringMap{"METRICS_TOKEN": hidden}
 	args.RegistryPassword, args.DatabaseSecret = hidden, pulumi.String("db-pguser-changelog")
+	args.DatabaseAuthority = pulumi.String("db-cluster-cert")
 	args.Bucket = &app.Bucket{
 		Name: pulumi.String("media"), Region: pulumi.String("us-east"), Endpoint: pulumi.String("us-east-1.linodeobjects.com"),
 		AccessKey: pulumi.String("key"), SecretKey: hidden,
@@ -145,6 +149,118 @@ func TestTheAppLearnsOfDatabaseAndBucket(t *testing.T) {
 	require.Equal(t, secret, plain(held["AWS_SECRET_ACCESS_KEY"]).StringValue())
 }
 
+// A database that takes TLS only can be verified, and the key beside its authority stays with the operator.
+func TestTheAppCanVerifyTheDatabase(t *testing.T) {
+	t.Parallel()
+	args := changelog()
+	args.Database = map[string]string{"DATABASE_URL": "uri", "PGSSLROOTCERT": "ca-file", "DATABASE_CA": "ca"}
+	require.Empty(t, args.Validate(field.NewPath("app")))
+	g := declareApp(t, args)
+	for _, workload := range []string{deploymentType + " app", cronJobType + " app-stats"} {
+		pod := podOf(g.resources[workload].inputs)
+		container := only(t, pod["containers"])
+		mount := only(t, container["volumeMounts"])
+		volume := only(t, pod["volumes"])
+		require.Equal(t, volume["name"], mount["name"])
+		require.Equal(t, map[string]any{
+			"secretName": "db-cluster-cert", "items": []any{map[string]any{"key": "ca.crt", "path": "ca.crt"}},
+		}, reveal(volume["secret"]))
+		require.Equal(t, mount["mountPath"].StringValue()+"/ca.crt", environment(container["env"])["PGSSLROOTCERT"])
+		require.Contains(t, reveal(container["env"]), map[string]any{"name": "DATABASE_CA", "valueFrom": map[string]any{
+			"secretKeyRef": map[string]any{"name": "db-cluster-cert", "key": "ca.crt"},
+		}})
+	}
+
+	args.Database = map[string]string{}
+	pod := podOf(declareApp(t, args).find(t, deploymentType, "app").inputs)
+	require.NotContains(t, pod, resource.PropertyKey("volumes"), "it asks for no database")
+	args.Database, args.DatabaseAuthority = map[string]string{"DATABASE_CA": "ca"}, nil
+	require.ErrorContains(t, runApp(&graph{resources: map[string]*node{}}, args), "database: Required value: the authority")
+}
+
+// probesOf are the probes of the application's replicas.
+func probesOf(t *testing.T, health app.Health) (startup, readiness, liveness resource.PropertyMap) {
+	t.Helper()
+	args := changelog()
+	args.Health = health
+	require.Empty(t, args.Validate(field.NewPath("app")))
+	container := only(t, podOf(declareApp(t, args).find(t, deploymentType, "app").inputs)["containers"])
+	return container["startupProbe"].ObjectValue(), container["readinessProbe"].ObjectValue(), container["livenessProbe"].ObjectValue()
+}
+
+// answers asks an application as the kubelet does: it follows redirects on the same host, and takes all others for an answer.
+func answers(t *testing.T, probe resource.PropertyMap, address string) bool {
+	t.Helper()
+	if _, isTCP := probe["tcpSocket"]; isTCP {
+		connection, err := net.Dial("tcp", address)
+		if err != nil {
+			return false
+		}
+		require.NoError(t, connection.Close())
+		return true
+	}
+	action := probe["httpGet"].ObjectValue()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+action["path"].StringValue(), nil)
+	require.NoError(t, err)
+	for _, header := range action["httpHeaders"].ArrayValue() {
+		request.Header.Set(header.ObjectValue()["name"].StringValue(), header.ObjectValue()["value"].StringValue())
+	}
+	request.Host = request.Header.Get("Host")
+	client := http.Client{CheckRedirect: func(to *http.Request, via []*http.Request) error {
+		if to.URL.Hostname() != via[0].URL.Hostname() {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode >= 200 && response.StatusCode < 400
+}
+
+func TestAnAppThatForcesTLSBecomesReady(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("X-Forwarded-Proto") != "https":
+			http.Redirect(w, r, "https://"+r.Host+r.URL.Path, http.StatusMovedPermanently)
+		case r.Header.Get("X-Probe") != "kubelet":
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	health := app.Health{Path: "/up", LivenessPath: "/live", Headers: map[string]string{"x-probe": "kubelet"}}
+	startup, readiness, liveness := probesOf(t, health)
+	require.True(t, answers(t, readiness, address))
+	require.True(t, answers(t, startup, address))
+	require.True(t, answers(t, liveness, address))
+
+	health.Headers["x-forwarded-proto"] = "http"
+	_, readiness, _ = probesOf(t, health)
+	require.False(t, answers(t, readiness, address), "what is said wins")
+}
+
+// A replica whose database fails over gets no visitors for a while. A restart of all replicas would help nobody.
+func TestAFailoverOfTheDatabaseRestartsNoReplica(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	for _, health := range []app.Health{app.Defaults().Health, {Path: "/health", LivenessPath: "/live"}} {
+		startup, readiness, liveness := probesOf(t, health)
+		require.False(t, answers(t, readiness, address))
+		require.True(t, answers(t, startup, address), "nor one that starts meanwhile")
+		require.True(t, answers(t, liveness, address))
+	}
+}
+
 func TestThePasswordOfTheRegistryIsInItsSecretOnly(t *testing.T) {
 	t.Parallel()
 	g := declareApp(t, changelog())
@@ -246,6 +362,14 @@ func TestEveryFaultOfAnAppIsNamed(t *testing.T) {
 		"CPU beyond reason":      {func(a *app.Args) { a.Autoscale.CPUPercent = 5 }, "app.autoscale.cpuPercent: Invalid value: 5"},
 		"registry without user":  {func(a *app.Args) { a.Registry.Username = "" }, "app.registry.username: Required value"},
 		"registry and no secret": {func(a *app.Args) { a.Registry.Password = "" }, "app.registry.password: Required value"},
+		"secret without a name":  {func(a *app.Args) { a.Secrets["KEY"] = "" }, "app.secrets[KEY]: Required value: must name a secret"},
+		"secret of a colon":      {func(a *app.Args) { a.Secrets["KEY"] = "a:b" }, `app.secrets[KEY]: Invalid value: "a:b"`},
+		"health without a slash": {func(a *app.Args) { a.Health.LivenessPath = "live" }, `app.health.livenessPath: Invalid value: "live"`},
+		"header that is none":    {func(a *app.Args) { a.Health.Headers = map[string]string{"a b": "c"} }, `app.health.headers[a b]: Invalid value: "a b"`},
+		"header of two lines":    {func(a *app.Args) { a.Health.Headers = map[string]string{"A": "b\r\nC: d"} }, "app.health.headers[A]: Invalid value"},
+		"host of two lines":      {func(a *app.Args) { a.Health.Host = "a\nb" }, "app.health.host: Invalid value"},
+		"host among the headers": {func(a *app.Args) { a.Health.Headers = map[string]string{"host": "a"} }, "app.health.headers[host]: Forbidden: is the same header as health.host"},
+		"header twice":           {func(a *app.Args) { a.Health.Headers = map[string]string{"A-B": "1", "a-b": "2"} }, "app.health.headers[a-b]: Forbidden: is the same header as A-B"},
 		"metrics path":           {func(a *app.Args) { a.Metrics.Path = "metrics" }, "app.metrics.path: Invalid value"},
 		"metrics port":           {func(a *app.Args) { a.Metrics.Port = 70000 }, "app.metrics.port: Invalid value: 70000"},
 		"metrics token":          {func(a *app.Args) { a.Metrics.Token = "TOKEN" }, `app.metrics.token: Not found: "TOKEN"`},
@@ -259,6 +383,7 @@ func TestEveryFaultOfAnAppIsNamed(t *testing.T) {
 		"time zone":              {func(a *app.Args) { a.Jobs[0].TimeZone = "US/Chicago" }, `app.jobs[0].timeZone: Invalid value: "US/Chicago"`},
 		"time zone of a machine": {func(a *app.Args) { a.Jobs[0].TimeZone = "Local" }, `app.jobs[0].timeZone: Invalid value: "Local"`},
 		"no command":             {func(a *app.Args) { a.Jobs[0].Command = nil }, "app.jobs[0].command: Required value"},
+		"empty command":          {func(a *app.Args) { a.Jobs[0].Command = []string{""} }, "app.jobs[0].command: Required value"},
 		"timeout":                {func(a *app.Args) { a.Jobs[0].Timeout = "soon" }, `app.jobs[0].timeout: Invalid value: "soon"`},
 		"two jobs alike":         {func(a *app.Args) { a.Jobs = append(a.Jobs, a.Jobs[0]) }, `app.jobs[1].name: Duplicate value: "stats"`},
 		"a long name":            {func(a *app.Args) { a.Jobs[0].Name = "a-job-with-a-name-that-is-much-longer-than-it-should-be" }, "app.jobs[0].name: Too long: may not be more than 42 bytes"},

@@ -68,6 +68,8 @@ var faults = map[string]struct{ old, new, fault string }{
 	"open, with a list":    {"lke-platform:storage:", "lke-platform:ingress: {open: true, allow: [192.0.2.0/24]}\n  lke-platform:storage:", "ingress.allow: Forbidden: has no effect"},
 	"no place to store":    {"storage:\n    region: us-east", "storage: {}", "storage.region: Required value"},
 
+	"no Object Storage": {"storage:\n    region: us-east", "storage:\n    region: us-west", `storage.region: Unsupported value: "us-west": supported values: "gb-lon", "us-east", "us-ord"`},
+
 	// postgres
 	"disk that is too small":       {"storage: 10Gi\n    memory: 2Gi", "storage: 9Gi\n    memory: 2Gi", `postgres.storage: Invalid value: "9Gi": must be at least 10Gi`},
 	"schedule that is none":        {"retentionDays: 7}", `retentionDays: 7, full: "at night"}`, `postgres.backups.full: Invalid value: "at night"`},
@@ -118,6 +120,15 @@ var faults = map[string]struct{ old, new, fault string }{
 	"media where the app is": {"shield: lga-ny-us", "shield: lga-ny-us\n    media: {hosts: [staging.changelog.com]}", `cdn.media.hosts[0]: Duplicate value: "staging.changelog.com"`},
 	"no shield":              {"shield: lga-ny-us", `shield: ""`, "cdn.origin.shield: Required value"},
 	"invalid health check":   {"shield: lga-ny-us", "shield: lga-ny-us\n      healthPath: health", `cdn.origin.healthPath: Invalid value: "health"`},
+	"secret without a name":  {"SIGNING_SALT: app-signing-salt", `SIGNING_SALT: ""`, "app.secrets[SIGNING_SALT]: Required value: must name a secret"},
+	"token without a name":   {"tls: {", `tls: {token: "", `, "cdn.tls.token: Required value: must name a secret"},
+	"log without a name":     {"shield: lga-ny-us", "shield: lga-ny-us\n    logs: {https: [{name: a, url: \"https://example.com\", token: \"a b\"}]}", `cdn.logs.https[0].token: Invalid value: "a b"`},
+	"keys without a name":    {"shield: lga-ny-us", "shield: lga-ny-us\n    logs: {s3: [{accessKey: \"\", secretKey: b, buckets: {/: c}}]}", "cdn.logs.s3[0].accessKey: Required value: must name a secret"},
+	"alert without a name":   {"retention: 7d", "retention: 7d\n    alerts: {deadManSwitch: {url: \"\"}}", "monitoring.alerts.deadManSwitch.url: Required value: must name a secret"},
+	"password of no name":    {"retention: 7d", "retention: 7d\n    grafana: {password: \"\"}", "monitoring.grafana.password: Required value: must name a secret"},
+	"webhook of no name":     {"mode: keel", "mode: keel\n    webhook: {password: \"\"}", "delivery.webhook.password: Required value: must name a secret"},
+	"registry of no name":    {"health:\n", "registry: {username: ci, password: \"\"}\n    health:\n", "app.registry.password: Required value: must name a secret"},
+	"backups of no name":     {"encryption: backups-passphrase", `encryption: ""`, "postgres.backups.encryption: Required value: must name a secret"},
 	"secret that is missing": {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-secret-key-base-2: x", "pulumi config set --stack staging --secret secret-app-signing-salt"},
 	"secret in plain text":   {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-signing-salt: abc", "secret-app-signing-salt: Forbidden: stands in plain text"},
 	"secret in a section":    {"HTTP_PORT: \"4000\"", "HTTP_PORT: {secure: v1:ciphertext}", "app.env.HTTP_PORT: Forbidden: an encrypted value inside a section would be stored in plain text"},
@@ -242,6 +253,10 @@ func TestAnImageThatCanChangeUnderItsNameIsKnown(t *testing.T) {
 		"ghcr.io:443/thechangelog/changelog.com":                        true,
 		"thechangelog/changelog.com:master":                             true,
 		"thechangelog/changelog.com:v1":                                 true,
+		"thechangelog/changelog.com:17":                                 true,
+		"thechangelog/changelog.com:20220317":                           false,
+		"thechangelog/changelog.com:860c190":                            false,
+		"thechangelog/changelog.com:sha-860c190":                        false,
 		"thechangelog/changelog.com:2022-03-17":                         false,
 		"thechangelog/changelog.com:1.12.0-alpine":                      false,
 		"thechangelog/changelog.com:" + strings.Repeat("0af", 13) + "1": false,
@@ -278,5 +293,12 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.NotContains(t, warnings("prod"), hsts)
 	require.Contains(t, warnings("prod", "- name: gotime.fm", "- {name: gotime.fm, adopt: 7}"), hsts)
 	require.NotContains(t, warnings("prod", "- name: gotime.fm", "- {name: gotime.fm, adopt: 7}", "cdn:\n", "cdn:\n    hsts: 0s\n"), hsts)
+	const pooled = "app.database: all connections go through the pooler"
+	require.NotContains(t, warnings("staging"), pooled, "in session mode a client keeps its connection")
+	require.Contains(t, warnings("staging", "mode: session", "mode: transaction"), pooled)
+	require.NotContains(t, warnings("staging", "mode: session", "mode: transaction", "health:\n",
+		"database: {DATABASE_URL: pgbouncer-uri, DIRECT_URL: uri}\n    health:\n"), pooled)
+	require.Contains(t, warnings("staging", "changelog.com:master", "changelog.com:v1.2"), "app.image: Keel follows the tag of")
+	require.NotContains(t, warnings("staging"), "Keel")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
 }

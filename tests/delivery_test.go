@@ -21,7 +21,7 @@ const (
 )
 
 // declareKeel runs the component alone.
-func declareKeel(t *testing.T) *graph {
+func declareKeel(t *testing.T, edits ...func(*delivery.Args)) *graph {
 	t.Helper()
 	g := &graph{resources: map[string]*node{}}
 	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
@@ -36,6 +36,10 @@ func declareKeel(t *testing.T) *graph {
 		args.PullSecret, args.TLSSecret = pulumi.String("changelog-registry-1a2b"), pulumi.String("changelog-com-tls")
 		args.IngressClass = pulumi.String("traefik")
 		args.WebhookPassword = pulumi.ToSecret(pulumi.String(secret)).(pulumi.StringOutput)
+		args.Image = "thechangelog/changelog.com:master"
+		for _, edit := range edits {
+			edit(&args)
+		}
 		_, err = delivery.New(ctx, "delivery", &args)
 		return err
 	}, pulumi.WithMocks(projectName, "prod", g))
@@ -65,6 +69,52 @@ func TestKeelIsReachedAtOnePathOnly(t *testing.T) {
 	values := g.find(t, releaseType, "delivery").inputs["values"].ObjectValue()
 	require.NotContains(t, values, resource.PropertyKey("ingress"), "the chart's would open every path")
 	require.Equal(t, "ClusterIP", values["service"].ObjectValue()["type"].StringValue(), "the chart's is a NodeBalancer of its own")
+}
+
+// A registry calls the route that understands it; whoever is no registry calls the native one.
+func TestKeelListensToTheRegistryOfTheImage(t *testing.T) {
+	t.Parallel()
+	for image, route := range map[string]string{
+		"thechangelog/changelog.com:master":            "dockerhub",
+		"docker.io/library/ghost:latest":               "dockerhub",
+		"ghcr.io/thechangelog/changelog.com:master":    "github",
+		"quay.io/org/app:main":                         "quay",
+		"acme.azurecr.io/app:main":                     "azure",
+		"registry.gitlab.com/group/app:main":           "native",
+		"acme.jfrog.io/docker/app:main":                "native",
+		"harbor.example.com/library/app:main":          "native",
+		"1234.dkr.ecr.us-east-1.amazonaws.com/app:dev": "native",
+	} {
+		path := func(chosen string) string {
+			g := declareKeel(t, func(args *delivery.Args) { args.Image, args.Webhook.Route = image, chosen })
+			rule := only(t, g.find(t, ingressType, "delivery").inputs["spec"].ObjectValue()["rules"])
+			return only(t, rule["http"].ObjectValue()["paths"])["path"].StringValue()
+		}
+		require.Equal(t, "/v1/webhooks/"+route, path(""), image)
+		require.Equal(t, "/v1/webhooks/harbor", path("harbor"), "what is said wins")
+	}
+}
+
+func TestWhatHindersKeelIsSaid(t *testing.T) {
+	t.Parallel()
+	warnings := func(image, route string, steady bool) string {
+		args := delivery.Defaults()
+		args.Mode, args.Host, args.Image, args.Webhook.Route = delivery.ModeKeel, "keel.example.com", image, route
+		return strings.Join(args.Warnings(steady), "\n")
+	}
+	require.Empty(t, warnings("org/app:main", "", false))
+	require.Empty(t, warnings("ghcr.io/org/app:main", "", false))
+	require.Contains(t, warnings("ghcr.io/org/app:v1.2", "", true), "app.image: Keel follows the tag of ghcr.io/org/app:v1.2, which looks like a version")
+	require.Contains(t, warnings("registry.gitlab.com/org/app:main", "", false),
+		"delivery: registry.gitlab.com does not tell Keel of pushes")
+	require.Contains(t, warnings("registry.gitlab.com/org/app:main", "", false), "https://keel.example.com/v1/webhooks/native")
+	require.Empty(t, warnings("registry.gitlab.com/org/app:main", "native", false), "its owner knows")
+	require.Contains(t, warnings("1234.dkr.ecr.us-east-1.amazonaws.com/app:dev", "native", false), "valid for 12 hours")
+	pinned := delivery.Defaults()
+	pinned.Image = "registry.gitlab.com/org/app" + digest
+	require.Empty(t, pinned.Warnings(false))
+	pinned.Image = "1234.dkr.ecr.us-east-1.amazonaws.com/app" + digest
+	require.Contains(t, strings.Join(pinned.Warnings(false), ""), "after that neither a new node nor Keel gets the image")
 }
 
 func TestKeelAsksForThePasswordAndItIsInNoValue(t *testing.T) {
@@ -147,6 +197,7 @@ func TestEveryFaultOfDeliveryIsNamed(t *testing.T) {
 		"no schedule":      {func(a *delivery.Args) { a.PollSchedule = "5m" }, `delivery.pollSchedule: Invalid value: "5m": must be "@every"`},
 		"no user":          {func(a *delivery.Args) { a.Webhook.User = "" }, "delivery.webhook.user: Required value"},
 		"user and more":    {func(a *delivery.Args) { a.Webhook.User = "a:b" }, "delivery.webhook.user: Invalid value"},
+		"unknown route":    {func(a *delivery.Args) { a.Webhook.Route = "registry" }, `delivery.webhook.route: Unsupported value: "registry"`},
 		"no password name": {func(a *delivery.Args) { a.Webhook.Password = "" }, "delivery.webhook.password: Required value"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,6 +85,8 @@ func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 			nodeType("g6-standard-4", "standard", 8), nodeType("g6-dedicated-4", "dedicated", 8),
 			nodeType("g6-dedicated-8", "dedicated", 16)),
 		"linode:index/getLkeVersions:getLkeVersions": list("versions", offer("1.36", "", nil), offer("1.35", "", nil)),
+		"linode:index/getObjectStorageEndpoints:getObjectStorageEndpoints": list("endpoints",
+			endpoint("us-east", "E0"), endpoint("us-ord", "E3"), endpoint("us-ord", "E1"), endpoint("gb-lon", "E3")),
 		"linode:index/getNodebalancers:getNodebalancers": list("nodebalancers",
 			map[string]any{"ipv4": "192.0.2.7", "ipv6": "2001:db8::7"}),
 		"fastly:index/getDatacenters:getDatacenters": list("pops",
@@ -111,6 +113,10 @@ func list(name string, offers ...any) resource.PropertyMap {
 
 func offer(id, property string, value any) map[string]any {
 	return map[string]any{"id": id, property: value}
+}
+
+func endpoint(region, kind string) map[string]any {
+	return map[string]any{"region": region, "endpointType": kind, "s3Endpoint": region + ".linodeobjects.com"}
 }
 
 func nodeType(id, class string, gibibytes int) map[string]any {

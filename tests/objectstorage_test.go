@@ -75,6 +75,46 @@ func TestABucketIsPrivateAndItsKeyOpensNothingElse(t *testing.T) {
 	require.Subset(t, g.find(t, bucketKeyType, "media").request.GetAdditionalSecretOutputs(), []string{"accessKey", "secretKey"})
 }
 
+// The API of the newer endpoints refuses what the older ones have by default.
+func TestOnlyBucketsThatCanHaveCORSDeclareIt(t *testing.T) {
+	t.Parallel()
+	for _, cors := range []bool{true, false} {
+		g := declareBuckets(t, func(ctx *pulumi.Context) error {
+			args := mediaBucket(false)
+			args.CORS = cors
+			_, err := objectstorage.New(ctx, "media", args)
+			return err
+		})
+		declared, said := g.find(t, bucketType, "media").inputs["corsEnabled"]
+		require.Equal(t, cors, said)
+		require.Equal(t, cors, said && declared.BoolValue())
+	}
+	endpoints := objectstorage.Endpoints{"us-east": {"E0"}, "us-ord": {"E3", "E1"}, "gb-lon": {"E3"}, "au-mel": {"E2"}}
+	for region, has := range map[string]bool{"us-east": true, "us-ord": true, "gb-lon": false, "au-mel": false, "us-west": false} {
+		require.Equal(t, has, endpoints.HaveCORS(region), region)
+		require.Equal(t, has, len(endpoints.Warnings(region)) == 0, region)
+	}
+}
+
+func TestWhoHasNoCORSIsToldWhy(t *testing.T) {
+	t.Parallel()
+	endpoints := objectstorage.Endpoints{"gb-lon": {"E2", "E3"}}
+	require.Contains(t, strings.Join(endpoints.Warnings("gb-lon"), ""),
+		"storage.region: in gb-lon Linode has endpoints of types E2 and E3 only")
+}
+
+func TestOnlyTheMediaOfAStackHaveCORS(t *testing.T) {
+	t.Parallel()
+	for region, has := range map[string]bool{"us-east": true, "us-ord": true, "gb-lon": false} {
+		g, err := deploy(t, copyStack(t, "prod", func(text string) string {
+			return strings.Replace(text, "storage:\n    region: us-east", "storage:\n    region: "+region, 1)
+		}), "prod")
+		require.NoError(t, err)
+		require.Equal(t, has, g.find(t, bucketType, "media").inputs["corsEnabled"].HasValue(), region)
+		require.False(t, g.find(t, bucketType, "backups").inputs["corsEnabled"].HasValue(), region)
+	}
+}
+
 func TestOnlyTheBucketIsProtected(t *testing.T) {
 	t.Parallel()
 	for _, protect := range []bool{true, false} {

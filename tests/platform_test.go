@@ -78,9 +78,7 @@ func TestRolloutsNeverDropBelowTheReplicas(t *testing.T) {
 
 	pod := spec["template"].ObjectValue()["spec"].ObjectValue()
 	container := pod["containers"].ArrayValue()[0].ObjectValue()
-	for _, probe := range []resource.PropertyKey{"startupProbe", "readinessProbe", "livenessProbe"} {
-		require.Equal(t, "/health", container[probe].ObjectValue()["httpGet"].ObjectValue()["path"].StringValue())
-	}
+	require.Equal(t, "/health", container["readinessProbe"].ObjectValue()["httpGet"].ObjectValue()["path"].StringValue())
 	drain := container["lifecycle"].ObjectValue()["preStop"].ObjectValue()["sleep"].ObjectValue()["seconds"].NumberValue()
 	require.Less(t, drain, pod["terminationGracePeriodSeconds"].NumberValue())
 	require.Equal(t, "kubernetes.io/hostname",

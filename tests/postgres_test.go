@@ -245,9 +245,51 @@ func TestTheAppsRoleIsAnOrdinaryOne(t *testing.T) {
 	require.Equal(t, []any{map[string]any{
 		"name": "changelog", "databases": []any{"changelog"}, "password": map[string]any{"type": "AlphaNumeric"},
 	}}, at(clusterSpec(t, g), "users"))
-	require.Equal(t, "ALTER DATABASE \"changelog\" OWNER TO \"changelog\";\n",
-		at(reveal(g.find(t, "kubernetes:core/v1:ConfigMap", "postgres").inputs["data"]), "init.sql"))
+	require.Equal(t, "\\set ON_ERROR_STOP on\nALTER DATABASE \"changelog\" OWNER TO \"changelog\";\n", firstSQL(t, g))
 	require.Equal(t, "db-pguser-changelog", reveal(g.find(t, "test:index:Probe", "probe").inputs["value"]))
+}
+
+func firstSQL(t *testing.T, g *graph) any {
+	t.Helper()
+	return at(reveal(g.find(t, "kubernetes:core/v1:ConfigMap", "postgres").inputs["data"]), "init.sql")
+}
+
+// What an app calls its database is PostgreSQL's affair; only the role is part of names in Kubernetes.
+func TestADatabaseHasTheNameThatTheAppKnows(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ database, user, role string }{
+		{"changelog_production", "", "changelog-production"},
+		{"Discourse", "", "discourse"},
+		{"my.app_", "", "my-app"},
+		{"changelog_production", "web", "web"},
+	} {
+		g := declarePostgres(t, func(args *postgres.Args) { args.Database, args.User = test.database, test.user })
+		user := at(clusterSpec(t, g), "users").([]any)[0]
+		require.Equal(t, test.role, at(user, "name"))
+		require.Equal(t, []any{test.database}, at(user, "databases"))
+		require.Contains(t, firstSQL(t, g), `ALTER DATABASE "`+test.database+`" OWNER TO "`+test.role+`";`)
+		require.Equal(t, "db-pguser-"+test.role, reveal(g.find(t, "test:index:Probe", "probe").inputs["value"]))
+	}
+}
+
+func TestTheSuperuserCreatesExtensionsInTheAppsDatabase(t *testing.T) {
+	t.Parallel()
+	setup := func(extensions ...string) (*graph, resource.PropertyMap) {
+		g := declarePostgres(t, func(args *postgres.Args) { args.Extensions = extensions })
+		return g, g.find(t, "kubernetes:core/v1:ConfigMap", "postgres").inputs
+	}
+	g, one := setup("vector")
+	require.Equal(t, "\\set ON_ERROR_STOP on\nALTER DATABASE \"app\" OWNER TO \"app\";\n"+
+		"\\connect \"app\"\nCREATE EXTENSION IF NOT EXISTS \"vector\";\n", firstSQL(t, g))
+
+	// The operator runs it once: what comes later is told, and nothing else is.
+	require.Equal(t, []string{"postgres-setup"}, g.find(t, "kubernetes:core/v1:ConfigMap", "postgres").request.GetHooks().GetBeforeUpdate())
+	_, two := setup("vector", "uuid-ossp")
+	_, none := setup()
+	require.Equal(t, []string{"uuid-ossp"}, postgres.LateExtensions(one, two))
+	require.Equal(t, []string{"vector", "uuid-ossp"}, postgres.LateExtensions(none, two))
+	require.Empty(t, postgres.LateExtensions(two, one))
+	require.Empty(t, postgres.LateExtensions(nil, none))
 }
 
 func TestWhoUsesADatabaseWaitsUntilItIsThere(t *testing.T) {
@@ -405,7 +447,20 @@ func TestEveryFaultOfADatabaseIsNamed(t *testing.T) {
 		"right start":        {func(a *postgres.Args) { a.StartFrom = &postgres.StartFrom{Bucket: &bucket} }, ""},
 		"old version":        {func(a *postgres.Args) { a.Version = 14 }, "postgres.version: Invalid value: 14: must be between 15 and 17"},
 		"superuser":          {func(a *postgres.Args) { a.Database = "postgres" }, "postgres.database: Forbidden"},
-		"bad database":       {func(a *postgres.Args) { a.Database = "my_db" }, "postgres.database: Invalid value"},
+		"name of an app":     {func(a *postgres.Args) { a.Database = "my_db" }, ""},
+		"bad database":       {func(a *postgres.Args) { a.Database = `my "db"` }, "postgres.database: Invalid value"},
+		"long database":      {func(a *postgres.Args) { a.Database = strings.Repeat("a", 64) }, "postgres.database: Invalid value"},
+		"template":           {func(a *postgres.Args) { a.Database = "template1" }, "postgres.database: Forbidden"},
+		"bad role":           {func(a *postgres.Args) { a.User = "my_app" }, `postgres.user: Invalid value: "my_app"`},
+		"no role":            {func(a *postgres.Args) { a.Database = "__" }, `postgres.user: Invalid value: ""`},
+		"superuser's role":   {func(a *postgres.Args) { a.User = "postgres" }, "postgres.user: Forbidden: is the superuser"},
+		"extension twice":    {func(a *postgres.Args) { a.Extensions = []string{"vector", "vector"} }, `postgres.extensions[1]: Duplicate value: "vector"`},
+		"bad extension":      {func(a *postgres.Args) { a.Extensions = []string{"vector; DROP"} }, "postgres.extensions[0]: Invalid value"},
+		"logical decoding":   {func(a *postgres.Args) { a.Parameters = map[string]string{"wal_level": "logical"} }, ""},
+		"less of the log":    {func(a *postgres.Args) { a.Parameters = map[string]string{"wal_level": "minimal"} }, "postgres.parameters[wal_level]: Forbidden"},
+		"unnamed passphrase": {func(a *postgres.Args) { a.Backups.Encryption = "" }, "postgres.backups.encryption: Required value: must name a secret"},
+		"unnamed dump":       {func(a *postgres.Args) { a.Load = &postgres.Load{} }, "postgres.load.url: Required value: must name a secret"},
+		"name with a colon":  {func(a *postgres.Args) { a.Backups.Encryption = "a:b" }, `postgres.backups.encryption: Invalid value: "a:b"`},
 		"no instances":       {func(a *postgres.Args) { a.Instances = 0 }, "postgres.instances: Invalid value: 0"},
 		"small disk":         {func(a *postgres.Args) { a.Storage = "9Gi" }, `postgres.storage: Invalid value: "9Gi": must be at least 10Gi`},
 		"small log":          {func(a *postgres.Args) { a.WALStorage = "1Gi" }, "postgres.walStorage: Invalid value"},

@@ -90,6 +90,10 @@ func (a *Args) checkInputs() field.ErrorList {
 	if a.Registry != nil && a.RegistryPassword == nil {
 		faults = append(faults, field.Required(field.NewPath("registry", "password"), "has no value"))
 	}
+	if a.DatabaseSecret != nil && a.DatabaseAuthority == nil &&
+		a.uses(func(key string) bool { return key == authorityText || key == authorityFile }) {
+		faults = append(faults, field.Required(field.NewPath("database"), "the authority of the database is not known"))
+	}
 	if len(a.Media) > 0 && a.Bucket == nil {
 		faults = append(faults, field.Required(field.NewPath("media"), "there is no bucket"))
 	}

@@ -39,7 +39,8 @@ type Args struct {
 	Env map[string]string `json:"env"`
 	// Secrets is the secret environment: the name of a secret of the stack by environment variable.
 	Secrets map[string]string `json:"secrets"`
-	// Database is the environment that describes the database: the key of the operator's Secret by environment variable.
+	// Database is the environment that describes the database: by environment variable the key of the operator's Secret, or ca
+	// or ca-file for the authority that signs the database's certificate, as text or as the path of a file.
 	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
 	Database map[string]string `json:"database"`
 	// DatabaseConnections is how many connections each replica, and each run of a job, holds at most. Required where the pooler
@@ -64,6 +65,9 @@ type Args struct {
 	RegistryPassword pulumi.StringInput `json:"-"`
 	// DatabaseSecret is the name of the Secret in Namespace that the Postgres operator writes; nil for no database.
 	DatabaseSecret pulumi.StringInput `json:"-"`
+	// DatabaseAuthority is the name of the Secret in Namespace whose ca.crt is the authority that signs the database's
+	// certificate.
+	DatabaseAuthority pulumi.StringInput `json:"-"`
 	// Bucket is the bucket that Media describes.
 	Bucket *Bucket `json:"-"`
 	// Annotations of the Deployment, for what delivers new versions to it.
@@ -98,12 +102,19 @@ type Resources struct {
 	Memory string `json:"memory"`
 }
 
-// Health is an HTTP request that answers 200 when all is well.
+// Health is what Kubernetes asks of a replica, over HTTP.
+// Upstream: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 type Health struct {
-	// Path of the request. Default /health.
+	// Path of the request that a replica answers with 200 when it can serve visitors. It gets none until it does.
+	// Default /health.
 	Path string `json:"path"`
-	// Host header of the request, for applications that redirect unknown hosts. Default: the address of the pod.
+	// LivenessPath is the path of the request that a replica is restarted for when it does not answer. What asks the database
+	// there has a failover restart all replicas. Default: none; it is enough to take connections.
+	LivenessPath string `json:"livenessPath"`
+	// Host header of the requests, for applications that redirect unknown hosts. Default: the address of the pod.
 	Host string `json:"host"`
+	// Headers of the requests besides, by name. X-Forwarded-Proto is https unless it stands here.
+	Headers map[string]string `json:"headers"`
 }
 
 // Metrics is an HTTP request that answers in Prometheus' text format.
@@ -169,12 +180,17 @@ func (a *Args) MostConnections() int {
 
 // Pooled tells whether the application connects through the pooler of the database.
 func (a *Args) Pooled() bool {
-	for _, key := range a.Database {
-		if strings.HasPrefix(key, "pgbouncer-") {
-			return true
-		}
-	}
-	return false
+	return a.uses(func(key string) bool { return strings.HasPrefix(key, "pgbouncer-") })
+}
+
+// Direct tells whether the application knows a way to the database that leads past the pooler.
+func (a *Args) Direct() bool {
+	return a.uses(func(key string) bool { return slices.Contains([]string{"host", "uri", "jdbc-uri"}, key) })
+}
+
+// uses tells whether one of the variables that describe the database is of a kind.
+func (a *Args) uses(kind func(key string) bool) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Values(a.Database)), kind)
 }
 
 // SecretNames are the secrets of the stack that the application uses, each once and sorted.

@@ -56,10 +56,10 @@ func (a *App) newDeployment(ctx *pulumi.Context, name string, args *Args, secret
 func (a *Args) replica(secrets *secrets) *corev1.PodSpecArgs {
 	container := a.container(secrets)
 	container.Ports = a.ports()
-	container.StartupProbe = a.probe(startLimit / probePeriod)
-	container.ReadinessProbe = a.probe(2)
+	container.StartupProbe = a.livenessProbe(startLimit / probePeriod)
+	container.ReadinessProbe = a.probe(a.Health.Path, 2)
 	// A restart is for a replica that hangs, not for one that is busy: it takes longer than to be taken out of service.
-	container.LivenessProbe = a.probe(6)
+	container.LivenessProbe = a.livenessProbe(6)
 	container.Lifecycle = corev1.LifecycleArgs{PreStop: corev1.LifecycleHandlerArgs{
 		Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
 	}}
@@ -91,6 +91,7 @@ func (a *Args) pod(secrets *secrets, container *corev1.ContainerArgs) *corev1.Po
 		},
 		Tolerations: kube.Tolerations(),
 	}
+	a.mountAuthority(pod, container)
 	if secrets.registry != nil {
 		pod.ImagePullSecrets = corev1.LocalObjectReferenceArray{corev1.LocalObjectReferenceArgs{
 			Name: secrets.registry.Metadata.Name(),
@@ -144,15 +145,20 @@ func (a *Args) ports() corev1.ContainerPortArray {
 	return ports
 }
 
-func (a *Args) probe(failures int) *corev1.ProbeArgs {
-	request := corev1.HTTPGetActionArgs{Path: pulumi.String(a.Health.Path), Port: pulumi.String(portName)}
-	if a.Health.Host != "" {
-		request.HttpHeaders = corev1.HTTPHeaderArray{corev1.HTTPHeaderArgs{
-			Name: pulumi.String("Host"), Value: pulumi.String(a.Health.Host),
-		}}
+// livenessProbe restarts a replica, also one that does not start.
+func (a *Args) livenessProbe(failures int) *corev1.ProbeArgs {
+	probe := a.probe(a.Health.LivenessPath, failures)
+	if a.Health.LivenessPath == "" {
+		probe.HttpGet, probe.TcpSocket = nil, corev1.TCPSocketActionArgs{Port: pulumi.String(portName)}
 	}
+	return probe
+}
+
+func (a *Args) probe(path string, failures int) *corev1.ProbeArgs {
 	return &corev1.ProbeArgs{
-		HttpGet:          request,
+		HttpGet: corev1.HTTPGetActionArgs{
+			Path: pulumi.String(path), Port: pulumi.String(portName), HttpHeaders: a.Health.headers(),
+		},
 		PeriodSeconds:    pulumi.Int(probePeriod),
 		TimeoutSeconds:   pulumi.Int(5),
 		FailureThreshold: pulumi.Int(failures),

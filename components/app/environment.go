@@ -89,9 +89,7 @@ func (a *Args) environment() corev1.EnvVarArray {
 	}
 	if a.DatabaseSecret != nil {
 		for name, key := range a.Database {
-			variables[name] = corev1.EnvVarArgs{ValueFrom: corev1.EnvVarSourceArgs{
-				SecretKeyRef: corev1.SecretKeySelectorArgs{Name: a.DatabaseSecret.ToStringOutput(), Key: pulumi.String(key)},
-			}}
+			variables[name] = a.databaseVariable(key)
 		}
 	}
 	var list corev1.EnvVarArray

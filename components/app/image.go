@@ -17,21 +17,28 @@ func validateImage(path *field.Path, image string) field.ErrorList {
 	return nil
 }
 
-// steady are the tags that nobody moves: versions of two parts or more (v1.2, 2022-03-17), and whole commits.
-var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|[0-9a-f]{40})$`)
+// steady are the tags that nobody moves: versions of two parts or more (v1.2, 2022-03-17), commits, whole or not (860c190,
+// sha-860c190), and days (20220317).
+var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|(sha-)?[0-9a-f]{7,40})$`)
 
 // MutableImage says whether the image can change under the same name: it has no digest, and its tag is none of a version, such as
 // latest or the name of a branch.
-func (a *Args) MutableImage() bool {
+func (a *Args) MutableImage() bool { return a.tag() != "" && !steady.MatchString(a.tag()) }
+
+// SteadyImage says whether nobody changes what is behind the image's tag.
+func (a *Args) SteadyImage() bool { return steady.MatchString(a.tag()) }
+
+// tag is the image's, latest where it has none; "" where it has a digest, or cannot be read.
+func (a *Args) tag() string {
 	named, err := reference.ParseNormalizedNamed(a.Image)
 	if err != nil {
-		return false // Validate's to report
+		return "" // Validate's to report
 	}
 	if _, pinned := named.(reference.Digested); pinned {
-		return false
+		return ""
 	}
-	tagged, ok := reference.TagNameOnly(named).(reference.Tagged)
-	return ok && !steady.MatchString(tagged.Tag())
+	tagged, _ := reference.TagNameOnly(named).(reference.Tagged)
+	return tagged.Tag()
 }
 
 // named is the image of arguments that are valid.

@@ -23,13 +23,6 @@ const (
 	bucketSecretKey = "secretKey"
 )
 
-// databaseKeys are the keys of the Secret that the operator writes for a user of a database behind a pooler.
-// Upstream: https://access.crunchydata.com/documentation/postgres-operator/latest/tutorials/basic-setup/connect-cluster
-var databaseKeys = []string{
-	"host", "port", "dbname", "user", "password", "uri", "jdbc-uri",
-	"pgbouncer-host", "pgbouncer-port", "pgbouncer-uri", "pgbouncer-jdbc-uri",
-}
-
 // maxCronJobName is what Kubernetes leaves of a name's 63 characters, since it adds the time to the names of runs.
 const maxCronJobName = 52
 
@@ -39,7 +32,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults = append(faults, validateImage(path.Child("image"), a.Image)...)
 	if a.Registry != nil {
 		faults = append(faults, check.Required(path.Child("registry", "username"), a.Registry.Username)...)
-		faults = append(faults, check.Required(path.Child("registry", "password"), a.Registry.Password)...)
+		faults = append(faults, check.SecretName(path.Child("registry", "password"), a.Registry.Password)...)
 	}
 	faults = append(faults, check.Between(path.Child("port"), a.Port, 1, 65535)...)
 	faults = append(faults, check.Between(path.Child("replicas"), a.Replicas, 1, 100)...)
@@ -49,7 +42,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults = append(faults, check.Between(path.Child("user"), a.User, 0, 65535)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
-	faults = append(faults, check.URLPath(path.Child("health", "path"), a.Health.Path)...)
+	faults = append(faults, a.Health.validate(path.Child("health"))...)
 	if a.Metrics != nil {
 		faults = append(faults, a.validateMetrics(path.Child("metrics"))...)
 	}
@@ -100,6 +93,9 @@ func (a *Args) validateEnvironment(path *field.Path) field.ErrorList {
 			for _, reason := range validation.IsEnvVarName(name) {
 				faults = append(faults, field.Invalid(at, name, reason))
 			}
+			if section.name == "secrets" {
+				faults = append(faults, check.SecretName(at, section.variables[name])...)
+			}
 			if section.allowed != nil {
 				faults = append(faults, check.OneOf(at, section.variables[name], section.allowed...)...)
 			}
@@ -130,7 +126,7 @@ func (a *Args) validateJobs(path *field.Path) field.ErrorList {
 			faults = append(faults, field.Invalid(at.Child("timeZone"), job.TimeZone,
 				"must be a time zone, for instance US/Central"))
 		}
-		if len(job.Command) == 0 {
+		if len(job.Command) == 0 || job.Command[0] == "" {
 			faults = append(faults, field.Required(at.Child("command"), "must say what to run"))
 		}
 		if timeout, err := job.timeout(); err != nil || timeout < time.Second {

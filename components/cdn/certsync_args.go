@@ -27,7 +27,7 @@ func TLSDefaults() TLS { return TLS{Token: "fastly-tls-token"} }
 // Validate returns every fault of what configuration can set, with its path.
 func (t *TLS) Validate(path *field.Path) field.ErrorList {
 	faults := validateImage(path.Child("image"), t.Image)
-	faults = append(faults, check.Required(path.Child("token"), t.Token)...)
+	faults = append(faults, check.SecretName(path.Child("token"), t.Token)...)
 	if strings.ContainsAny(t.Configuration, " \t\n/") {
 		faults = append(faults, field.Invalid(path.Child("configuration"), t.Configuration,
 			"must be the ID of a TLS configuration; leave it out for the account's default one"))

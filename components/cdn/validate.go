@@ -153,8 +153,8 @@ var (
 const objectNameForm = "must be letters, digits, spaces and dashes"
 
 func (l *S3Logs) validate(path *field.Path) field.ErrorList {
-	faults := check.Required(path.Child("accessKey"), l.AccessKey)
-	faults = append(faults, check.Required(path.Child("secretKey"), l.SecretKey)...)
+	faults := check.SecretName(path.Child("accessKey"), l.AccessKey)
+	faults = append(faults, check.SecretName(path.Child("secretKey"), l.SecretKey)...)
 	if len(l.Buckets) == 0 {
 		faults = append(faults, field.Required(path.Child("buckets"), "must name a bucket by the paths that are logged to it"))
 	}
@@ -174,7 +174,7 @@ func (l *S3Logs) validate(path *field.Path) field.ErrorList {
 
 func (l *HTTPSLogs) validate(path *field.Path) field.ErrorList {
 	faults := checkForm(path.Child("name"), l.Name, objectName, objectNameForm)
-	faults = append(faults, check.Required(path.Child("token"), l.Token)...)
+	faults = append(faults, check.SecretName(path.Child("token"), l.Token)...)
 	if l.Header != "" {
 		faults = append(faults, checkForm(path.Child("header"), l.Header, headerName, "must be the name of a header")...)
 	}

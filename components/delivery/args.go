@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/distribution/reference"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -23,11 +22,11 @@ const (
 type Args struct {
 	// Mode is pinned or keel. Default pinned.
 	Mode string `json:"mode"`
-	// Host is the public name that Docker Hub's webhook calls, for instance keel.example.com. Required by keel.
+	// Host is the public name at which Keel is told of pushes, for instance keel.example.com. Required by keel.
 	Host string `json:"host"`
 	// PollSchedule is how often Keel asks the registry, in case that a call got lost. Default "@every 5m".
 	PollSchedule string `json:"pollSchedule"`
-	// Webhook is what Docker Hub shows when it calls.
+	// Webhook is who calls Host.
 	Webhook Webhook `json:"webhook"`
 	// Values are laid over those of Keel's chart, last and whatever they say.
 	// Upstream: https://github.com/keel-hq/keel/blob/master/chart/keel/values.yaml
@@ -35,6 +34,8 @@ type Args struct {
 
 	// Namespace is Keel's, from NewNamespace.
 	Namespace pulumi.StringInput `json:"-"`
+	// Image is the app's, with the tag that Keel follows.
+	Image string `json:"-"`
 	// AppNamespace is the only namespace that Keel looks into.
 	AppNamespace pulumi.StringInput `json:"-"`
 	// Deployment is the name of the only Deployment in AppNamespace that Keel may change.
@@ -49,8 +50,11 @@ type Args struct {
 	TLSSecret pulumi.StringInput `json:"-"`
 }
 
-// Webhook is the account that the webhook's caller uses.
+// Webhook is what tells Keel of pushes, and the account that it uses.
 type Webhook struct {
+	// Route says who calls: dockerhub, github, quay, azure or harbor, whose registries do that by themselves, or native for all
+	// else, such as a step of your CI. Default: that of Image's registry.
+	Route string `json:"route"`
 	// User of the account. Default dockerhub.
 	User string `json:"user"`
 	// Password is the name of the stack's secret that holds the password. Default keel-webhook-password.
@@ -79,30 +83,14 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 			`must be "@every" and a duration of a minute or more, for instance "@every 5m"`))
 	}
 	webhook := path.Child("webhook")
+	if a.Webhook.Route != "" {
+		faults = append(faults, check.OneOf(webhook.Child("route"), a.Webhook.Route, routes...)...)
+	}
 	faults = append(faults, check.Required(webhook.Child("user"), a.Webhook.User)...)
 	if strings.Contains(a.Webhook.User, ":") {
 		faults = append(faults, field.Invalid(webhook.Child("user"), a.Webhook.User, "must not contain a colon"))
 	}
-	return append(faults, check.Required(webhook.Child("password"), a.Webhook.Password)...)
-}
-
-// ValidateImage returns the fault of the app's image, at its path, with this way of delivery: a pinned image needs a digest, and
-// one with a digest is nothing that Keel could follow.
-func (a *Args) ValidateImage(path *field.Path, image string) field.ErrorList {
-	named, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return nil // the app's to report
-	}
-	_, pinned := named.(reference.Digested)
-	switch {
-	case a.Mode == ModePinned && !pinned:
-		return field.ErrorList{field.Invalid(path, image,
-			"must have a digest (name@sha256:…), since delivery.mode is pinned; with delivery.mode keel a tag is followed")}
-	case a.Mode == ModeKeel && pinned:
-		return field.ErrorList{field.Invalid(path, image,
-			"must not have a digest, since delivery.mode is keel: Keel follows a tag")}
-	}
-	return nil
+	return append(faults, check.SecretName(webhook.Child("password"), a.Webhook.Password)...)
 }
 
 // SecretNames are the secrets of the stack that delivery uses.

@@ -1,5 +1,5 @@
 // Package delivery brings new versions of the app into the cluster: pinned in the stack file, for which nothing runs in the
-// cluster, or by Keel, which is told of pushes by Docker Hub and asks besides.
+// cluster, or by Keel, which is told of pushes by the registry and asks besides.
 package delivery
 
 import (
@@ -31,8 +31,6 @@ const (
 	keelName = "keel"
 	// keelPort serves webhooks, metrics and more that is nobody's business outside.
 	keelPort = 9300
-	// webhookPath is the one path that is reached from outside.
-	webhookPath = "/v1/webhooks/dockerhub"
 )
 
 // NamespaceName is the name of Keel's namespace.
@@ -163,7 +161,7 @@ func (k *Keel) newIngress(
 			Host: pulumi.String(args.Host),
 			Http: networkingv1.HTTPIngressRuleValueArgs{Paths: networkingv1.HTTPIngressPathArray{
 				networkingv1.HTTPIngressPathArgs{
-					Path:     pulumi.String(webhookPath),
+					Path:     pulumi.String(args.webhookPath()),
 					PathType: pulumi.String("Exact"),
 					Backend: networkingv1.IngressBackendArgs{Service: networkingv1.IngressServiceBackendArgs{
 						Name: pulumi.String(keelName),

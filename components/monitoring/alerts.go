@@ -94,7 +94,7 @@ func (a *Alerts) validate(path *field.Path) field.ErrorList {
 	faults = append(faults, validateDuration(path.Child("fullBackupAge"), a.FullBackupAge)...)
 	if a.DeadManSwitch != nil {
 		at := path.Child("deadManSwitch")
-		faults = append(faults, validateSecret(at.Child("url"), a.DeadManSwitch.URL)...)
+		faults = append(faults, check.SecretName(at.Child("url"), a.DeadManSwitch.URL)...)
 		faults = append(faults, validateDuration(at.Child("interval"), cmp.Or(a.DeadManSwitch.Interval, defaultInterval))...)
 	}
 	seen := sets.New(nobody, deadManSwitch)
@@ -116,11 +116,11 @@ func (r *Receiver) validate(path *field.Path) field.ErrorList {
 	if r.Slack != nil {
 		ways++
 		faults = append(faults, check.Required(path.Child("slack", "channel"), r.Slack.Channel)...)
-		faults = append(faults, validateSecret(path.Child("slack", "url"), r.Slack.URL)...)
+		faults = append(faults, check.SecretName(path.Child("slack", "url"), r.Slack.URL)...)
 	}
 	if r.Webhook != nil {
 		ways++
-		faults = append(faults, validateSecret(path.Child("webhook", "url"), r.Webhook.URL)...)
+		faults = append(faults, check.SecretName(path.Child("webhook", "url"), r.Webhook.URL)...)
 	}
 	if r.Email != nil {
 		ways++
@@ -139,7 +139,7 @@ func (e *Email) validate(path *field.Path) field.ErrorList {
 		faults = append(faults, field.Invalid(path.Child("server"), e.Server, "must be a host and a port: smtp.example.com:587"))
 	}
 	faults = append(faults, check.Required(path.Child("user"), e.User)...)
-	return append(faults, validateSecret(path.Child("password"), e.Password)...)
+	return append(faults, check.SecretName(path.Child("password"), e.Password)...)
 }
 
 func isPort(text string) bool {

@@ -9,7 +9,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
@@ -85,7 +84,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
 	faults = append(faults, check.Required(path.Child("grafana", "user"), a.Grafana.User)...)
-	faults = append(faults, validateSecret(path.Child("grafana", "password"), a.Grafana.Password)...)
+	faults = append(faults, check.SecretName(path.Child("grafana", "password"), a.Grafana.Password)...)
 	return append(faults, a.Alerts.validate(path.Child("alerts"))...)
 }
 
@@ -142,16 +141,4 @@ func seconds(value string) int {
 	parts := duration.FindStringSubmatch(value)
 	count, _ := strconv.Atoi(parts[1])
 	return count * int(units[parts[2]]/time.Second)
-}
-
-// validateSecret refuses names that cannot be the key of a Secret's entry.
-func validateSecret(path *field.Path, name string) field.ErrorList {
-	faults := check.Required(path, name)
-	if len(faults) > 0 {
-		return faults
-	}
-	for _, reason := range validation.IsConfigMapKey(name) {
-		faults = append(faults, field.Invalid(path, name, reason))
-	}
-	return faults
 }

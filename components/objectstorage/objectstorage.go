@@ -22,6 +22,9 @@ type Args struct {
 	Prefix string `json:"prefix"`
 	// Purpose ends the bucket's name, and tells the buckets of a stack apart.
 	Purpose string `json:"-"`
+	// CORS lets browsers upload to the bucket, and read it, from pages of any site; what they may do there is for a signature
+	// to say.
+	CORS bool `json:"-"`
 	// Protect refuses to delete the bucket.
 	Protect bool `json:"-"`
 }
@@ -30,7 +33,7 @@ type Args struct {
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 
 // Validate returns every fault of what configuration can set, with its path. Whether the region has Object Storage is
-// Linode's to say.
+// Linode's to say: see Endpoints.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Required(path.Child("region"), a.Region)
 	if a.Prefix != "" && !bucketName.MatchString(a.label()) {
@@ -75,11 +78,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("lke-platform:objectstorage:Bucket", name, b, opts...); err != nil {
 		return nil, fmt.Errorf("objectstorage: %w", err)
 	}
-	bucket, err := linode.NewObjectStorageBucket(ctx, name, &linode.ObjectStorageBucketArgs{
+	declared := &linode.ObjectStorageBucketArgs{
 		Label:  pulumi.String(args.label()),
 		Region: pulumi.String(args.Region),
 		Acl:    pulumi.String("private"),
-	}, pulumi.Parent(b), pulumi.Protect(args.Protect))
+	}
+	if args.CORS {
+		// False is not declared: where it could be said, Linode's provider leaves it out of the creation.
+		declared.CorsEnabled = pulumi.Bool(true)
+	}
+	bucket, err := linode.NewObjectStorageBucket(ctx, name, declared, pulumi.Parent(b), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("objectstorage: declaring the bucket: %w", err)
 	}

@@ -1,7 +1,7 @@
 package postgres
 
 import (
-	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -14,8 +14,14 @@ type Args struct {
 	// Version is the major version of PostgreSQL, 15 to 17: the operator's exporter has no metrics of 18 yet. Another one needs
 	// a new cluster. Default 17.
 	Version int `json:"version"`
-	// Database is the name of the one database, and of the ordinary role that owns it. Default app.
+	// Database is the name of the one database. Default app.
 	Database string `json:"database"`
+	// User is the name of the ordinary role that owns the database. It is part of names in Kubernetes: lower-case letters, digits
+	// and dashes. Default: the name of the database, with dashes for what a role cannot have.
+	User string `json:"user"`
+	// Extensions are created in the database together with it, by the superuser: those that an ordinary role may not create,
+	// such as vector.
+	Extensions []string `json:"extensions"`
 	// Instances is the number of servers, each on a node of its own: one primary, the others take over. Default 2.
 	Instances int `json:"instances"`
 	// Storage is the size of each server's data, at least 10Gi, which is Linode's smallest volume. It only ever grows.
@@ -146,6 +152,14 @@ func Defaults() Args {
 	}
 }
 
+// role is the name of the role that owns the database.
+func (a *Args) role() string {
+	if a.User != "" {
+		return a.User
+	}
+	return strings.Trim(strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(a.Database)), "-")
+}
+
 // SecretNames are the secrets of the stack that the cluster uses, each once and sorted.
 func (a *Args) SecretNames() []string {
 	names := sets.New(a.Backups.Encryption)
@@ -155,7 +169,7 @@ func (a *Args) SecretNames() []string {
 	if a.Load != nil {
 		names.Insert(a.Load.URL)
 	}
-	return slices.DeleteFunc(sets.List(names), func(name string) bool { return name == "" })
+	return sets.List(names)
 }
 
 // secret is the value of a secret of the stack.

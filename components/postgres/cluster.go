@@ -9,7 +9,6 @@ import (
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -29,6 +28,9 @@ type Cluster struct {
 	// writes its keys: user, password and dbname; host, port and uri of the primary; pgbouncer-host, pgbouncer-port and
 	// pgbouncer-uri of the pooler. It is known when the database is there, and loaded where there is something to load.
 	SecretName pulumi.StringOutput `pulumi:"secretName"`
+	// AuthorityName is the name of the Secret, in the cluster's namespace, whose ca.crt is the authority that signs the
+	// certificates of the servers and of the pooler, for the hosts that are in the Secret of SecretName.
+	AuthorityName pulumi.StringOutput `pulumi:"authorityName"`
 }
 
 const (
@@ -37,8 +39,6 @@ const (
 	// instanceSet names the servers of a cluster, and repository its one repository of backups. Neither may ever change.
 	instanceSet = "pg"
 	repository  = "repo1"
-	// initKey is the key of the SQL that runs once, in a new cluster.
-	initKey = "init.sql"
 )
 
 // New declares a cluster. The operator has to be there: its caller depends on it, and on the kinds of object that monitoring
@@ -59,8 +59,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("postgres: declaring the PodMonitor: %w", err)
 	}
 	c.Name = cluster.Metadata.Name().Elem()
-	user := pulumi.Sprintf("%s-pguser-%s", c.Name, args.Database)
-	c.SecretName = user
+	user := pulumi.Sprintf("%s-pguser-%s", c.Name, args.role())
+	c.SecretName, c.AuthorityName = user, pulumi.Sprintf("%s-cluster-cert", c.Name)
 	if args.Load != nil {
 		job, err := c.newLoad(ctx, name, args, user)
 		if err != nil {
@@ -71,7 +71,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return values[0].(string)
 		}).(pulumi.StringOutput)
 	}
-	return c, component.Done(ctx, c, pulumi.Map{"name": c.Name, "secretName": c.SecretName})
+	return c, component.Done(ctx, c, pulumi.Map{
+		"name": c.Name, "secretName": c.SecretName, "authorityName": c.AuthorityName,
+	})
 }
 
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*apiextensions.CustomResource, error) {
@@ -83,10 +85,7 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*api
 	if err != nil {
 		return nil, err
 	}
-	setup, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
-		Metadata: args.metadata(args.Name+"-init", nil),
-		Data:     pulumi.StringMap{initKey: pulumi.String(args.initSQL())},
-	}, pulumi.Parent(c))
+	setup, err := c.newSetup(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +131,6 @@ func (a *Args) annotations() pulumi.StringMap {
 func (a *Args) timeoutSeconds() string {
 	timeout, _ := time.ParseDuration(a.Timeout)
 	return strconv.Itoa(int(timeout.Seconds()))
-}
-
-// initSQL makes the role the owner of its database: as an ordinary role it could not even create a table, since PostgreSQL 15.
-func (a *Args) initSQL() string {
-	return fmt.Sprintf("ALTER DATABASE %[1]q OWNER TO %[1]q;\n", a.Database)
 }
 
 func (a *Args) metadata(name string, annotations pulumi.StringMap) metav1.ObjectMetaArgs {

@@ -17,7 +17,7 @@ func (a *Args) spec(keys, setup pulumi.StringPtrOutput) pulumi.Map {
 		"postgresVersion": pulumi.Int(a.Version),
 		"instances":       pulumi.Array{a.instances()},
 		"users": pulumi.Array{pulumi.Map{
-			"name":      pulumi.String(a.Database),
+			"name":      pulumi.String(a.role()),
 			"databases": pulumi.ToStringArray([]string{a.Database}),
 			// Passwords stand in URLs, where other characters would have to be escaped.
 			"password": pulumi.Map{"type": pulumi.String("AlphaNumeric")},

@@ -3,6 +3,7 @@ package postgres
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
@@ -18,6 +20,8 @@ import (
 const (
 	// The versions that the operator has images of, and metrics.
 	oldestVersion, newestVersion = 15, 17
+	// superuser is the role that owns the databases of PostgreSQL's own.
+	superuser = "postgres"
 	// smallestVolume is Linode's: a smaller one is silently made as large.
 	smallestVolume = "10Gi"
 	// longestName leaves room for what the operator appends: 46 characters with the name of the instance set.
@@ -27,10 +31,7 @@ const (
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Between(path.Child("version"), a.Version, oldestVersion, newestVersion)
-	faults = append(faults, check.Name(path.Child("database"), a.Database)...)
-	if a.Database == "postgres" {
-		faults = append(faults, field.Forbidden(path.Child("database"), "is the superuser's"))
-	}
+	faults = append(faults, a.validateNames(path)...)
 	faults = append(faults, check.Between(path.Child("instances"), a.Instances, 1, 10)...)
 	faults = append(faults, volume(path.Child("storage"), a.Storage)...)
 	faults = append(faults, volume(path.Child("walStorage"), a.WALStorage)...)
@@ -44,6 +45,41 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	if timeout, err := time.ParseDuration(a.Timeout); err != nil || timeout < time.Minute {
 		faults = append(faults, field.Invalid(path.Child("timeout"), a.Timeout,
 			"must be a duration of a minute or more, for instance 30m"))
+	}
+	return faults
+}
+
+// identifiers are the names that need no care in SQL, URLs and shells. The operator takes others, but none of PostgreSQL's own.
+var identifiers = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$`)
+
+func identifier(path *field.Path, name string) field.ErrorList {
+	if !identifiers.MatchString(name) {
+		return field.ErrorList{field.Invalid(path, name,
+			"must be 63 letters, digits, underscores, dashes and periods at most, and not begin with one of the latter two")}
+	}
+	return nil
+}
+
+// validateNames checks the database, its role and its extensions.
+func (a *Args) validateNames(path *field.Path) field.ErrorList {
+	faults := identifier(path.Child("database"), a.Database)
+	if slices.Contains([]string{"postgres", "template0", "template1"}, a.Database) {
+		faults = append(faults, field.Forbidden(path.Child("database"), "is PostgreSQL's own"))
+	}
+	if len(faults) == 0 || a.User != "" { // else the role is named after what is wrong already
+		faults = append(faults, check.Name(path.Child("user"), a.role())...)
+		if a.role() == superuser {
+			faults = append(faults, field.Forbidden(path.Child("user"), "is the superuser"))
+		}
+	}
+	seen := sets.New[string]()
+	for i, extension := range a.Extensions {
+		at := path.Child("extensions").Index(i)
+		faults = append(faults, identifier(at, extension)...)
+		if seen.Has(extension) {
+			faults = append(faults, field.Duplicate(at, extension))
+		}
+		seen.Insert(extension)
 	}
 	return faults
 }
@@ -81,7 +117,7 @@ func (b *Backups) validate(path *field.Path) field.ErrorList {
 	faults := schedule(path.Child("full"), b.Full)
 	faults = append(faults, schedule(path.Child("differential"), b.Differential)...)
 	faults = append(faults, check.Between(path.Child("retentionDays"), b.RetentionDays, 1, 3650)...)
-	faults = append(faults, check.Required(path.Child("encryption"), b.Encryption)...)
+	faults = append(faults, check.SecretName(path.Child("encryption"), b.Encryption)...)
 	if b.Path != "" {
 		faults = append(faults, check.URLPath(path.Child("path"), b.Path)...)
 	}
@@ -102,7 +138,7 @@ func (a *Args) validateOrigin(path *field.Path) field.ErrorList {
 		}
 	}
 	if a.Load != nil {
-		faults = append(faults, check.Required(path.Child("load", "url"), a.Load.URL)...)
+		faults = append(faults, check.SecretName(path.Child("load", "url"), a.Load.URL)...)
 		if a.StartFrom != nil {
 			faults = append(faults, field.Forbidden(path.Child("load"), "a cluster that starts from a backup is not empty"))
 		}
@@ -122,8 +158,12 @@ func (s *StartFrom) validate(path *field.Path) field.ErrorList {
 	faults = append(faults, check.Required(bucket.Child("name"), s.Bucket.Name)...)
 	faults = append(faults, check.Domain(bucket.Child("endpoint"), s.Bucket.Endpoint)...)
 	faults = append(faults, check.URLPath(bucket.Child("path"), s.Bucket.Path)...)
-	faults = append(faults, check.Required(bucket.Child("accessKey"), s.Bucket.AccessKey)...)
-	return append(faults, check.Required(bucket.Child("secretKey"), s.Bucket.SecretKey)...)
+	faults = append(faults, check.SecretName(bucket.Child("accessKey"), s.Bucket.AccessKey)...)
+	faults = append(faults, check.SecretName(bucket.Child("secretKey"), s.Bucket.SecretKey)...)
+	if s.Bucket.Encryption != "" {
+		faults = append(faults, check.SecretName(bucket.Child("encryption"), s.Bucket.Encryption)...)
+	}
+	return faults
 }
 
 // volume refuses what is not a size, and sizes below the smallest volume.
@@ -163,6 +203,9 @@ func moment(path *field.Path, value string) field.ErrorList {
 	return nil
 }
 
+// mostParameters is what the operator's custom resource takes, less those that the component sets.
+const mostParameters = 50 - 4
+
 // operatorOwned are the parameters that the operator sets itself; its custom resource refuses them.
 var operatorOwned = []string{
 	"archive_command", "archive_mode", "cluster_name", "config_file", "data_directory", "external_pid_file", "hba_file",
@@ -173,12 +216,17 @@ var operatorOwned = []string{
 
 func parameters(path *field.Path, values map[string]string) field.ErrorList {
 	var faults field.ErrorList
+	if len(values) > mostParameters {
+		faults = append(faults, field.TooMany(path, len(values), mostParameters))
+	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		owned := slices.ContainsFunc(operatorOwned, func(pattern string) bool {
 			prefix, isPrefix := strings.CutSuffix(pattern, "*")
 			return name == pattern || isPrefix && strings.HasPrefix(name, prefix)
 		})
-		if owned {
+		// These it takes: the one because no other would work, the other because it weakens nothing.
+		taken := name == "wal_level" && values[name] == "logical" || name == "ssl_ecdh_curve"
+		if owned && !taken {
 			faults = append(faults, field.Forbidden(path.Key(name), "is the operator's to set"))
 		}
 	}

@@ -44,6 +44,16 @@ func Name(path *field.Path, value string) field.ErrorList {
 	return invalid(path, value, validation.IsDNS1123Label(value))
 }
 
+// SecretName refuses what cannot be the name of a secret of the stack. Such names are entries of a Kubernetes Secret too, and
+// with a colon in it, a key of the stack file would belong to another program.
+func SecretName(path *field.Path, value string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(path, "must name a secret, for instance api-key, which is set by: "+
+			"pulumi config set --secret secret-api-key")}
+	}
+	return invalid(path, value, validation.IsConfigMapKey(value))
+}
+
 // LabelKey refuses what Kubernetes does not take as the key of a label or taint.
 func LabelKey(path *field.Path, value string) field.ErrorList {
 	return invalid(path, value, validation.IsQualifiedName(value))

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -704,6 +705,18 @@ spec: {patroni: {dynamicConfiguration: {failsafe_mode: true}}, backups: {pgbackr
 	require.Equal(f, "postgresql://app:"+password+"@db-pgbouncer.default.svc:5432/app", string(secret.Data["pgbouncer-uri"]))
 	require.Equal(f, "db-primary.default.svc", string(secret.Data["host"]))
 	require.Regexp(f, `^SCRAM-SHA-256\$4096:`, string(secret.Data["verifier"]))
+
+	certificate, err := f.client.CoreV1().Secrets("default").Get(ctx, "db-cluster-cert", metav1.GetOptions{})
+	require.NoError(f, err)
+	block, _ := pem.Decode(certificate.Data["tls.crt"])
+	served, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(f, err)
+	authority := x509.NewCertPool()
+	require.True(f, authority.AppendCertsFromPEM(certificate.Data["ca.crt"]))
+	for _, host := range []string{"host", "pgbouncer-host"} {
+		_, err = served.Verify(x509.VerifyOptions{Roots: authority, DNSName: string(secret.Data[host])})
+		require.NoError(f, err, host)
+	}
 
 	claims, err := f.client.CoreV1().PersistentVolumeClaims("default").List(ctx, metav1.ListOptions{
 		LabelSelector: "postgres-operator.crunchydata.com/cluster=db",

@@ -112,6 +112,9 @@ func (c *cluster) runPostgres(
 		}
 		return errNotYet
 	}
+	if err := c.makeCertificate(ctx, object, &wanted); err != nil {
+		return err
+	}
 	for _, user := range wanted.Spec.Users {
 		if err := c.makeUser(ctx, object, &wanted, user); err != nil {
 			return err

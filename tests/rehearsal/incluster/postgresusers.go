@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,10 +25,16 @@ type postgresUser struct {
 	Databases []string `json:"databases"`
 }
 
+// userNames are those that the operator's definition allows.
+var userNames = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
 // makeUser makes the Secret of a user, <cluster>-pguser-<user>, unless it is there.
 func (c *cluster) makeUser(
 	ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster, user postgresUser,
 ) error {
+	if !userNames.MatchString(user.Name) {
+		return fmt.Errorf("spec.users: Invalid value: %q: must match %s", user.Name, userNames)
+	}
 	secrets, name := c.client.CoreV1().Secrets(wanted.Namespace), wanted.Name+"-pguser-"+user.Name
 	if _, err := secrets.Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		return err

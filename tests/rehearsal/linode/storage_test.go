@@ -30,7 +30,7 @@ func TestBuckets(t *testing.T) {
 	require.False(t, *access.CorsEnabled)
 
 	newer, err := r.CreateObjectStorageBucket(ctx, linodego.ObjectStorageBucketCreateOptions{
-		Region: "us-ord", Label: "backups", EndpointType: linodego.ObjectStorageEndpointE3,
+		Region: "us-ord", Label: "backups", EndpointType: linodego.ObjectStorageEndpointE3, CorsEnabled: new(false),
 	})
 	require.NoError(t, err)
 	require.Equal(t, "us-ord-10.linodeobjects.com", newer.S3Endpoint)

@@ -1,6 +1,7 @@
 package linode
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -57,10 +58,14 @@ func (*ObjectStorageBucket) Create(
 		})
 		return resp, nil
 	}
+	cors := in.CorsEnabled
+	if !value(cors) { // at a creation the official provider takes false for not declared
+		cors = nil
+	}
 	bucket, err := clientOf(ctx).CreateObjectStorageBucket(ctx, linodego.ObjectStorageBucketCreateOptions{
 		Cluster: value(in.Cluster), //nolint:staticcheck // the official provider has it, too
 		Label:   in.Label, Region: value(in.Region), EndpointType: linodego.ObjectStorageEndpointType(value(in.EndpointType)),
-		S3Endpoint: value(in.S3Endpoint), ACL: linodego.ObjectStorageACL(value(in.ACL)), CorsEnabled: in.CorsEnabled,
+		S3Endpoint: value(in.S3Endpoint), ACL: linodego.ObjectStorageACL(value(in.ACL)), CorsEnabled: cors,
 	})
 	if err != nil {
 		return resp, fmt.Errorf("creating bucket %s: %w", in.Label, err)
@@ -132,18 +137,25 @@ func (*ObjectStorageBucket) Update(
 	if err != nil {
 		return resp, err
 	}
-	acl := linodego.ACLPrivate
-	if req.Inputs.ACL != nil {
-		acl = linodego.ObjectStorageACL(*req.Inputs.ACL)
-	}
-	err = clientOf(ctx).UpdateObjectStorageBucketAccess(ctx, region, label, linodego.ObjectStorageBucketUpdateAccessOptions{
-		ACL: acl, CorsEnabled: req.Inputs.CorsEnabled,
-	})
+	err = clientOf(ctx).UpdateObjectStorageBucketAccess(ctx, region, label, accessChange(req.Inputs, req.State))
 	if err != nil {
 		return resp, fmt.Errorf("changing the access to bucket %s in %s: %w", label, region, err)
 	}
 	resp.Output, err = readBucket(ctx, region, label)
 	return resp, err
+}
+
+// accessChange holds what changes, and no more, as the official provider's request does.
+func accessChange(
+	in ObjectStorageBucketArgs, is ObjectStorageBucketState,
+) (change linodego.ObjectStorageBucketUpdateAccessOptions) {
+	if acl := cmp.Or(value(in.ACL), string(linodego.ACLPrivate)); acl != value(is.ACL) {
+		change.ACL = linodego.ObjectStorageACL(acl)
+	}
+	if in.CorsEnabled != nil && *in.CorsEnabled != value(is.CorsEnabled) {
+		change.CorsEnabled = in.CorsEnabled
+	}
+	return change
 }
 
 // Delete deletes the bucket.

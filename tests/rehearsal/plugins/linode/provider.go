@@ -49,7 +49,7 @@ func newProvider() (p.Provider, error) {
 			infer.Resource(&ObjectStorageBucket{}), infer.Resource(&ObjectStorageKey{}), infer.Resource(&Token{}),
 		).
 		WithFunctions(infer.Function(&GetRegions{}), infer.Function(&GetInstanceTypes{}), infer.Function(&GetLkeVersions{}),
-			infer.Function(&GetNodebalancers{})).
+			infer.Function(&GetNodebalancers{}), infer.Function(&GetObjectStorageEndpoints{})).
 		WithWrapped(unknown).
 		Build()
 	implementation.Invoke = withID(implementation.Invoke)

@@ -295,6 +295,15 @@ func TestFunctions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "enterprise", versions["versions"].([]any)[0].(map[string]any)["tier"])
 
+	endpoints, err := e.invoke("linode:index/getObjectStorageEndpoints:getObjectStorageEndpoints", map[string]any{
+		"filters": []any{map[string]any{"name": "region", "values": []any{"us-ord"}}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []any{
+		map[string]any{"region": "us-ord", "endpointType": "E1", "s3Endpoint": "us-ord-1.linodeobjects.com"},
+		map[string]any{"region": "us-ord", "endpointType": "E3", "s3Endpoint": "us-ord-10.linodeobjects.com"},
+	}, endpoints["endpoints"])
+
 	for _, filter := range []map[string]any{
 		{"name": "colour", "values": []any{"red"}}, {"name": "id", "values": []any{"("}, "matchBy": "regex"},
 		{"name": "id", "values": []any{"x"}, "matchBy": "sound"},
