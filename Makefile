@@ -1,5 +1,5 @@
 # `make rehearse` and `make test` need Go, make and git, and set up everything else themselves. What works on the real cloud
-# (preview, up, drift, destroy) needs the Pulumi CLI too.
+# (preview, up, bypass, drift, destroy) needs the Pulumi CLI too.
 STACK ?= staging
 
 CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
@@ -8,13 +8,18 @@ CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
 TIMED := $(CURDIR)/tools/timed
+FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox preview up drift heal-node destroy pulumi-cli test lint bench toolchain clean FORCE
+.PHONY: help rehearse sandbox charts preview up bypass drift heal-node destroy program pulumi-cli charts-if-had test lint bench toolchain \
+	clean FORCE
 
+# Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
+WITHOUT_FASTLY := --exclude '**fastly:index/**'
+BYPASSED := $(shell grep -Eqs '^[^#]*[ {]bypass: *true' 'Pulumi.$(STACK).yaml' && echo '$(WITHOUT_FASTLY)')
 # What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
 # runs for that, since the state only knows the credentials of the last time.
-LIVE := --stack '$(STACK)' --refresh --run-program
+LIVE := --stack '$(STACK)' --refresh --run-program $(BYPASSED)
 # Whole differences of what the program says, and of nothing that the cloud merely notes (a status, for instance).
 REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 # The volumes of the stack, which outlive it unless they can be made again.
@@ -23,23 +28,33 @@ VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-rehearse: .bin/rehearse .bin/certsync toolchain ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time)
+rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time)
 	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume)
 
-sandbox: .bin/rehearse .bin/certsync toolchain ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: .bin/rehearse .bin/certsync toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume) -sandbox
 
-preview: pulumi-cli ## Show what up would do to STACK
+charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
+	@$(FETCH_CHARTS)
+
+# Rehearsals and tests do without what is missing, and say so.
+charts-if-had:
+	@$(FETCH_CHARTS) 2>/dev/null || echo 'charts: not all are at hand as pinned (make charts says why); rehearsals play what is missing'
+
+preview: pulumi-cli charts program ## Show what up would do to STACK
 	@pulumi preview $(LIVE) $(REPORT)
 
-up: pulumi-cli ## Make the cloud what the program says for STACK (asks first, but not in CI)
+up: pulumi-cli charts program ## Make the cloud what the program says for STACK (asks first, but not in CI)
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
 
-drift: pulumi-cli ## Tell where the cloud, the state and the program of STACK differ, and fail if they do
+bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and ask nothing of Fastly (docs/bypass.md)
+	@tools/bypass '$(STACK)' $(WITHOUT_FASTLY)
+
+drift: pulumi-cli charts program ## Tell where the cloud, the state and the program of STACK differ, and fail if they do
 	@verdicts=; status=0; \
 	compare() { \
 	  echo "== $$1"; what=$$1 verdict='no difference'; shift; \
-	  pulumi "$$@" --run-program --expect-no-changes $(REPORT) 2>&1 || case $$? in \
+	  pulumi "$$@" --run-program --expect-no-changes $(BYPASSED) $(REPORT) 2>&1 || case $$? in \
 	    7) verdict='DIFFERENT' status=1 ;; \
 	    *) verdict='COULD NOT BE COMPARED' status=1 ;; \
 	  esac; \
@@ -54,7 +69,7 @@ heal-node: ## Give up NODE of STACK, which is dead and was not replaced: what ha
 	@tools/heal-node '$(STACK)' '$(NODE)'
 
 # The program runs, as it knows what has to happen before nodes are deleted.
-destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking for the stack's name
+destroy: pulumi-cli charts program ## Delete everything of STACK, after showing it and asking for the stack's name
 	@pulumi destroy --stack '$(STACK)' --run-program --preview-only
 	@tools/unserved "$$(pulumi stack output clusterId --stack '$(STACK)' 2>/dev/null)"
 	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
@@ -68,6 +83,10 @@ destroy: pulumi-cli ## Delete everything of STACK, after showing it and asking f
 	    END { printf "  %d GB in all, %.2f USD a month at 0.10 a GB (some regions cost more)\n", gb, gb / 10 }' \
 	  || echo "  $(VOLUMES)"
 
+# Pulumi compiles the program each time, in silence. With all packages compiled it has no more to do than to link them.
+program:
+	@$(TIMED) "compiling the program" go build -o /dev/null .
+
 # The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
 pulumi-cli:
 	@case $$(command -v pulumi) in "" | "$(CURDIR)/.bin/pulumi") \
@@ -75,7 +94,7 @@ pulumi-cli:
 	  exit 1 ;; \
 	esac
 
-test: toolchain .bin/certsync .bin/promtool .bin/actionlint ## Run all tests
+test: toolchain .bin/certsync .bin/promtool .bin/actionlint charts-if-had ## Run all tests
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" go test -timeout 30m ./...) || exit 1; \

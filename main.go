@@ -4,9 +4,10 @@ package main
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/charts"
 	"lke-platform/stacks"
 )
 
 func main() {
-	pulumi.Run(stacks.Deploy)
+	pulumi.Run(charts.AtHand(stacks.Deploy, charts.All()...))
 }

@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"lke-platform/components/charts"
+	"lke-platform/components/charts/archive"
 )
 
 // Renovate reads the lists of charts and images with expressions of our own.
@@ -28,9 +29,10 @@ func TestRenovateSeesEveryChartAndImage(t *testing.T) {
 	for _, manager := range config.CustomManagers {
 		require.Len(t, manager.ManagerFilePatterns, 1)
 		file := manager.ManagerFilePatterns[0]
-		for _, match := range regexp.MustCompile(manager.MatchStrings[0]).FindAllStringSubmatch(textOf(t, "../"+file), -1) {
+		pattern := regexp.MustCompile(manager.MatchStrings[0])
+		for _, match := range pattern.FindAllStringSubmatch(textOf(t, "../"+file), -1) {
 			seen[file]++
-			require.Regexp(t, `^v?\d+\.\d+\.\d+$`, match[len(match)-1])
+			require.Regexp(t, `^v?\d+\.\d+\.\d+$`, match[pattern.SubexpIndex("currentValue")])
 		}
 	}
 	require.Equal(t, map[string]int{
@@ -62,7 +64,7 @@ func TestWorkflowsCallMakeTargetsThatExist(t *testing.T) {
 	t.Parallel()
 	makefile := textOf(t, "../Makefile")
 	for workflow, targets := range map[string][]string{
-		"test": {"test", "lint"}, "preview": {"preview", "rehearse"}, "up": {"up"}, "drift": {"drift"},
+		"test": {"test", "lint"}, "preview": {"preview", "rehearse"}, "up": {"up"}, "drift": {"drift"}, "bypass": {"bypass"},
 	} {
 		text := textOf(t, "../.github/workflows/"+workflow+".yml")
 		for _, target := range targets {
@@ -105,6 +107,34 @@ func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 	}
 	require.Len(t, groups, 2)
 	require.NotContains(t, groups, workflows(t)["drift"].Jobs["drift"].Concurrency.Group)
+	require.Equal(t, "bypass-${{ inputs.stack }}", workflows(t)["bypass"].Concurrency.Group, "it ends an up that hangs")
+}
+
+// What Fastly serves cannot be downloaded when it is down.
+func TestWorkflowsHaveChartsAndPluginsAtHand(t *testing.T) {
+	t.Parallel()
+	kept := func(action string) map[string]string {
+		var is struct {
+			Runs struct {
+				Steps []struct {
+					Uses string
+					With map[string]string
+				}
+			}
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(textOf(t, "../.github/actions/"+action+"/action.yml")), &is))
+		caches := map[string]string{}
+		for _, step := range is.Runs.Steps {
+			if strings.HasPrefix(step.Uses, "actions/cache@") {
+				caches[step.With["path"]] = step.With["key"]
+			}
+		}
+		return caches
+	}
+	const charts = "charts-${{ hashFiles('components/charts/charts.go') }}"
+	require.Equal(t, charts, kept("toolchain")[archive.Folder])
+	require.Equal(t, charts, kept("pulumi")[archive.Folder])
+	require.Contains(t, kept("pulumi")["~/.pulumi/plugins"], "hashFiles('go.mod')")
 }
 
 // Whoever can push a branch can have a workflow of it read every secret of the repository itself.
@@ -151,6 +181,7 @@ func TestWorkflowsHaveTheLeastPermissions(t *testing.T) {
 		"drift/drift":     {"contents": "read", "issues": "write"},
 		"preview/preview": {"contents": "read", "pull-requests": "write"},
 		"image/image":     {"contents": "read", "packages": "write"},
+		"bypass/bypass":   {"actions": "write", "contents": "write"},
 	}
 	for _, workflow := range workflows(t) {
 		require.Equal(t, map[string]string{"contents": "read"}, workflow.Permissions, workflow.Name)
@@ -169,6 +200,7 @@ func TestWorkflowsHaveTheLeastPermissions(t *testing.T) {
 type workflow struct {
 	Name        string
 	Permissions map[string]string
+	Concurrency struct{ Group string }
 	Jobs        map[string]struct {
 		Environment, Needs, Uses string
 		Permissions              map[string]string
@@ -199,10 +231,16 @@ func workflows(t *testing.T) map[string]workflow {
 	return found
 }
 
-// runMake makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones and the Linodes that LINODES
+// runMake makes a target in the repository as runMakeIn does.
+func runMake(t *testing.T, target, input string, environment ...string) (output string, succeeded bool) {
+	t.Helper()
+	return runMakeIn(t, "..", target, input, environment...)
+}
+
+// runMakeIn makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones and the Linodes that LINODES
 // names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where it is called with refresh
 // or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
-func runMake(t *testing.T, target, input string, environment ...string) (output string, succeeded bool) {
+func runMakeIn(t *testing.T, repository, target, input string, environment ...string) (output string, succeeded bool) {
 	t.Helper()
 	dir := t.TempDir()
 	const standIn = `#!/bin/sh
@@ -219,7 +257,7 @@ case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac
 	for _, program := range []string{"pulumi", "go", "linode-cli", "dig"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
 	}
-	command := exec.CommandContext(t.Context(), "make", "-C", "..", target, "STACK=prod")
+	command := exec.CommandContext(t.Context(), "make", "-C", repository, target, "STACK=prod")
 	command.Stdin = strings.NewReader(input)
 	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MAKEFLAGS=", "CI=")
 	command.Env = append(command.Env, environment...)

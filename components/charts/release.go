@@ -7,7 +7,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Release is a chart installed by Helm: one resource in the state, whose hooks run, and which is undone when it fails.
+// Release is a chart installed by Helm: one resource in the state, whose hooks run, and which is undone when it fails. The chart
+// is the archive that lies beside the stack; no repository is asked.
 //
 // It has the type and the property names of the official SDK's helm/v3.Release. That package imports every API group of
 // Kubernetes and triples the time of a build.
@@ -34,25 +35,23 @@ const timeout = 600
 
 // releaseInputs are the properties of the official type that are used here.
 type releaseInputs struct {
-	Atomic         pulumi.BoolInput   `pulumi:"atomic"`
-	Chart          pulumi.StringInput `pulumi:"chart"`
-	Name           pulumi.StringInput `pulumi:"name"`
-	Namespace      pulumi.StringInput `pulumi:"namespace"`
-	RepositoryOpts pulumi.MapInput    `pulumi:"repositoryOpts"`
-	Timeout        pulumi.IntInput    `pulumi:"timeout"`
-	Values         pulumi.MapInput    `pulumi:"values"`
-	Version        pulumi.StringInput `pulumi:"version"`
+	Atomic    pulumi.BoolInput   `pulumi:"atomic"`
+	Chart     pulumi.StringInput `pulumi:"chart"`
+	Name      pulumi.StringInput `pulumi:"name"`
+	Namespace pulumi.StringInput `pulumi:"namespace"`
+	Timeout   pulumi.IntInput    `pulumi:"timeout"`
+	Values    pulumi.MapInput    `pulumi:"values"`
+	Version   pulumi.StringInput `pulumi:"version"`
 }
 
 type releaseProperties struct {
-	Atomic         bool           `pulumi:"atomic"`
-	Chart          string         `pulumi:"chart"`
-	Name           string         `pulumi:"name"`
-	Namespace      string         `pulumi:"namespace"`
-	RepositoryOpts map[string]any `pulumi:"repositoryOpts"`
-	Timeout        int            `pulumi:"timeout"`
-	Values         map[string]any `pulumi:"values"`
-	Version        string         `pulumi:"version"`
+	Atomic    bool           `pulumi:"atomic"`
+	Chart     string         `pulumi:"chart"`
+	Name      string         `pulumi:"name"`
+	Namespace string         `pulumi:"namespace"`
+	Timeout   int            `pulumi:"timeout"`
+	Values    map[string]any `pulumi:"values"`
+	Version   string         `pulumi:"version"`
 }
 
 func (releaseInputs) ElementType() reflect.Type { return reflect.TypeFor[releaseProperties]() }
@@ -61,15 +60,12 @@ func (releaseInputs) ElementType() reflect.Type { return reflect.TypeFor[release
 func NewRelease(ctx *pulumi.Context, name string, args *ReleaseArgs, opts ...pulumi.ResourceOption) (*Release, error) {
 	inputs := releaseInputs{
 		Atomic:    pulumi.Bool(true),
-		Chart:     pulumi.String(args.Chart.Name),
+		Chart:     pulumi.String(args.Chart.Path()),
 		Name:      pulumi.String(args.Name),
 		Namespace: args.Namespace,
 		Timeout:   pulumi.Int(timeout),
 		Values:    merge(args.Values, toInput(args.Overrides).(pulumi.Map)),
 		Version:   pulumi.String(args.Chart.Version),
-	}
-	if args.Chart.Repository != "" {
-		inputs.RepositoryOpts = pulumi.Map{"repo": pulumi.String(args.Chart.Repository)}
 	}
 	release := &Release{}
 	return release, ctx.RegisterResource("kubernetes:helm.sh/v3:Release", name, inputs, release, opts...)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,20 +29,25 @@ type chart struct {
 	schema  *jsonschema.Schema // nil where the chart has none
 }
 
-func loadChart(dir string) (*chart, error) {
-	var description struct {
-		Version      string
-		Dependencies []struct{ Name, Alias string }
-	}
-	if err := readYAML(filepath.Join(dir, "Chart.yaml"), &description); err != nil {
+// loadChart reads the chart in a folder of an archive.
+func loadChart(files fs.FS, dir string) (*chart, error) {
+	text, err := fs.ReadFile(files, path.Join(dir, "Chart.yaml"))
+	if err != nil {
 		return nil, err
 	}
-	c := &chart{name: filepath.Base(dir), version: description.Version}
-	if err := c.loadValues(filepath.Join(dir, "values.yaml")); err != nil {
+	var description struct {
+		Name, Version string
+		Dependencies  []struct{ Name, Alias string }
+	}
+	if err := yaml.Unmarshal(text, &description); err != nil {
+		return nil, err
+	}
+	c := &chart{name: description.Name, version: description.Version}
+	if err := c.loadValues(files, dir); err != nil {
 		return nil, err
 	}
 	for _, dependency := range description.Dependencies {
-		sub, err := loadFirst(filepath.Join(dir, "charts", dependency.Name), filepath.Join(filepath.Dir(dir), dependency.Name))
+		sub, err := loadChart(files, path.Join(dir, "charts", dependency.Name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // then no value of it is known
 		}
@@ -54,24 +59,15 @@ func loadChart(dir string) (*chart, error) {
 		c.values[name] = coalesce(sub.values, own)
 		c.known.keys[name] = sub.known.merge(c.known.keys[name])
 	}
-	schema, err := readOptional(filepath.Join(dir, "values.schema.json"))
+	schema, err := readOptional(files, path.Join(dir, "values.schema.json"))
 	if err == nil && schema != nil {
 		c.schema, err = compile(schema, jsonschema.Draft7)
 	}
 	return c, err
 }
 
-func loadFirst(dirs ...string) (c *chart, err error) {
-	for _, dir := range dirs {
-		if c, err = loadChart(dir); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
-	return c, err
-}
-
-func (c *chart) loadValues(path string) error {
-	text, err := readOptional(path)
+func (c *chart) loadValues(files fs.FS, dir string) error {
+	text, err := readOptional(files, path.Join(dir, "values.yaml"))
 	if err != nil {
 		return err
 	}

@@ -1,62 +1,91 @@
-// Package chartdata checks values and custom resources against the charts that they are meant for: a folder of unpacked charts,
-// <name>/values.yaml and so on, with subcharts in the chart or beside it.
+// Package chartdata checks values and custom resources against the charts that they are meant for, as their archives have them.
 package chartdata
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"testing/fstest"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"gopkg.in/yaml.v3"
 )
 
-// Data is a folder of charts.
+// Data is a folder of charts' archives.
 type Data struct {
-	dir  string
-	pods podFields
+	charts map[string]fs.FS // by the name of the file
+	pods   podFields
 
 	mu        sync.Mutex
 	resources map[string]*jsonschema.Schema // by apiVersion and kind, those that were asked for
 }
 
-// folders are those that have not the name of their chart.
-var folders = map[string]string{
-	"webhook": "cert-manager-webhook-linode", // under this name in its OCI registry
-	"pgo":     "pgo-5.8.5-helm-install",      // the last that was published as source
-}
-
-// outdated are folders whose CRDs stand in another folder too, newer.
-var outdated = []string{"pgo-5.8.5-helm-install"}
-
-// Open opens a folder of charts.
+// Open reads all archives of a folder.
 func Open(dir string) (*Data, error) {
-	d := &Data{dir: dir, resources: map[string]*jsonschema.Schema{}}
-	if _, err := os.Stat(dir); err != nil {
+	d := &Data{charts: map[string]fs.FS{}, resources: map[string]*jsonschema.Schema{}}
+	archives, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
+	if err != nil {
 		return nil, fmt.Errorf("chartdata: %w", err)
 	}
-	var err error
+	for _, file := range archives {
+		if d.charts[filepath.Base(file)], err = unpack(file); err != nil {
+			return nil, fmt.Errorf("chartdata: unpacking %s: %w", file, err)
+		}
+	}
 	if d.pods, err = d.podFields(); err != nil {
 		return nil, fmt.Errorf("chartdata: reading the schema of pods: %w", err)
 	}
 	return d, nil
 }
 
-// CheckValues returns what is wrong with values that are set for a chart, and the version of the chart that says so. The name
-// may be an OCI reference.
-func (d *Data) CheckValues(name string, values map[string]any) (faults []string, version string, err error) {
-	name = name[strings.LastIndex(name, "/")+1:]
-	if folder, differs := folders[name]; differs {
-		name = folder
-	}
-	c, err := loadChart(filepath.Join(d.dir, name))
+// unpack reads a chart's archive into memory. A chart is all that is in the one folder of its archive.
+func unpack(file string) (fs.FS, error) {
+	packed, err := os.Open(file)
 	if err != nil {
-		return nil, "", fmt.Errorf("chartdata: reading chart %s: %w", name, err)
+		return nil, err
+	}
+	defer packed.Close()
+	unzipped, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	files, folder := fstest.MapFS{}, ""
+	for archive := tar.NewReader(unzipped); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return fs.Sub(files, folder)
+		}
+		if err != nil {
+			return nil, err
+		}
+		content, err := io.ReadAll(archive)
+		if err != nil {
+			return nil, err
+		}
+		if header.Typeflag == tar.TypeReg {
+			files[header.Name] = &fstest.MapFile{Data: content}
+			folder, _, _ = strings.Cut(header.Name, "/")
+		}
+	}
+}
+
+// CheckValues returns what is wrong with values that are set for the chart of an archive, and the version of the chart that says
+// so. The error is fs.ErrNotExist where the archive is not there.
+func (d *Data) CheckValues(archive string, values map[string]any) (faults []string, version string, err error) {
+	files := d.charts[filepath.Base(archive)]
+	if files == nil {
+		return nil, "", fmt.Errorf("chartdata: %s: %w", archive, fs.ErrNotExist)
+	}
+	c, err := loadChart(files, ".")
+	if err != nil {
+		return nil, "", fmt.Errorf("chartdata: reading %s: %w", archive, err)
 	}
 	return c.check(values, d.pods), c.version, nil
 }
@@ -75,17 +104,9 @@ func (d *Data) CheckResource(object map[string]any) (faults []string, err error)
 // ErrNoDefinition says that no chart has the CRD of a custom resource.
 var ErrNoDefinition = errors.New("no chart defines it")
 
-func readYAML(path string, target any) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	return yaml.Unmarshal(text, target)
-}
-
 // readOptional reads a file that need not be there.
-func readOptional(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+func readOptional(files fs.FS, path string) ([]byte, error) {
+	text, err := fs.ReadFile(files, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

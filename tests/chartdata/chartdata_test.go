@@ -1,17 +1,22 @@
 package chartdata
 
 import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
+
+	"lke-platform/components/charts/archive"
 )
 
 func TestAWrongValueOfAChartIsNamed(t *testing.T) {
 	t.Parallel()
-	data, err := Open("testdata")
+	data, err := Open(packed(t))
 	require.NoError(t, err)
 	for name, test := range map[string]struct{ values, fault string }{
 		"known":                  {"{replicas: 2, service: {type: LoadBalancer, annotations: {example.com/c: d}}}", ""},
@@ -30,19 +35,19 @@ func TestAWrongValueOfAChartIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			faults, version, err := data.CheckValues("oci://example.com/charts/tiny", parse(t, test.values))
+			faults, version, err := data.CheckValues("tiny-1.0.0.tgz", parse(t, test.values))
 			require.NoError(t, err)
 			require.Equal(t, "1.0.0", version)
 			requireFault(t, test.fault, faults)
 		})
 	}
-	_, _, err = data.CheckValues("none", nil)
+	_, _, err = data.CheckValues("none-1.0.0.tgz", nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestAWrongFieldOfACustomResourceIsNamed(t *testing.T) {
 	t.Parallel()
-	data, err := Open("testdata")
+	data, err := Open(packed(t))
 	require.NoError(t, err)
 	for name, test := range map[string]struct{ spec, fault string }{
 		"right":          {"{size: 1, port: http, labels: {a: b}, free: {any: thing}, note: null}", ""},
@@ -68,15 +73,11 @@ func TestAWrongFieldOfACustomResourceIsNamed(t *testing.T) {
 
 func TestWhatChartsHandThroughToPodsIsChecked(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("CHART_DATA")
-	if dir == "" {
-		t.Skip("CHART_DATA is not set: it names the folder of unpacked charts, which has the schema of pods")
-	}
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join("..", "..", dir)
-	}
-	data, err := Open(dir)
+	data, err := Open(filepath.Join("..", "..", archive.Folder))
 	require.NoError(t, err)
+	if data.pods == nil {
+		t.Skip("the chart with the schema of pods is not at hand: run `make charts`")
+	}
 	for value, fault := range map[string]string{
 		"{resources: {requests: {cpu: 1}}}":                 "",
 		"{resources: {request: {cpu: 1}}}":                  "a.resources: additional properties 'request' not allowed",
@@ -89,6 +90,19 @@ func TestWhatChartsHandThroughToPodsIsChecked(t *testing.T) {
 			requireFault(t, fault, data.pods.check("a."+key, key, value))
 		}
 	}
+}
+
+// packed puts the archive of a tiny chart into a folder.
+func packed(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	file, err := os.Create(filepath.Join(dir, "tiny-1.0.0.tgz"))
+	require.NoError(t, err)
+	zipped := gzip.NewWriter(file)
+	archive := tar.NewWriter(zipped)
+	require.NoError(t, archive.AddFS(os.DirFS("testdata")))
+	require.NoError(t, errors.Join(archive.Close(), zipped.Close(), file.Close()))
+	return dir
 }
 
 func parse(t *testing.T, text string) (values map[string]any) {

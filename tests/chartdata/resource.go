@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -54,31 +54,34 @@ func (d *Data) definition(apiVersion, kind string) (*jsonschema.Schema, error) {
 // openAPI looks up the schema of a custom resource, made strict.
 func (d *Data) openAPI(apiVersion, kind string) (schema map[string]any, err error) {
 	group, version, _ := strings.Cut(apiVersion, "/")
-	err = filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
+	for _, files := range d.charts {
+		err = fs.WalkDir(files, ".", func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".yaml" {
+				return err
+			}
+			text, err := fs.ReadFile(files, path)
+			// To parse them all would take a while: some are megabytes long.
+			if err != nil || !bytes.Contains(text, []byte("group: "+group)) || !bytes.Contains(text, []byte("kind: "+kind)) {
+				return err
+			}
+			if schema, err = find(templateLine.ReplaceAll(text, nil), group, version, kind); schema != nil {
+				return fs.SkipAll
+			}
 			return err
-		case entry.IsDir() && slices.Contains(outdated, entry.Name()):
-			return fs.SkipDir
-		case entry.IsDir() || filepath.Ext(path) != ".yaml" || !strings.Contains(path, "/crd"):
-			return nil
+		})
+		if schema != nil || err != nil {
+			break
 		}
-		text, err := os.ReadFile(path)
-		// To parse them all would take a while: some are megabytes long.
-		if err != nil || !bytes.Contains(text, []byte("group: "+group)) || !bytes.Contains(text, []byte("kind: "+kind)) {
-			return err
-		}
-		if schema, err = find(text, group, version, kind); schema != nil {
-			return fs.SkipAll
-		}
-		return err
-	})
+	}
 	if err == nil && schema == nil {
 		err = ErrNoDefinition
 	}
 	strict(schema)
 	return schema, err
 }
+
+// templateLine is a line with a template. Those of CRDs say whether there is one, and how it is labelled, but not its schema.
+var templateLine = regexp.MustCompile(`(?m)^.*\{\{.*$`)
 
 // find looks up a version of a kind in a file of CRDs; nil where it is not there.
 func find(text []byte, group, version, kind string) (map[string]any, error) {

@@ -20,7 +20,7 @@ const asProgram = "REHEARSAL_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		os.Exit(command(os.Args[1:], nil))
+		os.Exit(command(os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }

@@ -11,23 +11,20 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-
-	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
 )
 
 // endings are the signals that end a rehearsal: Ctrl-C, a supervisor's wish, and the end of the terminal.
 var endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 func main() {
-	os.Exit(command(os.Args[1:], kubernetesplugin.NewCharts(os.Getenv(kubernetesplugin.ChartsVariable))))
+	os.Exit(command(os.Args[1:]))
 }
 
 // command does what the arguments say and returns the exit status.
-func command(arguments []string, charts kubernetesplugin.ChartSource) int {
+func command(arguments []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings...)
 	defer stop()
 	o, err := parseFlags(arguments)
-	o.charts = charts
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -54,12 +51,13 @@ type options struct {
 	resume  bool // go on with what the last rehearsal left
 	sandbox bool // keep everything running
 	clean   bool // remove what rehearsals of all stacks left
-	// charts is where the charts of releases come from; none can be had when nil.
-	charts kubernetesplugin.ChartSource
 }
 
 // dir holds all that the rehearsal of the stack leaves.
 func (o options) dir() string { return filepath.Join(o.root, ".rehearsal", o.stack) }
+
+// temporary holds what programs leave in their folder for temporary files, until the rehearsal ends.
+func (o options) temporary() string { return filepath.Join(o.dir(), "tmp") }
 
 func (o options) stackFile() string { return filepath.Join(o.root, "Pulumi."+o.stack+".yaml") }
 

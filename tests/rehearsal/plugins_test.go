@@ -21,6 +21,18 @@ func TestOnlyThePluginThatTheEngineWantsTakesTheStandInsPlace(t *testing.T) {
 	require.True(t, installed("linode", linodeplugin.Version))
 }
 
+// The official Kubernetes plugin would stop at the first chart that is missing, in the middle of a preview.
+func TestTheOfficialKubernetesPluginWantsAllCharts(t *testing.T) {
+	o := options{root: repository(t, asItIs), stack: "staging"}
+	plugin := "resource-kubernetes-v" + kubernetesplugin.Version
+	require.NoError(t, os.MkdirAll(filepath.Join(os.Getenv("PULUMI_HOME"), "plugins", plugin), 0o700))
+	own := ownChart(t, o.root)
+	err := run(t.Context(), o)
+	require.ErrorContains(t, err, "make charts")
+	require.ErrorContains(t, err, ".charts/traefik-")
+	require.NotContains(t, err.Error(), own, "it is at hand")
+}
+
 // The engine wants the plugins' versions that the SDKs name, which are the SDKs' own.
 func TestStandInsAreOfTheSDKsVersions(t *testing.T) {
 	modules := readFile(t, "go.mod")

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
 )
 
 // print writes the summary for people.
@@ -41,8 +39,8 @@ func (s *summary) print(out io.Writer) {
 				fmt.Fprintf(table, "$%.2f\t%d × %s\n", line.MonthUSD, line.Count, line.What)
 			}
 		})
-	list(out, fmt.Sprintf("Releases not rendered: %d, whose charts could not be had (why, is in summary.json). %s=DIR names a "+
-		"folder of charts", len(s.NotRendered), kubernetesplugin.ChartsVariable), chartsOnly(s.NotRendered))
+	list(out, fmt.Sprintf("Releases not rendered: %d, whose charts are not at hand (`make charts` downloads them)",
+		len(s.NotRendered)), chartsOnly(s.NotRendered))
 	list(out, "Custom resources without a schema", s.Schemaless)
 	list(out, "Not rehearsed", s.NotRehearsed)
 	list(out, "Warnings", s.Warnings)

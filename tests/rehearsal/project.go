@@ -81,6 +81,9 @@ func writeProject(ctx context.Context, o options, w *world, dir string) (*worksp
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("making the project's folder: %w", err)
 	}
+	if err := linkCharts(o, dir); err != nil {
+		return nil, nil, err
+	}
 	for _, snippet := range decoded.CDN.Snippets {
 		if err := copyFile(o.root, dir, snippet.File); err != nil {
 			return nil, nil, err

@@ -130,6 +130,10 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 			"traffic: no request goes through Fastly or an Ingress",
 		},
 	}
+	_, refused := lookAtCharts(o)
+	for _, fault := range refused {
+		s.Warnings = append(s.Warnings, "pulumi up will refuse chart "+fault.Error())
+	}
 	if len(w.standIns) > 0 {
 		s.NotRehearsed = append(s.NotRehearsed, "the official provider plugins "+strings.Join(w.standIns, ", ")+
 			": not installed, stand-ins took their place")

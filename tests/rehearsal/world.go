@@ -146,7 +146,9 @@ func (w *world) setEnvironment(o options) error {
 		"PULUMI_DEBUG_PROVIDERS":   debugProviders,
 		// Nothing is downloaded: each operation would otherwise first look for the plugins that the stand-ins replace.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+		// A plugin on PATH, of whatever version, would be taken before the one that is installed.
+		"PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+		"PULUMI_SKIP_UPDATE_CHECK":      "true",
 	}
 	for name, value := range w.environment {
 		if err := os.Setenv(name, value); err != nil {
@@ -156,6 +158,12 @@ func (w *world) setEnvironment(o options) error {
 	if err := os.MkdirAll(filepath.Join(o.dir(), "state"), 0o700); err != nil {
 		return fmt.Errorf("making the folder for Pulumi's state: %w", err)
 	}
+	// The official Kubernetes plugin writes a kubeconfig each time it is configured, and leaves it.
+	if err := os.MkdirAll(o.temporary(), 0o700); err != nil {
+		return fmt.Errorf("making a folder for temporary files: %w", err)
+	}
+	w.environment["TMPDIR"] = o.temporary()
+	w.closers = append(w.closers, func() error { return os.RemoveAll(o.temporary()) })
 	return os.Setenv("PATH", filepath.Join(o.root, ".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
@@ -169,8 +177,10 @@ func (w *world) serveStandIns(o options) (debugProviders string, err error) {
 		constructors["fastly"] = fastlyplugin.New
 	}
 	if !installed("kubernetes", kubernetesplugin.Version) {
-		constructors["kubernetes"] = kubernetesplugin.New(
-			kubernetesplugin.Options{Charts: o.charts, NotRendered: w.unrendered})
+		constructors["kubernetes"] = kubernetesplugin.New(kubernetesplugin.Options{NotRendered: w.unrendered})
+	} else if missing, _ := lookAtCharts(o); len(missing) > 0 {
+		return "", fmt.Errorf("the official Kubernetes plugin is installed, and plays no chart; run `make charts`\n%w",
+			errors.Join(missing...))
 	}
 	w.standIns = slices.Sorted(maps.Keys(constructors))
 	debugProviders, stop, err := plugins.Serve(constructors)

@@ -19,10 +19,8 @@ import (
 // Version is the release of the official provider that this one stands in for.
 const Version = "4.30.0"
 
-// Options says where Helm releases find their charts, and what takes the place of those that find none.
+// Options says what takes the place of Helm releases that do not find their charts.
 type Options struct {
-	// Charts finds charts; none can be had when nil.
-	Charts ChartSource
 	// NotRendered takes the place of releases whose chart cannot be had; nothing does when nil.
 	NotRendered Substitute
 }
@@ -46,9 +44,6 @@ func (nothing) Uninstalled(context.Context, NotRendered) error { return nil }
 
 // New returns the constructor of the provider, as package plugins serves it.
 func New(options Options) func(*provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
-	if options.Charts == nil {
-		options.Charts = noCharts{}
-	}
 	if options.NotRendered == nil {
 		options.NotRendered = nothing{}
 	}

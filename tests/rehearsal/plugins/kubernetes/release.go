@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"path/filepath"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -28,7 +30,7 @@ type release struct {
 // NotRendered is a release that a rehearsal has to leave out, because its chart cannot be had.
 type NotRendered struct {
 	Namespace, Name string
-	Chart           string // a name or a whole reference, oci://…
+	Chart           string // its name
 	Version         string
 	Values          map[string]any
 	Reason          string // why it cannot be had
@@ -56,8 +58,11 @@ func (r *release) check(
 	if isBlank(inputs["namespace"]) {
 		inputs["namespace"] = resource.NewProperty(r.Namespace)
 	}
-	if isBlank(inputs["chart"]) {
+	switch chart := inputs["chart"]; {
+	case isBlank(chart):
 		faults["chart"] = errors.New("a chart is wanted")
+	case chart.IsString() && strings.Contains(chart.StringValue(), "://"):
+		faults["chart"] = errors.New("a chart at hand is wanted, by its path: a registry can be down, or be served by what is")
 	}
 	if len(faults) == 0 && !inputs.ContainsUnknowns() {
 		if _, err := readReleaseArgs(inputs); err != nil {
@@ -78,7 +83,7 @@ func (r *release) diff(ctx context.Context, q *request) (*pulumirpc.DiffResponse
 	if err != nil {
 		return nil, err
 	}
-	if _, err := r.load(args); err != nil {
+	if _, err := loadChart(args); errors.Is(err, fs.ErrNotExist) {
 		r.report(ctx, args, err)
 		return response, nil
 	}
@@ -120,9 +125,12 @@ func (r *release) deploy(
 	if err != nil {
 		return nil, err
 	}
-	chart, err := r.load(args)
-	if err != nil {
+	chart, err := loadChart(args)
+	if errors.Is(err, fs.ErrNotExist) {
 		return r.substitute(ctx, q, args, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("release %s/%s: %w", args.Namespace, args.Name, err)
 	}
 	if q.preview {
 		if err := fits(args.Values, chart); err != nil {
@@ -158,15 +166,11 @@ func (r *release) deploy(
 	return result, nil
 }
 
-// load reads the chart of a release.
-func (r *release) load(args *releaseArgs) (*chart.Chart, error) {
-	file, err := r.options.Charts.Locate(args.RepositoryOpts.Repo, args.Chart, args.Version)
+// loadChart reads the chart of a release. The error is fs.ErrNotExist where it is not at hand.
+func loadChart(args *releaseArgs) (*chart.Chart, error) {
+	loaded, err := loader.Load(args.Chart)
 	if err != nil {
-		return nil, err
-	}
-	loaded, err := loader.Load(file)
-	if err != nil {
-		return nil, fmt.Errorf("loading chart %s: %w", file, err)
+		return nil, fmt.Errorf("loading chart %s: %w", args.Chart, err)
 	}
 	return loaded, action.CheckDependencies(loaded, loaded.Metadata.Dependencies)
 }
@@ -199,7 +203,8 @@ func (r *release) report(ctx context.Context, args *releaseArgs, reason error) {
 
 func notRendered(args *releaseArgs, reason error) NotRendered {
 	left := NotRendered{
-		Namespace: args.Namespace, Name: args.Name, Chart: args.Chart, Version: args.Version, Values: args.Values,
+		Namespace: args.Namespace, Name: args.Name, Version: args.Version, Values: args.Values,
+		Chart: strings.TrimSuffix(filepath.Base(args.Chart), "-"+args.Version+".tgz"),
 	}
 	if reason != nil {
 		left.Reason = reason.Error()

@@ -22,9 +22,8 @@ import (
 type releaseArgs struct {
 	Name           string         `json:"name"`
 	Namespace      string         `json:"namespace"`
-	Chart          string         `json:"chart"`
+	Chart          string         `json:"chart"` // the path of an archive or of an unpacked chart
 	Version        string         `json:"version"`
-	RepositoryOpts repositoryArgs `json:"repositoryOpts"`
 	Values         map[string]any `json:"values"`
 	ValueYamlFiles []any          `json:"valueYamlFiles"` // assets; Values take precedence over them
 
@@ -44,11 +43,6 @@ type releaseArgs struct {
 	Timeout                  int    `json:"timeout"` // seconds, by default 300
 	WaitForJobs              bool   `json:"waitForJobs"`
 	Compat                   string `json:"compat"` // set by the SDK, without a meaning here
-}
-
-// repositoryArgs says where a chart comes from.
-type repositoryArgs struct {
-	Repo string `json:"repo"`
 }
 
 func (a *releaseArgs) timeout() time.Duration {
@@ -108,28 +102,18 @@ func valuesFromFiles(files resource.PropertyValue) (map[string]any, error) {
 
 // unknownProperties finds the properties that a release does not have, even where values are not known yet.
 func unknownProperties(properties resource.PropertyMap) map[string]error {
+	var known []string
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[releaseArgs]()) {
+		known = append(known, field.Tag.Get("json"))
+	}
+	slices.Sort(known)
 	faults := map[string]error{}
-	note := func(prefix string, properties resource.PropertyMap, args any) {
-		known := propertyNames(args)
-		for key := range properties {
-			if !slices.Contains(known, string(key)) {
-				faults[prefix+string(key)] = fmt.Errorf("the rehearsal's release has no property %q; it has %s",
-					prefix+string(key), strings.Join(known, ", "))
-			}
+	for key := range properties {
+		if !slices.Contains(known, string(key)) {
+			faults[string(key)] = fmt.Errorf("the rehearsal's release has no property %q; it has %s", key, strings.Join(known, ", "))
 		}
 	}
-	note("", properties, releaseArgs{})
-	note("repositoryOpts.", within(properties["repositoryOpts"]), repositoryArgs{})
 	return faults
-}
-
-func propertyNames(args any) []string {
-	var names []string
-	for _, field := range reflect.VisibleFields(reflect.TypeOf(args)) {
-		names = append(names, field.Tag.Get("json"))
-	}
-	slices.Sort(names)
-	return names
 }
 
 // satisfies tells whether a version is one that a program asked for: none in particular, an exact one or a range.

@@ -2,8 +2,8 @@ package kubernetes_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/cli"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,10 +25,10 @@ import (
 
 const releaseToken = "kubernetes:helm.sh/v3:Release"
 
-// writeChart makes an unpacked chart, with a definition, a hook that has to end first, and a workload to wait for.
+// writeChart makes a chart, with a definition, a hook that has to end first, and a workload to wait for.
 func writeChart(t *testing.T, folder, name, version string) {
 	t.Helper()
-	writeFiles(t, filepath.Join(folder, name+"-"+version), map[string]string{
+	pack(t, folder, map[string]string{
 		"Chart.yaml":  "apiVersion: v2\nname: " + name + "\nversion: " + version + "\nappVersion: 9.9.9\n",
 		"values.yaml": "greeting: hello\ncpu: 10m\n",
 		"crds/crd.yaml": `
@@ -67,23 +69,27 @@ spec:
 	})
 }
 
-func writeFiles(t *testing.T, folder string, files map[string]string) {
+// pack puts the archive of a chart into a folder.
+func pack(t *testing.T, folder string, files map[string]string) {
 	t.Helper()
+	unpacked := t.TempDir()
 	for file, content := range files {
-		file = filepath.Join(folder, file)
+		file = filepath.Join(unpacked, file)
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 	}
+	chart, err := loader.LoadDir(unpacked)
+	require.NoError(t, err)
+	_, err = chartutil.Save(chart, folder)
+	require.NoError(t, err)
 }
 
-func releaseOf(chart, version, namespace string, values props, more props) props {
+func releaseOf(folder, chart, version, namespace string, values props, more props) props {
 	program := props{
-		"name": chart, "chart": chart, "version": version, "namespace": namespace, "values": values,
-		"repositoryOpts": props{"repo": "https://charts.example"}, "atomic": true, "timeout": 60,
+		"name": chart, "chart": filepath.Join(folder, chart+"-"+version+".tgz"), "version": version, "namespace": namespace,
+		"values": values, "atomic": true, "timeout": 60,
 	}
-	for key, value := range more {
-		program[key] = value
-	}
+	maps.Copy(program, more)
 	return program
 }
 
@@ -98,10 +104,10 @@ func TestRelease(t *testing.T) {
 	folder := t.TempDir()
 	writeChart(t, folder, "greeter", "1.0.0")
 	writeChart(t, folder, "greeter", "1.1.0")
-	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e := onCluster(t, stand.Options{}, nil)
 	e.namespace("greeter")
 
-	e.succeed(e.up(releaseToken, "greeter", releaseOf("greeter", "1.0.0", "greeter", props{"greeting": "hi"}, nil)))
+	e.succeed(e.up(releaseToken, "greeter", releaseOf(folder, "greeter", "1.0.0", "greeter", props{"greeting": "hi"}, nil)))
 	require.Equal(t, "greeter/greeter", e.states[urnOf(releaseToken, "greeter")].id)
 	require.Equal(t, "deployed", e.output(releaseToken, "greeter", "status.status"))
 	require.EqualValues(t, 1, e.output(releaseToken, "greeter", "status.revision"))
@@ -112,15 +118,15 @@ func TestRelease(t *testing.T) {
 	e.succeed(e.up("kubernetes:greeter.example/v1:Gadget", "gadget", props{"metadata": props{"name": "g"}, "size": 1}))
 	require.Equal(t, "g", e.states[urnOf("kubernetes:greeter.example/v1:Gadget", "gadget")].id)
 
-	program := releaseOf("greeter", "1.0.0", "greeter", props{"greeting": "hi"}, nil)
+	program := releaseOf(folder, "greeter", "1.0.0", "greeter", props{"greeting": "hi"}, nil)
 	did, changed, err := e.up(releaseToken, "greeter", program)
 	e.must("same", did, changed, err)
 	require.Empty(t, e.refresh(releaseToken, "greeter"))
 
-	program = releaseOf("greeter", "1.1.0", "greeter", props{"greeting": "hi all"}, nil)
+	program = releaseOf(folder, "greeter", "1.1.0", "greeter", props{"greeting": "hi all"}, nil)
 	did, changed, err = e.up(releaseToken, "greeter", program)
 	e.must("update", did, changed, err)
-	require.ElementsMatch(t, []string{"version", "values.greeting"}, changed)
+	require.ElementsMatch(t, []string{"chart", "version", "values.greeting"}, changed)
 	require.Equal(t, "hi all", e.greeting("greeter", "greeter"))
 
 	rollback := action.NewRollback(helm(t, "greeter"))
@@ -141,9 +147,9 @@ func TestRelease(t *testing.T) {
 func TestReleaseOfANewKind(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	writeFiles(t, folder, map[string]string{
-		"gears/Chart.yaml": "apiVersion: v2\nname: gears\nversion: 1.0.0\n",
-		"gears/templates/crd.yaml": `
+	pack(t, folder, map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: gears\nversion: 1.0.0\n",
+		"templates/crd.yaml": `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: gears.machine.example}
@@ -154,13 +160,15 @@ spec:
   versions:
   - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
 `,
-		"machine/Chart.yaml":          "apiVersion: v2\nname: machine\nversion: 1.0.0\n",
-		"machine/templates/gear.yaml": "apiVersion: machine.example/v1\nkind: Gear\nmetadata: {name: first}\n",
 	})
-	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	pack(t, folder, map[string]string{
+		"Chart.yaml":          "apiVersion: v2\nname: machine\nversion: 1.0.0\n",
+		"templates/gear.yaml": "apiVersion: machine.example/v1\nkind: Gear\nmetadata: {name: first}\n",
+	})
+	e := onCluster(t, stand.Options{}, nil)
 	e.namespace("machine")
-	e.succeed(e.up(releaseToken, "gears", releaseOf("gears", "1.0.0", "machine", nil, nil)))
-	e.succeed(e.up(releaseToken, "machine", releaseOf("machine", "1.0.0", "machine", nil, nil)))
+	e.succeed(e.up(releaseToken, "gears", releaseOf(folder, "gears", "1.0.0", "machine", nil, nil)))
+	e.succeed(e.up(releaseToken, "machine", releaseOf(folder, "machine", "1.0.0", "machine", nil, nil)))
 	require.NoError(t, e.destroy(releaseToken, "machine"))
 	require.NoError(t, e.destroy(releaseToken, "gears"))
 }
@@ -169,17 +177,17 @@ func TestFailedRelease(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	writeChart(t, folder, "failing", "1.0.0")
-	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e := onCluster(t, stand.Options{}, nil)
 	e.namespace("failing")
 
-	unfit := releaseOf("failing", "1.0.0", "failing", props{"cpu": "64"}, props{"atomic": false, "timeout": 2})
+	unfit := releaseOf(folder, "failing", "1.0.0", "failing", props{"cpu": "64"}, props{"atomic": false, "timeout": 2})
 	_, _, err := e.up(releaseToken, "failing", unfit)
 	require.Error(t, err)
 	failed := e.states[urnOf(releaseToken, "failing")]
 	require.NotNil(t, failed, "Helm has the release, so the state has it too")
 	require.Contains(t, strings.Join(failed.unready, "\n"), "Insufficient cpu")
 
-	fit := releaseOf("failing", "1.0.0", "failing", nil, nil)
+	fit := releaseOf(folder, "failing", "1.0.0", "failing", nil, nil)
 	did, _, err := e.up(releaseToken, "failing", fit)
 	e.must("update", did, nil, err)
 	require.EqualValues(t, 2, e.output(releaseToken, "failing", "status.revision"), "an upgrade of the failed installation")
@@ -190,9 +198,9 @@ func TestReleaseThatWasCutShort(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	writeChart(t, folder, "short", "1.0.0")
-	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e := onCluster(t, stand.Options{}, nil)
 	e.namespace("short")
-	program := releaseOf("short", "1.0.0", "short", nil, nil)
+	program := releaseOf(folder, "short", "1.0.0", "short", nil, nil)
 	e.succeed(e.up(releaseToken, "short", program))
 
 	config := helm(t, "short")
@@ -202,7 +210,7 @@ func TestReleaseThatWasCutShort(t *testing.T) {
 	pending.Version, pending.Info.Status = 2, "pending-upgrade"
 	require.NoError(t, config.Releases.Create(&pending))
 	require.Empty(t, e.refresh(releaseToken, "short"))
-	_, _, err = e.up(releaseToken, "short", releaseOf("short", "1.0.0", "short", props{"greeting": "x"}, nil))
+	_, _, err = e.up(releaseToken, "short", releaseOf(folder, "short", "1.0.0", "short", props{"greeting": "x"}, nil))
 	require.ErrorContains(t, err, "another operation (install/upgrade/rollback) is in progress")
 
 	delete(e.states, urnOf(releaseToken, "short"))
@@ -214,16 +222,16 @@ func TestAtomicRelease(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	writeChart(t, folder, "atomic", "1.0.0")
-	e := onCluster(t, stand.Options{Charts: stand.NewCharts(folder)}, nil)
+	e := onCluster(t, stand.Options{}, nil)
 	e.namespace("atomic")
-	unfit := releaseOf("atomic", "1.0.0", "atomic", props{"cpu": "64", "greeting": "never"}, props{"timeout": 5})
+	unfit := releaseOf(folder, "atomic", "1.0.0", "atomic", props{"cpu": "64", "greeting": "never"}, props{"timeout": 5})
 
 	_, _, err := e.up(releaseToken, "atomic", unfit)
 	require.ErrorContains(t, err, "Insufficient cpu", "what was missing is told, although it is gone")
 	require.ErrorContains(t, err, "it was uninstalled")
 	require.Nil(t, e.states[urnOf(releaseToken, "atomic")])
 
-	e.succeed(e.up(releaseToken, "atomic", releaseOf("atomic", "1.0.0", "atomic", nil, nil)))
+	e.succeed(e.up(releaseToken, "atomic", releaseOf(folder, "atomic", "1.0.0", "atomic", nil, nil)))
 	_, _, err = e.up(releaseToken, "atomic", unfit)
 	require.ErrorContains(t, err, "Insufficient cpu")
 	require.ErrorContains(t, err, "it was rolled back to revision 1")
@@ -233,13 +241,13 @@ func TestAtomicRelease(t *testing.T) {
 
 func TestReleaseWithoutChart(t *testing.T) {
 	t.Parallel()
-	charts := &absent{err: errors.New("no route to charts.example")}
+	folder := t.TempDir()
 	left := &substitute{}
-	e := onCluster(t, stand.Options{Charts: charts, NotRendered: left}, nil)
+	e := onCluster(t, stand.Options{NotRendered: left}, nil)
 	e.namespace("absent")
-	program := releaseOf("absent", "3.2.1", "absent", nil, nil)
+	program := releaseOf(folder, "absent", "3.2.1", "absent", nil, nil)
 	e.succeed(e.up(releaseToken, "absent", program))
-	found := "found absent/absent, chart absent 3.2.1: no route to charts.example"
+	const found = "found absent/absent, chart absent 3.2.1"
 	require.Equal(t, []string{found, found, "deployed absent/absent"}, left.take(), "the preview tells, and so does the update")
 	require.Equal(t, "not-rendered", e.output(releaseToken, "absent", "status.status"))
 
@@ -248,13 +256,40 @@ func TestReleaseWithoutChart(t *testing.T) {
 	e.must("same", did, changed, err)
 	require.Contains(t, left.take(), found, "also where nothing changes")
 
-	folder := t.TempDir()
 	writeChart(t, folder, "absent", "3.2.1")
-	charts.set(stand.NewCharts(folder))
 	did, _, err = e.up(releaseToken, "absent", program)
 	e.must("update", did, nil, err)
 	require.Equal(t, "deployed", e.output(releaseToken, "absent", "status.status"))
 	require.Equal(t, []string{"uninstalled absent/absent"}, left.take(), "the release itself takes its place")
+}
+
+// What is at hand and no chart is a fault, as with the official provider, and nothing to be played.
+func TestReleaseOfABrokenChart(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "broken-1.0.0.tgz"), []byte("half of it"), 0o600))
+	left := &substitute{}
+	e := onCluster(t, stand.Options{NotRendered: left}, nil)
+	_, _, err := e.up(releaseToken, "broken", releaseOf(folder, "broken", "1.0.0", "default", nil, nil))
+	require.ErrorContains(t, err, "broken-1.0.0.tgz")
+	require.Empty(t, left.take())
+}
+
+// A repository that becomes a path is an upgrade to the same chart: a revision more, and no other pod.
+func TestReleaseOfAChartThatMoves(t *testing.T) {
+	t.Parallel()
+	folder, elsewhere := t.TempDir(), t.TempDir()
+	writeChart(t, folder, "moving", "1.0.0")
+	writeChart(t, elsewhere, "moving", "1.0.0")
+	e := onCluster(t, stand.Options{}, nil)
+	e.namespace("moving")
+	e.succeed(e.up(releaseToken, "moving", releaseOf(folder, "moving", "1.0.0", "moving", nil, nil)))
+	before := e.live("deployments", "moving", "moving").GetGeneration()
+	did, changed, err := e.up(releaseToken, "moving", releaseOf(elsewhere, "moving", "1.0.0", "moving", nil, nil))
+	e.must("update", did, nil, err)
+	require.Equal(t, []string{"chart"}, changed)
+	require.EqualValues(t, 2, e.output(releaseToken, "moving", "status.revision"))
+	require.Equal(t, before, e.live("deployments", "moving", "moving").GetGeneration())
 }
 
 // substitute notes what it is told.
@@ -278,7 +313,7 @@ func (s *substitute) take() []string {
 }
 
 func (s *substitute) Found(r stand.NotRendered) {
-	s.note("found %s/%s, chart %s %s: %s", r.Namespace, r.Name, r.Chart, r.Version, r.Reason)
+	s.note("found %s/%s, chart %s %s", r.Namespace, r.Name, r.Chart, r.Version)
 }
 
 func (s *substitute) Deployed(_ context.Context, r stand.NotRendered) error {
@@ -291,28 +326,6 @@ func (s *substitute) Uninstalled(_ context.Context, r stand.NotRendered) error {
 	return nil
 }
 
-// absent is a source without charts, until it is given one that has them.
-type absent struct {
-	mu     sync.Mutex
-	source stand.ChartSource
-	err    error
-}
-
-func (a *absent) set(source stand.ChartSource) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.source = source
-}
-
-func (a *absent) Locate(repository, chart, version string) (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.source == nil {
-		return "", a.err
-	}
-	return a.source.Locate(repository, chart, version)
-}
-
 func TestBadReleases(t *testing.T) {
 	t.Parallel()
 	e := onCluster(t, stand.Options{}, nil)
@@ -320,8 +333,9 @@ func TestBadReleases(t *testing.T) {
 		program props
 		want    string
 	}{
-		"unknown property":   {props{"chart": "x", "atomik": true}, "atomik"},
-		"unknown repository": {props{"chart": "x", "repositoryOpts": props{"url": "y"}}, "repositoryOpts.url"},
+		"unknown property": {props{"chart": "x", "atomik": true}, "atomik"},
+		"repository":       {props{"chart": "x", "repositoryOpts": props{"repo": "https://charts.example"}}, "repositoryOpts"},
+		"registry":         {props{"chart": "oci://charts.example/x"}, "at hand"},
 		"unknown beside what is not known yet": {
 			props{"chart": "x", "values": resource.MakeComputed(resource.NewProperty("")), "atomik": true}, "atomik",
 		},

@@ -1,0 +1,160 @@
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// clone makes a clone of a repository that holds what a bypass needs, with an origin beside it.
+func clone(t *testing.T) (dir string) {
+	t.Helper()
+	origin, dir := filepath.Join(t.TempDir(), "origin"), filepath.Join(t.TempDir(), "clone")
+	git(t, ".", "init", "--quiet", "--bare", "--initial-branch", "main", origin)
+	git(t, ".", "clone", "--quiet", origin, dir)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "tools"), 0o700))
+	for _, name := range []string{"Makefile", "Pulumi.prod.yaml", "tools/bypass", "tools/timed"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(textOf(t, "../"+name)), 0o700))
+	}
+	git(t, dir, "switch", "--quiet", "--orphan", "main")
+	git(t, dir, "add", ".")
+	git(t, dir, "commit", "--quiet", "--message", "All")
+	git(t, dir, "push", "--quiet", "--set-upstream", "origin", "main")
+	return dir
+}
+
+func git(t *testing.T, dir string, arguments ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "git", arguments...)
+	command.Dir, command.Env = dir, append(os.Environ(), identity...)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	return string(output)
+}
+
+var identity = []string{
+	"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com",
+	"GIT_CONFIG_GLOBAL=/dev/null",
+}
+
+// bypass runs tools/bypass beside stand-ins: for GitHub's CLI, which knows one run of up until that is cancelled, and for
+// Pulumi's, which shows what the main branch says at that time. It returns all calls and what was said.
+func bypass(t *testing.T, dir string, environment ...string) (calls, said string, succeeded bool) {
+	t.Helper()
+	bin := t.TempDir()
+	calls = filepath.Join(bin, "calls")
+	standIn := `#!/bin/sh
+echo "${0##*/} $*" >>` + calls + `
+case "$*" in
+workflow*) exit ${GITHUB:-0} ;;
+"run list"*) grep -q "run cancel" ` + calls + ` || echo 41 ;;
+up*) git show origin/main:Pulumi.prod.yaml | grep -c "^    bypass: true$" >>` + calls + ` || true ;;
+cancel*) exit 1 ;;
+esac
+`
+	for _, program := range []string{"gh", "pulumi"} {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, program), []byte(standIn), 0o700))
+	}
+	command := exec.CommandContext(t.Context(), "tools/bypass", "prod", "--exclude", "x")
+	command.Dir = dir
+	command.Env = append(append(os.Environ(), identity...), "PATH="+bin+":"+os.Getenv("PATH"))
+	command.Env = append(command.Env, environment...)
+	output, err := command.CombinedOutput()
+	return textOf(t, calls), string(output), err == nil
+}
+
+const listRuns = "gh run list --workflow up.yml --limit 100 --json databaseId,status --jq " +
+	".[] | select(.status != \"completed\").databaseId\n"
+
+// An up that hangs, or that waits for an approval, is of a commit that leads to Fastly.
+func TestABypassEndsWhatWouldLeadNamesBack(t *testing.T) {
+	t.Parallel()
+	dir := clone(t)
+	before := textOf(t, filepath.Join(dir, "Pulumi.prod.yaml"))
+	calls, said, succeeded := bypass(t, dir)
+	require.True(t, succeeded, said)
+	require.Equal(t, "gh workflow disable up.yml\n"+listRuns+"gh run cancel 41\n"+listRuns+
+		"pulumi cancel --stack prod --yes\n"+
+		"pulumi up --stack prod --skip-preview --yes --exclude x\n1\n"+
+		"gh workflow enable up.yml\n", calls, "the commit is there before anything is brought up")
+	const cdn = "  lke-platform:cdn:\n"
+	require.Equal(t, strings.Replace(before, cdn, cdn+"    bypass: true\n", 1), textOf(t, filepath.Join(dir, "Pulumi.prod.yaml")))
+
+	calls, said, succeeded = bypass(t, dir)
+	require.True(t, succeeded, said)
+	require.Contains(t, calls, "--exclude x\n1\n", "once more makes no second commit")
+	require.Equal(t, "2\n", git(t, dir, "rev-list", "--count", "main"))
+}
+
+func TestABypassTakesTheWayBackBack(t *testing.T) {
+	t.Parallel()
+	dir := clone(t)
+	file := filepath.Join(dir, "Pulumi.prod.yaml")
+	const cdn = "  lke-platform:cdn:\n"
+	text := strings.Replace(textOf(t, file), cdn, cdn+"    bypass: false # soon over\n", 1)
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	git(t, dir, "commit", "--quiet", "--all", "--message", "Lead visitors back")
+	calls, said, succeeded := bypass(t, dir)
+	require.True(t, succeeded, said)
+	require.Contains(t, calls, "--exclude x\n1\n")
+	require.Equal(t, 1, strings.Count(textOf(t, file), "bypass:"))
+}
+
+// Visitors come first: neither GitHub nor a branch that is protected keeps them waiting.
+func TestABypassNeedsNoGitHub(t *testing.T) {
+	t.Parallel()
+	dir := clone(t)
+	git(t, dir, "remote", "set-url", "--push", "origin", "/nowhere")
+	calls, said, succeeded := bypass(t, dir, "GITHUB=1")
+	require.False(t, succeeded)
+	require.Contains(t, calls, "pulumi up --stack prod --skip-preview --yes --exclude x\n")
+	require.Contains(t, said, "cancel each run of it")
+	require.Contains(t, said, "Pulumi.prod.yaml is not on the main branch yet")
+}
+
+// What a stack file says in another form is for its author to change.
+func TestABypassChangesNoFileThatItCannotRead(t *testing.T) {
+	t.Parallel()
+	dir := clone(t)
+	file := filepath.Join(dir, "Pulumi.prod.yaml")
+	const text = "config:\n  lke-platform:cdn: {logs: {}}\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	calls, said, succeeded := bypass(t, dir)
+	require.False(t, succeeded)
+	require.Contains(t, said, "lke-platform:cdn:\n    bypass: true")
+	require.NotContains(t, calls, "pulumi")
+	require.Equal(t, text, textOf(t, file))
+}
+
+// A commit of a bypass goes through the workflows, although they look at the cloud first.
+func TestNothingOfFastlyIsLookedAtDuringABypass(t *testing.T) {
+	t.Parallel()
+	dir := clone(t)
+	for _, target := range []string{"preview", "up", "drift"} {
+		said, _ := runMakeIn(t, dir, target, "")
+		require.NotContains(t, said, "--exclude", target)
+	}
+	file := filepath.Join(dir, "Pulumi.prod.yaml")
+	const cdn = "  lke-platform:cdn:\n"
+	text := strings.Replace(textOf(t, file), cdn, cdn+"    bypass: true\n", 1)
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	for target, calls := range map[string]int{"preview": 1, "up": 1, "drift": 2} {
+		said, succeeded := runMakeIn(t, dir, target, "")
+		require.True(t, succeeded, said)
+		require.Equal(t, calls, strings.Count(said, "--run-program --exclude **fastly:index/**")+
+			strings.Count(said, "--run-program --expect-no-changes --exclude **fastly:index/**"), said)
+	}
+}
+
+// Pulumi itself compiles in silence.
+func TestTheProgramIsCompiledBeforePulumiRunsIt(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"preview", "up", "drift"} {
+		said, _ := runMake(t, target, "")
+		require.Regexp(t, `(?s)go run ./cmd/charts.*go build -o /dev/null \..*pulumi `, said, target)
+	}
+}
