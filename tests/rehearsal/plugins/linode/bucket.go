@@ -146,7 +146,7 @@ func (*ObjectStorageBucket) Update(
 	return resp, err
 }
 
-// Delete deletes the bucket.
+// Delete deletes the bucket. What is gone already is an error, as it is for the official provider.
 func (*ObjectStorageBucket) Delete(
 	ctx context.Context, req infer.DeleteRequest[ObjectStorageBucketState],
 ) (resp infer.DeleteResponse, err error) {
@@ -154,7 +154,7 @@ func (*ObjectStorageBucket) Delete(
 	if err != nil {
 		return resp, err
 	}
-	if err := clientOf(ctx).DeleteObjectStorageBucket(ctx, region, label); err != nil && !linodego.IsNotFound(err) {
+	if err := clientOf(ctx).DeleteObjectStorageBucket(ctx, region, label); err != nil {
 		return resp, fmt.Errorf("deleting bucket %s in %s: %w", label, region, err)
 	}
 	return resp, nil
