@@ -19,11 +19,15 @@ WITHOUT_FASTLY := --exclude '**fastly:index/**'
 BYPASSED := $(shell grep -Eqs '^[^#]*[ {]bypass: *true' 'Pulumi.$(STACK).yaml' && echo '$(WITHOUT_FASTLY)')
 # What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
 # runs for that, since the state only knows the credentials of the last time.
-LIVE := --stack '$(STACK)' --refresh --run-program $(BYPASSED)
+LOOKED_AT := --stack '$(STACK)' --refresh --run-program
+LIVE := $(LOOKED_AT) $(BYPASSED)
 # Whole differences of what the program says, and of nothing that the cloud merely notes (a status, for instance).
 REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 # The volumes of the stack, which outlive it unless they can be made again.
 VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
+# A node that was being made when its cluster was deleted stays: https://github.com/linode/terraform-provider-linode/issues/1962
+CLUSTERS := linode-cli lke clusters-list --text --no-headers --format id
+LINODES := linode-cli linodes list --text --no-headers --format id,label,type
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,11 +74,11 @@ heal-node: ## Give up NODE of STACK, which is dead and was not replaced: what ha
 
 # The program runs, as it knows what has to happen before nodes are deleted.
 destroy: pulumi-cli charts program ## Delete everything of STACK, after showing it and asking for the stack's name
-	@pulumi destroy --stack '$(STACK)' --run-program --preview-only
+	@pulumi destroy $(LOOKED_AT) --preview-only
 	@tools/unserved "$$(pulumi stack output clusterId --stack '$(STACK)' 2>/dev/null)"
 	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
 	read -r name; [ "$$name" = '$(STACK)' ] || { echo 'Nothing was deleted.'; exit 1; }
-	@pulumi destroy --stack '$(STACK)' --run-program --yes --skip-preview
+	@pulumi destroy $(LOOKED_AT) --yes --skip-preview
 	@go run ./cmd/certsync remove --stack 'lke-platform-$(STACK)' # what certsync made at Fastly is in no state
 	@echo 'The volumes of the database outlive it on purpose, and cost until you delete them:'
 	@[ -z "$$LINODE_TOKEN" ] || export LINODE_CLI_TOKEN="$$LINODE_TOKEN"; \
@@ -82,6 +86,11 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 	  && echo "$$left" | awk 'NF { gb += $$3; print "  linode-cli volumes delete " $$1 "  # " $$2 ", " $$3 " GB" } \
 	    END { printf "  %d GB in all, %.2f USD a month at 0.10 a GB (some regions cost more)\n", gb, gb / 10 }' \
 	  || echo "  $(VOLUMES)"
+	@[ -z "$$LINODE_TOKEN" ] || export LINODE_CLI_TOKEN="$$LINODE_TOKEN"; \
+	{ $(CLUSTERS) && $(LINODES); } </dev/null 2>/dev/null | awk '{ alive[$$1] } \
+	  match($$2, /^lke[0-9]+-/) && !(substr($$2, 4, RLENGTH - 4) in alive) { \
+	    if (!n++) print "These nodes have no cluster any more, and cost until you delete them:"; \
+	    print "  linode-cli linodes delete " $$1 "  # " $$2 ", " $$3 }'
 
 # Pulumi compiles the program each time, in silence. With all packages compiled it has no more to do than to link them.
 program:

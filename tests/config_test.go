@@ -37,9 +37,10 @@ var faults = map[string]struct{ old, new, fault string }{
 	"empty value":            {"region: us-east", `region: ""`, "cluster.region: Required value: must not be empty"},
 
 	// cluster
-	"unknown region":      {"region: us-east", "region: us-esat", `cluster.region: Unsupported value: "us-esat": supported values: "us-east"`},
+	"unknown region":      {"region: us-east", "region: us-esat", `cluster.region: Unsupported value: "us-esat": supported values: "us-east", "us-ord"`},
 	"region without LKE":  {"region: us-east", "region: se-far", `cluster.region: Unsupported value: "se-far"`},
 	"unknown node type":   {"type: g6-standard-4", "type: g9-huge", `cluster.nodePools[0].type: Unsupported value: "g9-huge"`},
+	"a node elsewhere":    {"type: g6-standard-4", "type: g7-premium-4", `cluster.nodePools[0].type: Invalid value: "g7-premium-4": us-east has no`},
 	"too small a node":    {"type: g6-standard-2", "type: g6-nanode-1", `cluster.systemPool.type: Unsupported value: "g6-nanode-1"`},
 	"unknown version":     {`"1.36"`, `"1.12"`, `cluster.kubernetesVersion: Unsupported value: "1.12": supported values: "1.36", "1.35"`},
 	"no nodes":            {"count: 2", "count: 0", "cluster.nodePools[0].count: Invalid value: 0: must be between 1 and 100"},

@@ -79,11 +79,12 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 func (g *graph) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	return map[string]resource.PropertyMap{
 		"linode:index/getRegions:getRegions": list("regions",
-			offer("us-east", "capabilities", []any{"Linodes", "Kubernetes"}), offer("se-far", "capabilities", []any{"Linodes"})),
+			offer("us-east", "capabilities", []any{"Linodes", "Kubernetes"}), offer("se-far", "capabilities", []any{"Linodes"}),
+			offer("us-ord", "capabilities", []any{"Linodes", "Kubernetes", "Premium Plans"})),
 		"linode:index/getInstanceTypes:getInstanceTypes": list("types",
 			nodeType("g6-nanode-1", "nanode", 1), nodeType("g6-standard-1", "standard", 2), nodeType("g6-standard-2", "standard", 4),
 			nodeType("g6-standard-4", "standard", 8), nodeType("g6-dedicated-4", "dedicated", 8),
-			nodeType("g6-dedicated-8", "dedicated", 16)),
+			nodeType("g6-dedicated-8", "dedicated", 16), nodeType("g7-premium-4", "premium", 8)),
 		"linode:index/getLkeVersions:getLkeVersions": list("versions", offer("1.36", "", nil), offer("1.35", "", nil)),
 		"linode:index/getObjectStorageEndpoints:getObjectStorageEndpoints": list("endpoints",
 			endpoint("us-east", "E0"), endpoint("us-ord", "E3"), endpoint("us-ord", "E1"), endpoint("gb-lon", "E3")),

@@ -237,8 +237,8 @@ func runMake(t *testing.T, target, input string, environment ...string) (output 
 	return runMakeIn(t, "..", target, input, environment...)
 }
 
-// runMakeIn makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones and the Linodes that LINODES
-// names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where it is called with refresh
+// runMakeIn makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones, a node without its cluster and
+// the Linodes that LINODES names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where it is called with refresh
 // or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
 func runMakeIn(t *testing.T, repository, target, input string, environment ...string) (output string, succeeded bool) {
 	t.Helper()
@@ -246,7 +246,11 @@ func runMakeIn(t *testing.T, repository, target, input string, environment ...st
 	const standIn = `#!/bin/sh
 case "${0##*/} $1" in
   'linode-cli volumes') printf '4711\tpvcdata\t30\n' ;;
-  'linode-cli linodes') printf '%s\n' ${LINODES:-} ;;
+  'linode-cli lke') echo 12 ;;
+  'linode-cli linodes') case "$*" in
+    *id,label,type*) printf '%s\t%s\t%s\n' 5 lke9-1-a g6-standard-2 6 lke12-1-b g6-standard-2 7 web g6-nanode-1 ;;
+    *) printf '%s\n' ${LINODES:-} ;;
+  esac ;;
   'linode-cli domains') printf '%s\n' example.com example.org ;;
   dig*) case "$*" in *example.com*) echo ns1.linode.com. ;; *) echo ns.elsewhere.net. ;; esac ;;
   'pulumi stack') echo 7 ;;
@@ -299,9 +303,11 @@ func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
 	said, succeeded := runMake(t, "destroy", "prod\n")
 	require.True(t, succeeded)
 	// What has to happen before nodes are deleted is in the program.
-	require.Regexp(t, `(?s)pulumi destroy --stack prod --run-program --preview-only.*`+
-		`pulumi destroy --stack prod --run-program --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
+	require.Regexp(t, `(?s)pulumi destroy --stack prod --refresh --run-program --preview-only.*`+
+		`pulumi destroy --stack prod --refresh --run-program --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
 	require.Contains(t, said, "  linode-cli volumes delete 4711  # pvcdata, 30 GB\n  30 GB in all, 3.00 USD a month")
+	require.Contains(t, said, "  linode-cli linodes delete 5  # lke9-1-a, g6-standard-2\n")
+	require.Equal(t, 1, strings.Count(said, "linodes delete"), "neither a node of another cluster nor another Linode")
 }
 
 // A zone that a stack took over outlives it, but Linode serves none for an account without a Linode.

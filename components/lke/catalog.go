@@ -3,6 +3,7 @@ package lke
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -18,21 +19,19 @@ type Catalog struct {
 	NodeTypes          []string
 	KubernetesVersions []string
 
-	memory map[string]int // of a node, in MiB, by its type
+	capable map[string][]string // regions, by what they are capable of
+	nodes   map[string]linode.GetInstanceTypesType
 }
+
+// rare are the classes of node types that only some regions have, and what those regions are capable of.
+var rare = map[string]string{"premium": "Premium Plans", "gpu": "GPU Linodes"}
 
 // LookUpCatalog asks Linode's API; it needs the Linode token.
 func LookUpCatalog(ctx *pulumi.Context) (*Catalog, error) {
-	catalog := &Catalog{}
+	catalog := &Catalog{capable: map[string][]string{}, nodes: map[string]linode.GetInstanceTypesType{}}
 	var lookUps errgroup.Group
-	lookUps.Go(func() (err error) {
-		catalog.Regions, err = lookUpRegions(ctx)
-		return err
-	})
-	lookUps.Go(func() (err error) {
-		catalog.NodeTypes, catalog.memory, err = lookUpNodeTypes(ctx)
-		return err
-	})
+	lookUps.Go(func() error { return catalog.lookUpRegions(ctx) })
+	lookUps.Go(func() error { return catalog.lookUpNodeTypes(ctx) })
 	lookUps.Go(func() (err error) {
 		catalog.KubernetesVersions, err = lookUpVersions(ctx)
 		return err
@@ -40,33 +39,36 @@ func LookUpCatalog(ctx *pulumi.Context) (*Catalog, error) {
 	return catalog, lookUps.Wait()
 }
 
-func lookUpRegions(ctx *pulumi.Context) (ids []string, err error) {
+func (c *Catalog) lookUpRegions(ctx *pulumi.Context) error {
 	answer, err := linode.GetRegions(ctx, &linode.GetRegionsArgs{})
 	if err != nil {
-		return nil, fmt.Errorf("lke: listing regions: %w", err)
+		return fmt.Errorf("lke: listing regions: %w", err)
 	}
 	for _, region := range answer.Regions {
-		if slices.Contains(region.Capabilities, "Kubernetes") {
-			ids = append(ids, region.Id)
+		if !slices.Contains(region.Capabilities, "Kubernetes") {
+			continue
+		}
+		c.Regions = append(c.Regions, region.Id)
+		for _, capability := range region.Capabilities {
+			c.capable[capability] = append(c.capable[capability], region.Id)
 		}
 	}
-	return ids, nil
+	return nil
 }
 
-func lookUpNodeTypes(ctx *pulumi.Context) (ids []string, memory map[string]int, err error) {
+func (c *Catalog) lookUpNodeTypes(ctx *pulumi.Context) error {
 	answer, err := linode.GetInstanceTypes(ctx, &linode.GetInstanceTypesArgs{})
 	if err != nil {
-		return nil, nil, fmt.Errorf("lke: listing node types: %w", err)
+		return fmt.Errorf("lke: listing node types: %w", err)
 	}
-	memory = map[string]int{}
 	for _, nodeType := range answer.Types {
 		// LKE takes no Nanodes.
 		if nodeType.Class != "nanode" {
-			ids = append(ids, nodeType.Id)
-			memory[nodeType.Id] = nodeType.Memory
+			c.NodeTypes = append(c.NodeTypes, nodeType.Id)
+			c.nodes[nodeType.Id] = nodeType
 		}
 	}
-	return ids, memory, nil
+	return nil
 }
 
 func lookUpVersions(ctx *pulumi.Context) (ids []string, err error) {
@@ -84,11 +86,23 @@ func lookUpVersions(ctx *pulumi.Context) (ids []string, err error) {
 func (c *Catalog) Check(path *field.Path, a *Args) field.ErrorList {
 	faults := offered(path.Child("region"), a.Region, c.Regions)
 	faults = append(faults, offered(path.Child("kubernetesVersion"), a.KubernetesVersion, c.KubernetesVersions)...)
-	faults = append(faults, offered(path.Child("systemPool", "type"), a.SystemPool.Type, c.NodeTypes)...)
+	faults = append(faults, c.checkType(path.Child("systemPool", "type"), a.SystemPool.Type, a.Region)...)
 	for i, pool := range a.NodePools {
-		faults = append(faults, offered(path.Child("nodePools").Index(i).Child("type"), pool.Type, c.NodeTypes)...)
+		faults = append(faults, c.checkType(path.Child("nodePools").Index(i).Child("type"), pool.Type, a.Region)...)
 	}
 	return faults
+}
+
+// checkType also refuses a type that the region does not have. One that is sold out there for the moment cannot be told from
+// others: the provider has no function for that.
+func (c *Catalog) checkType(path *field.Path, nodeType, region string) field.ErrorList {
+	capability, isRare := rare[c.nodes[nodeType].Class]
+	able := c.capable[capability]
+	if !isRare || !slices.Contains(c.Regions, region) || slices.Contains(able, region) {
+		return offered(path, nodeType, c.NodeTypes)
+	}
+	return field.ErrorList{field.Invalid(path, nodeType, fmt.Sprintf("%s has no nodes of this type, which come with %q; "+
+		"choose another type, or a region that has them: %s", region, capability, strings.Join(able, ", ")))}
 }
 
 // MostNodes is how many nodes there can be for pods that tolerate no taints and want so much memory, in bytes. A node keeps
@@ -97,7 +111,7 @@ func (c *Catalog) MostNodes(a *Args, memory int64) int {
 	const mebi = 1 << 20
 	nodes := 0
 	add := func(nodeType string, count int) {
-		if int64(c.memory[nodeType])*mebi > memory {
+		if int64(c.nodes[nodeType].Memory)*mebi > memory {
 			nodes += count
 		}
 	}

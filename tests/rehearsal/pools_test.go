@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,8 +18,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/informers"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	storagelisters "k8s.io/client-go/listers/storage/v1"
@@ -27,10 +32,13 @@ import (
 
 // replacePool gives the only pool of the app and the database another type. It replays incident I2, where all nodes were
 // recycled at once and their volumes hung for five minutes, and I3, where the app waited seven for the volume of a lost node: here
-// the old nodes go when they are empty, and not before.
+// the old nodes go when they are empty, and not before. A pod whose disruption budget never lets it go holds them.
 func (e *estate) replacePool(t *testing.T) {
 	old := e.pool(t, "app")
+	e.holdNode(t)
 	watch := e.watchPool(t, old.ID)
+	lifted := make(chan error, 1)
+	go func() { lifted <- e.liftBudget(t.Context(), watch, old.ID) }()
 	e.edit(t, "type: g6-standard-4", "type: g6-standard-6")
 	e.load(t)
 	begin := time.Now()
@@ -38,6 +46,7 @@ func (e *estate) replacePool(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, (*up.Summary.ResourceChanges)[string(apitype.OpReplace)], up.StdOut)
 	watch.stop()
+	require.NoError(t, <-lifted)
 
 	pools := fmt.Sprintf("/v4/lke/clusters/%d/pools", e.clusterID)
 	created := e.requestAt(t, begin, http.MethodPost, pools)
@@ -50,13 +59,65 @@ func (e *estate) replacePool(t *testing.T) {
 	require.True(t, watch.cordoned.Before(watch.dropped) && watch.dropped.Before(watch.evicted),
 		"no request meets a node that is being emptied: the NodeBalancer has let go of them at %s, the first pod goes at %s",
 		watch.dropped, watch.evicted)
-	require.True(t, watch.cordoned.Before(watch.empty) && watch.cordoned.Before(watch.detached))
+	require.True(t, watch.cordoned.Before(watch.held) && watch.held.Before(watch.empty))
+	require.True(t, watch.cordoned.Before(watch.detached))
 	require.True(t, watch.empty.Before(deleted) && watch.detached.Before(deleted))
 	require.Positive(t, watch.fewest["app"], "its disruption budget keeps one of two")
 	require.Positive(t, watch.fewest["database"], "and so does that of its servers")
 
 	e.settle(t)
 	e.isClean(t)
+}
+
+const stubborn = "stubborn"
+
+// holdNode puts a pod on the app's pool that may never be evicted.
+func (e *estate) holdNode(t *testing.T) {
+	meta := metav1.ObjectMeta{Name: stubborn, Labels: map[string]string{"app.kubernetes.io/name": stubborn}}
+	_, err := e.cluster.PolicyV1().PodDisruptionBudgets(metav1.NamespaceDefault).Create(t.Context(), &policyv1.PodDisruptionBudget{
+		ObjectMeta: meta,
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MinAvailable: new(intstr.FromInt32(1)), Selector: &metav1.LabelSelector{MatchLabels: meta.Labels},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	pods := e.cluster.CoreV1().Pods(metav1.NamespaceDefault)
+	_, err = pods.Create(t.Context(), &corev1.Pod{
+		ObjectMeta: meta,
+		Spec: corev1.PodSpec{
+			NodeSelector: map[string]string{"pool": "app"}, Containers: []corev1.Container{{Name: stubborn, Image: stubborn}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		pod, err := pods.Get(t.Context(), stubborn, metav1.GetOptions{})
+		return err == nil && isReady(pod)
+	}, time.Minute, 100*time.Millisecond)
+}
+
+// liftBudget lifts the budget when its pod is all that is left on the nodes, and has been asked to go.
+func (e *estate) liftBudget(ctx context.Context, watch *poolWatch, pool int) error {
+	alone := func(context.Context) (bool, error) {
+		watch.mu.Lock()
+		defer watch.mu.Unlock()
+		return !watch.held.IsZero(), nil
+	}
+	if err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, alone); err != nil {
+		return err
+	}
+	const asked = 3 * time.Second // pods are asked every two seconds
+	select {
+	case <-time.After(asked):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if _, err := e.account.GetLKENodePool(ctx, e.clusterID, pool); err != nil {
+		return fmt.Errorf("the pool is gone before its nodes are empty: %w", err)
+	}
+	if _, err := e.cluster.CoreV1().Pods(metav1.NamespaceDefault).Get(ctx, stubborn, metav1.GetOptions{}); err != nil {
+		return fmt.Errorf("the pod is gone before its budget lets it go: %w", err)
+	}
+	return e.cluster.PolicyV1().PodDisruptionBudgets(metav1.NamespaceDefault).Delete(ctx, stubborn, metav1.DeleteOptions{})
 }
 
 // poolWatch notes when what happens to the nodes of a pool, and how few pods were ready at a time.
@@ -68,9 +129,10 @@ type poolWatch struct {
 	attachments storagelisters.VolumeAttachmentLister
 	backends    func() map[string]bool // addresses that NodeBalancers send to
 
-	mu                                                 sync.Mutex
-	ready, cordoned, dropped, evicted, empty, detached time.Time
-	fewest                                             map[string]int // by what the pods are
+	mu                                     sync.Mutex
+	ready, cordoned, held, empty, detached time.Time      // held is when nothing but the stubborn pod was left
+	dropped, evicted                       time.Time      // when the NodeBalancer had let go of the nodes, and the first pod went
+	fewest                                 map[string]int // by what the pods are
 }
 
 // watchPool watches from now on.
@@ -132,6 +194,9 @@ func (w *poolWatch) look() {
 	}
 	note(&w.evicted, !none(pods, func(pod *corev1.Pod) bool { return old[pod.Spec.NodeName] && pod.DeletionTimestamp != nil }))
 	attachments, _ := w.attachments.List(labels.Everything())
+	note(&w.held, none(pods, func(pod *corev1.Pod) bool {
+		return old[pod.Spec.NodeName] && !hasEnded(pod) && pod.Name != stubborn
+	}))
 	note(&w.empty, none(pods, func(pod *corev1.Pod) bool { return old[pod.Spec.NodeName] && !hasEnded(pod) }))
 	note(&w.detached, none(attachments, func(a *storagev1.VolumeAttachment) bool { return old[a.Spec.NodeName] }))
 }

@@ -88,6 +88,7 @@ func (w *world) start(ctx context.Context, o options) error {
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
+		RateLimits: true, LinodeDelay: time.Second,
 	})
 	if err != nil {
 		return err

@@ -108,8 +108,6 @@ func newFixture(t *testing.T) *fixture {
 		NodePools: []linodego.LKENodePoolCreateOptions{{Type: "g6-standard-2", Count: 2}},
 	})
 	require.NoError(t, err)
-	_, err = f.linode.WaitForLKEClusterStatus(t.Context(), cluster.ID, linodego.LKEClusterReady, 60)
-	require.NoError(t, err)
 	f.connect(cluster.ID)
 	f.eventually("nodes are ready", func() bool {
 		nodes, err := f.client.CoreV1().Nodes().List(f.Context(), metav1.ListOptions{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 )
 
 // acl is who may reach a control plane: https://techdocs.akamai.com/linode-api/reference/get-lke-cluster-acl
@@ -38,7 +39,7 @@ func (a *API) accessRoutes() routes {
 	return routes{
 		"GET " + path + "kubeconfig": clusters.on(func(_ *call, cl *cluster) (any, error) {
 			if cl.Access == nil {
-				return nil, notYet("Cluster kubeconfig is")
+				return nil, cl.notYet("Cluster kubeconfig is")
 			}
 			return document{"kubeconfig": cl.Access.Kubeconfig}, nil // bytes are base64 in JSON, as Linode has it
 		}),
@@ -49,9 +50,11 @@ func (a *API) accessRoutes() routes {
 		}),
 		"GET " + path + "api-endpoints": clusters.on(func(c *call, cl *cluster) (any, error) {
 			if cl.Access == nil {
-				return nil, notYet("Cluster API Endpoints are")
+				return nil, cl.notYet("Cluster API Endpoints are")
 			}
-			return paginate(c, []any{document{"endpoint": cl.Access.Endpoint}})
+			// Linode serves two ports. Here it is two names of one host, both in its certificate.
+			other := strings.Replace(cl.Access.Endpoint, "127.0.0.1", "localhost", 1)
+			return paginate(c, []any{document{"endpoint": cl.Access.Endpoint}, document{"endpoint": other}})
 		}),
 		"GET " + path + "dashboard": clusters.on(func(_ *call, cl *cluster) (any, error) {
 			return document{"url": fmt.Sprintf("https://%d.dashboard.lke.invalid", cl.ID)}, nil
@@ -65,8 +68,12 @@ func (a *API) accessRoutes() routes {
 	}
 }
 
-// notYet is the error of what a cluster has only once its control plane runs.
-func notYet(what string) error {
+// notYet is the error of what a cluster has only once its control plane runs. Clients repeat such a request, unless the control
+// plane cannot be started at all.
+func (c *cluster) notYet(what string) error {
+	if c.Failure != "" {
+		return refuse(http.StatusInternalServerError, "", "%s", c.Failure)
+	}
 	return refuse(http.StatusServiceUnavailable, "", "%s not yet available. Please try again later.", what)
 }
 

@@ -28,6 +28,10 @@ type Options struct {
 	Token string
 	// ControlPlanes runs the Kubernetes of the LKE clusters.
 	ControlPlanes ControlPlanes
+	// RateLimits has requests refused that are too many for Linode.
+	RateLimits bool
+	// LinodeDelay is how long Linode takes to make the Linodes of new nodes.
+	LinodeDelay time.Duration
 	// Log takes failures of the background work and requests for what is not simulated; slog.Default() when nil.
 	Log *slog.Logger
 }
@@ -43,6 +47,8 @@ type API struct {
 	store   *simulation.Store[state]
 	mux     *http.ServeMux
 	handler http.Handler
+
+	rationing rationing
 
 	ctx        context.Context // of the background work
 	cancel     context.CancelFunc
@@ -63,6 +69,7 @@ func New(options Options) (*API, error) {
 		return nil, fmt.Errorf("linode: reading the catalog: %w", err)
 	}
 	a := &API{options: options, log: options.Log, catalog: catalog, store: store, planes: map[int]*plane{}}
+	a.rationing.windows = map[string]*window{}
 	if a.log == nil {
 		a.log = slog.Default()
 	}
@@ -97,7 +104,7 @@ func (a *API) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, routes := range a.routes() {
 		for pattern, handle := range routes {
-			mux.Handle(pattern, a.transaction(handle))
+			mux.Handle(pattern, a.rationed(pattern, a.transaction(handle)))
 		}
 	}
 	return mux

@@ -23,7 +23,8 @@ type backend struct {
 type backendView struct {
 	backend
 
-	Status string `json:"status"`
+	Status      string `json:"status"`
+	VPCConfigID *int   `json:"vpc_config_id"`
 }
 
 const (
@@ -36,7 +37,7 @@ func (a *API) backendRoutes() routes {
 		path:   "/nodebalancers/{balancer}/configs/{config}/nodes",
 		items:  func(c *call) ([]*backend, error) { config, err := c.config(); return config.Backends, err },
 		id:     func(b *backend) string { return strconv.Itoa(b.ID) },
-		show:   func(c *call, b *backend) any { return backendView{*b, b.status(c.state)} },
+		show:   func(c *call, b *backend) any { return backendView{backend: *b, Status: b.status(c.state)} },
 		create: createBackend,
 		update: updateBackend,
 		delete: func(c *call, b *backend) error {
@@ -50,11 +51,28 @@ func (a *API) backendRoutes() routes {
 // status takes a backend for up when it is a Linode that runs.
 func (b *backend) status(s *state) string {
 	address, _ := netip.ParseAddrPort(b.Address) // checked before
-	running := func(i *instance) bool { return i.Status == running && i.IPv4[1] == address.Addr().String() }
+	running := func(i *instance) bool {
+		return i.Status == running && slices.Contains(i.IPv4, address.Addr().String())
+	}
 	if find(s.Instances, running) != nil {
 		return up
 	}
 	return down
+}
+
+// balancersTo are the load balancers with a backend on a Linode.
+func (s *state) balancersTo(i *instance) []any {
+	leadsTo := func(b *backend) bool {
+		address, _ := netip.ParseAddrPort(b.Address) // checked before
+		return slices.Contains(i.IPv4, address.Addr().String())
+	}
+	list := []any{}
+	for _, nb := range s.NodeBalancers {
+		if slices.ContainsFunc(nb.Configs, func(c *balancerConfig) bool { return slices.ContainsFunc(c.Backends, leadsTo) }) {
+			list = append(list, nb.nodeBalancerView)
+		}
+	}
+	return list
 }
 
 // backendRequest creates or updates a backend; what is nil stays as it is.
@@ -83,7 +101,7 @@ func createBackend(c *call) (any, error) {
 	}
 	config.Backends = append(config.Backends, b)
 	config.identify(c.state, config.NodeBalancerID)
-	return backendView{*b, b.status(c.state)}, nil
+	return backendView{backend: *b, Status: b.status(c.state)}, nil
 }
 
 func updateBackend(c *call, b *backend) error {
@@ -116,13 +134,13 @@ func (config *balancerConfig) replaceBackends(check *checks, field string, reque
 	config.Backends = backends
 }
 
-func newBackend() backend { return backend{Weight: 100, Mode: "accept"} }
+func newBackend() backend { return backend{Weight: 50, Mode: "accept"} }
 
 func (b *backend) sameAddress(other *backend) bool { return b.Address == other.Address }
 
 var (
 	backendLabelPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{3,32}$`)
-	privateNetwork      = netip.MustParsePrefix("192.168.128.0/17")
+	privateNetwork      = netip.MustParsePrefix(privateRange)
 )
 
 // apply gives what the request makes of a backend and checks it.

@@ -30,6 +30,8 @@ type configView struct {
 	CipherSuite       string      `json:"cipher_suite"`
 	SSLCert           *string     `json:"ssl_cert"`
 	SSLKey            *string     `json:"ssl_key"`
+	SSLCommonName     string      `json:"ssl_commonname"`
+	SSLFingerprint    string      `json:"ssl_fingerprint"`
 	NodesStatus       nodesStatus `json:"nodes_status"`
 }
 

@@ -111,6 +111,43 @@ func (c *catalog) linodeType(id string) (InstanceType, bool) {
 	return c.LinodeTypes[i], true
 }
 
+// special are the classes of plans that only some regions have, and what those regions are capable of.
+var special = map[string]string{"premium": "Premium Plans", "gpu": "GPU Linodes"}
+
+// sells tells whether a region has plans of a class.
+func (c *catalog) sells(region, class string) bool {
+	capability, rare := special[class]
+	return !rare || c.offers(region, capability)
+}
+
+// checkType finds the plan of a new Linode or pool, and refuses one that does not exist or that the region does not have.
+func (a *API) checkType(check *checks, field, id, region string) InstanceType {
+	kind, ok := a.catalog.linodeType(id)
+	check.that(ok, field, "type is not valid")
+	check.that(a.catalog.sells(region, kind.Class), field, "%s is not available in %s", id, region)
+	return kind
+}
+
+// availability says whether a region has a plan: https://techdocs.akamai.com/linode-api/reference/get-regions-availability
+// The list has the plans that only some regions have. None is ever sold out here.
+type availability struct {
+	Region    string `json:"region"`
+	Plan      string `json:"plan"`
+	Available bool   `json:"available"`
+}
+
+func (c *catalog) availabilities() []availability {
+	var list []availability
+	for _, region := range c.Regions {
+		for _, plan := range c.LinodeTypes {
+			if special[plan.Class] != "" {
+				list = append(list, availability{region.ID, plan.ID, c.sells(region.ID, plan.Class)})
+			}
+		}
+	}
+	return list
+}
+
 // monthly is the list price of a month in a region, in USD; 0 for what is billed by use alone.
 func (p price) monthly(byRegion []regionPrice, region string) float64 {
 	if i := slices.IndexFunc(byRegion, func(r regionPrice) bool { return r.ID == region }); i >= 0 {
@@ -129,7 +166,13 @@ func monthlyOf(offers []priced, id, region string) float64 {
 }
 
 func (a *API) catalogRoutes() routes {
+	available := collection[availability]{items: func(*call) ([]availability, error) { return a.catalog.availabilities(), nil }}
 	all := routes{
+		"GET /regions/availability": available.list,
+		"GET /regions/{id}/availability": func(c *call) (any, error) {
+			elsewhere := func(p availability) bool { return p.Region != c.PathValue("id") }
+			return slices.DeleteFunc(a.catalog.availabilities(), elsewhere), nil
+		},
 		"GET /lke/types":               prices(a.catalog.LKETypes),
 		"GET /nodebalancers/types":     prices(a.catalog.NodeBalancerTypes),
 		"GET /volumes/types":           prices(a.catalog.VolumeTypes),

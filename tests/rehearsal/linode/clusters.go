@@ -21,6 +21,7 @@ type clusterView struct {
 	ControlPlane controlPlane `json:"control_plane"`
 	APLEnabled   bool         `json:"apl_enabled"`
 	Tags         []string     `json:"tags"`
+	Locks        []string     `json:"locks"`
 }
 
 type controlPlane struct {
@@ -34,10 +35,12 @@ type cluster struct {
 	Pools    []*pool  `json:"pools"`
 	ACL      acl      `json:"acl"`
 	Access   *Access  `json:"access"`   // nil while the control plane is not reachable
+	Failure  string   `json:"failure"`  // why it is not, or why nodes are not ready, if that is a fault of the simulation
 	Recycle  []string `json:"recycle"`  // IDs of the nodes that are still to be replaced, one at a time
 	Deleting bool     `json:"deleting"` // its control plane is being removed
 }
 
+// A cluster is ready as soon as it is ordered, whatever its control plane and its nodes are. It is not ready when it is deleted.
 const (
 	ready    = "ready"
 	notReady = "not_ready"
@@ -89,7 +92,9 @@ func (a *API) createCluster(c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	view := clusterView{Status: notReady, Created: now(), Region: in.Region, Tier: "standard", Tags: []string{}}
+	view := clusterView{
+		Status: ready, Created: now(), Region: in.Region, Tier: "standard", Tags: []string{}, Locks: []string{},
+	}
 	cl := &cluster{clusterView: view}
 	var check checks
 	check.that(a.catalog.offers(in.Region, "Kubernetes"), "region", "region is not valid")
@@ -99,7 +104,7 @@ func (a *API) createCluster(c *call) (any, error) {
 	check.that(!in.APLEnabled, "apl_enabled", "the App Platform is not simulated")
 	check.that(len(in.NodePools) > 0, "node_pools", "Must provide at least one node pool")
 	for i, pool := range in.NodePools {
-		a.checkNewPool(&check, fmt.Sprintf("node_pools[%d].", i), pool)
+		a.checkNewPool(&check, fmt.Sprintf("node_pools[%d].", i), in.Region, pool)
 	}
 	a.checkCluster(&check, c.state, cl, in)
 	if err := check.err(); err != nil {
@@ -112,7 +117,7 @@ func (a *API) createCluster(c *call) (any, error) {
 		cl.Pools = append(cl.Pools, newPool(c.state, pool))
 	}
 	c.state.Clusters = append(c.state.Clusters, cl)
-	a.fill(c.state, cl)
+	fill(c.state, cl)
 	a.reconcileSoon(cl.ID)
 	return cl.clusterView, nil
 }
@@ -133,11 +138,13 @@ func (a *API) updateCluster(c *call, cl *cluster) error {
 }
 
 // deleteCluster takes the nodes at once; the cluster is gone when its control plane is. NodeBalancers and volumes stay,
-// and are billed, as Linode does it.
+// and are billed, as Linode does it. So does a Linode that was still being made for a node:
+// https://github.com/linode/terraform-provider-linode/issues/1962
 func (a *API) deleteCluster(c *call, cl *cluster) error {
 	for _, p := range cl.Pools {
 		c.state.deleteNodes(p.Nodes...)
 	}
+	a.makeLinodes(c.state, cl)
 	cl.Pools, cl.Recycle, cl.Access = nil, nil, nil
 	cl.Status, cl.Deleting = notReady, true
 	a.plane(cl.ID).stop()
@@ -164,11 +171,11 @@ func (a *API) checkCluster(check *checks, s *state, cl *cluster, in clusterReque
 	}
 }
 
-var labelPattern = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]{0,31}$`)
+var labelPattern = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,31}$`)
 
 func checkLabel(check *checks, s *state, cl *cluster, label string) {
 	check.that(labelPattern.MatchString(label) && !strings.Contains(label, "--"), "label",
-		"Must be 1-32 letters, digits and dashes, start with a letter, and not contain two dashes in a row")
+		"Must be 1-32 letters, digits, dashes and underscores, start with a letter, and not contain two dashes in a row")
 	namesake := find(s.Clusters, func(other *cluster) bool { return other != cl && !other.Deleting && other.Label == label })
 	check.that(namesake == nil, "label", "Label must be unique among your clusters")
 }
@@ -194,7 +201,7 @@ func minor(version string) int {
 
 // apply makes the changes; the cluster then needs to be reconciled.
 func (in clusterRequest) apply(cl *cluster) {
-	cl.Updated = now()
+	cl.Updated, cl.Failure = now(), "" // a change is another attempt
 	if in.Label != nil {
 		cl.Label = *in.Label
 	}

@@ -18,7 +18,8 @@ func (a *API) MonthlyCost() []CostLine {
 	a.store.View(func(s *state) {
 		for _, i := range s.Instances {
 			kind, _ := a.catalog.linodeType(i.Type) // checked when its pool was created
-			total.add(fmt.Sprintf("%s nodes in %s", i.Type, i.Region), 1, kind.Price.monthly(kind.RegionPrices, i.Region))
+			what := pick(i.LKEClusterID != nil, "nodes", "Linodes")
+			total.add(fmt.Sprintf("%s %s in %s", i.Type, what, i.Region), 1, kind.Price.monthly(kind.RegionPrices, i.Region))
 		}
 		for _, cl := range s.Clusters {
 			if cl.ControlPlane.HighAvailability {

@@ -15,6 +15,8 @@ type event struct {
 	Message         string  `json:"message"`
 	Username        string  `json:"username"`
 	PercentComplete int     `json:"percent_complete"`
+	TimeRemaining   *int    `json:"time_remaining"`
+	Rate            *string `json:"rate"`
 	Duration        float64 `json:"duration"`
 	Read            bool    `json:"read"`
 	Seen            bool    `json:"seen"`

@@ -109,16 +109,19 @@ type rig struct {
 	log    *safeBuffer
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, changes ...func(*linode.Options)) *rig {
 	t.Helper()
-	return open(t, t.TempDir(), &planes{versions: map[int]string{}, nodes: map[int][]linode.Node{}})
+	return open(t, t.TempDir(), &planes{versions: map[int]string{}, nodes: map[int][]linode.Node{}}, changes...)
 }
 
-func open(t *testing.T, dir string, planes *planes) *rig {
+func open(t *testing.T, dir string, planes *planes, changes ...func(*linode.Options)) *rig {
 	t.Helper()
 	log := &safeBuffer{}
-	logger := slog.New(slog.NewTextHandler(log, nil))
-	api, err := linode.New(linode.Options{Dir: dir, Token: token, ControlPlanes: planes, Log: logger})
+	options := linode.Options{Dir: dir, Token: token, ControlPlanes: planes, Log: slog.New(slog.NewTextHandler(log, nil))}
+	for _, change := range changes {
+		change(&options)
+	}
+	api, err := linode.New(options)
 	require.NoError(t, err)
 	server := httptest.NewServer(api)
 	t.Cleanup(func() { server.Close(); api.Close() })
@@ -135,8 +138,6 @@ func open(t *testing.T, dir string, planes *planes) *rig {
 func (r *rig) cluster(label string, count int) *linodego.LKECluster {
 	r.t.Helper()
 	cluster, err := r.CreateLKECluster(r.t.Context(), newCluster(label, count))
-	require.NoError(r.t, err)
-	_, err = r.WaitForLKEClusterStatus(r.t.Context(), cluster.ID, linodego.LKEClusterReady, 10)
 	require.NoError(r.t, err)
 	r.nodesReady(cluster.ID, count)
 	return cluster

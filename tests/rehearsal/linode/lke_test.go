@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/linode/linodego"
 	"github.com/stretchr/testify/require"
@@ -26,27 +27,29 @@ func TestClusterLifecycle(t *testing.T) {
 
 	cluster, err := r.CreateLKECluster(ctx, newCluster("prod", 2))
 	require.NoError(t, err)
-	require.Equal(t, linodego.LKEClusterNotReady, cluster.Status)
+	require.Equal(t, linodego.LKEClusterReady, cluster.Status, "whatever its control plane is")
 	require.Equal(t, "standard", cluster.Tier)
 	_, err = r.GetLKEClusterKubeconfig(ctx, cluster.ID)
 	require.ErrorContains(t, err, "[503] Cluster kubeconfig is not yet available. Please try again later.")
 	_, err = r.ListLKEClusterAPIEndpoints(ctx, cluster.ID, nil)
 	require.ErrorContains(t, err, "Cluster API Endpoints are not yet available")
-	instances, err := r.ListInstances(ctx, nil)
-	require.NoError(t, err)
-	require.Len(t, instances, 2)
+	var instances []linodego.Instance
+	require.Eventually(t, func() bool {
+		instances, err = r.ListInstances(ctx, nil)
+		return err == nil && len(instances) == 2
+	}, soon, instant)
 	require.Equal(t, linodego.InstanceProvisioning, instances[0].Status)
 	require.Equal(t, cluster.ID, instances[0].LKEClusterID)
 
 	close(r.planes.hold)
-	cluster, err = r.WaitForLKEClusterStatus(ctx, cluster.ID, linodego.LKEClusterReady, 10)
-	require.NoError(t, err)
 	nodes := r.nodesReady(cluster.ID, 2)
 	_, err = r.WaitForInstanceStatus(ctx, nodes[0].InstanceID, linodego.InstanceRunning, 10)
 	require.NoError(t, err)
 	endpoints, err := r.ListLKEClusterAPIEndpoints(ctx, cluster.ID, nil)
 	require.NoError(t, err)
-	require.Equal(t, []linodego.LKEClusterAPIEndpoint{{Endpoint: "https://127.0.0.1:6443"}}, endpoints)
+	require.Equal(t, []linodego.LKEClusterAPIEndpoint{
+		{Endpoint: "https://127.0.0.1:6443"}, {Endpoint: "https://localhost:6443"},
+	}, endpoints)
 	dashboard, err := r.GetLKEClusterDashboard(ctx, cluster.ID)
 	require.NoError(t, err)
 	require.NotEmpty(t, dashboard.URL)
@@ -87,6 +90,21 @@ func TestDeletingAClusterThatIsStillStarting(t *testing.T) {
 	require.NotContains(t, r.log.String(), "does not get ready")
 }
 
+// https://github.com/linode/terraform-provider-linode/issues/1962
+func TestALinodeInTheMakingOutlivesItsCluster(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *linode.Options) { o.LinodeDelay = time.Hour })
+	cluster, err := r.CreateLKECluster(t.Context(), newCluster("short-lived", 1))
+	require.NoError(t, err)
+	pools, err := r.ListLKENodePools(t.Context(), cluster.ID, nil)
+	require.NoError(t, err)
+	require.NoError(t, r.DeleteLKECluster(t.Context(), cluster.ID))
+	left, err := r.ListInstances(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.Equal(t, fmt.Sprintf("lke%d-%s", cluster.ID, pools[0].Linodes[0].ID), left[0].Label)
+}
+
 func TestNodePools(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -101,6 +119,8 @@ func TestNodePools(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, pool.Linodes, 2)
 	require.Equal(t, linodego.LKELinodeNotReady, pool.Linodes[0].Status)
+	require.Zero(t, pool.Linodes[0].InstanceID, "its Linode is still to be made")
+	require.Less(t, pool.Linodes[0].ID, pool.Linodes[1].ID)
 	require.Equal(t, linodego.LKENodePoolAutoscaler{Enabled: true, Min: 2, Max: 5}, pool.Autoscaler)
 	require.Equal(t, linodego.InstanceDiskEncryptionEnabled, pool.DiskEncryption)
 
@@ -147,7 +167,7 @@ func TestNodesComeAndGo(t *testing.T) {
 
 	require.NoError(t, r.DeleteInstance(ctx, before[0].InstanceID))
 	after := r.nodesReady(cluster.ID, 3)
-	require.Equal(t, before[1:], after[:2], "the other nodes stay")
+	require.Subset(t, after, before[1:], "the other nodes stay")
 	require.NotContains(t, after, before[0], "the lost node is made up for by a new one")
 
 	require.NoError(t, r.RecycleLKENodePoolNode(ctx, cluster.ID, after[0].ID))
@@ -239,9 +259,8 @@ func TestAFailingControlPlaneIsSeen(t *testing.T) {
 	require.Eventually(t, func() bool { return len(failure()) == 1 }, soon, instant)
 	require.Equal(t, "starting the control plane: no etcd on PATH", failure()[0].Message)
 	require.Contains(t, r.log.String(), "no etcd on PATH")
-	cluster, err = r.GetLKECluster(ctx, cluster.ID)
-	require.NoError(t, err)
-	require.Equal(t, linodego.LKEClusterNotReady, cluster.Status)
+	_, err = r.GetLKEClusterKubeconfig(ctx, cluster.ID)
+	require.EqualError(t, err, "[500] starting the control plane: no etcd on PATH", "nobody waits for what does not come")
 
 	r.planes.set(nil)
 	_, err = r.UpdateLKECluster(ctx, cluster.ID, linodego.LKEClusterUpdateOptions{Label: "mended"}) // any change tries again
@@ -269,7 +288,7 @@ func TestStateSurvivesARestart(t *testing.T) {
 	require.NoError(t, second.api.Resume(t.Context()))
 	require.Equal(t, "1.35", planes.version(cluster.ID))
 	after := second.nodesReady(cluster.ID, 3)
-	require.Equal(t, before[1], after[0], "a node that was left alone is the same")
+	require.Contains(t, after, before[1], "a node that was left alone is the same")
 	require.NotContains(t, after, before[0])
 	_, err = second.GetLKEClusterKubeconfig(t.Context(), cluster.ID)
 	require.NoError(t, err)
@@ -318,6 +337,8 @@ func TestWhatLKERefuses(t *testing.T) {
 		{"PUT", cluster, `{}`, `{"control_plane":{"high_availability":false}}`, "cannot be disabled"},
 		{"POST", cluster + "/pools", pool, `{"type":"g6-huge-1"}`, "type is not valid"},
 		{"POST", cluster + "/pools", pool, `{"type":"g6-nanode-1"}`, "too small"},
+		{"POST", "/v4/lke/clusters", newCluster, `{"region":"us-east","node_pools":[{"type":"g7-premium-2","count":1}]}`,
+			"g7-premium-2 is not available in us-east"},
 		{"POST", cluster + "/pools", pool, `{"count":101}`, "Must be 1-100"},
 		{"POST", cluster + "/pools", pool, `{"count":null}`, "count is required"},
 		{"POST", cluster + "/pools", pool, `{"autoscaler":{"enabled":true,"min":3,"max":2}}`, "Must not be greater than autoscaler.max"},

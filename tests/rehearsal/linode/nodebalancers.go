@@ -21,9 +21,18 @@ type nodeBalancerView struct {
 	IPv6                  string   `json:"ipv6"`
 	ClientConnThrottle    int      `json:"client_conn_throttle"`     // new connections a second of a client, 0 for any number
 	ClientUDPSessThrottle int      `json:"client_udp_sess_throttle"` // the same for UDP
+	LKECluster            *entity  `json:"lke_cluster"`              // always nil here
+	Transfer              transfer `json:"transfer"`
 	Tags                  []string `json:"tags"`
 	Created               string   `json:"created"`
 	Updated               string   `json:"updated"`
+}
+
+// transfer is what went through this month, in MB; nil as long as nothing did.
+type transfer struct {
+	In    *float64 `json:"in"`
+	Out   *float64 `json:"out"`
+	Total *float64 `json:"total"`
 }
 
 // nodeBalancer is a load balancer with its ports.
@@ -56,6 +65,8 @@ func (a *API) nodeBalancerRoutes() routes {
 	}
 	r := balancers.routes()
 	r["GET /nodebalancers/{balancer}/firewalls"] = firewalls.list
+	// VPCs are not simulated: there are none.
+	r["GET /nodebalancers/{id}/vpcs"] = balancers.on(func(c *call, _ *nodeBalancer) (any, error) { return paginate(c, []any{}) })
 	return r
 }
 

@@ -3,12 +3,13 @@ package linode
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // node is a worker of a pool: https://techdocs.akamai.com/linode-api/reference/get-lke-cluster-node
 type node struct {
-	ID         string `json:"id"` // <pool>-<suffix>; the node's name in Kubernetes is lke<cluster>-<pool>-<suffix>
-	InstanceID int    `json:"instance_id"`
+	ID         string `json:"id"`          // <pool>-<suffix>; the node's name in Kubernetes is lke<cluster>-<pool>-<suffix>
+	InstanceID *int   `json:"instance_id"` // nil until its Linode is made
 	Status     string `json:"status"`
 }
 
@@ -68,28 +69,48 @@ func (c *cluster) recycle(nodes ...*node) {
 	}
 }
 
-// fill gives each pool as many nodes as it is to have, each on a Linode of its own.
-func (a *API) fill(s *state, cl *cluster) {
+// fill gives each pool as many nodes as it is to have. Their Linodes come a little later. As in Linode's answers, nodes are in
+// the order of their IDs.
+func fill(s *state, cl *cluster) {
+	cl.Failure = "" // this is another attempt
 	for _, p := range cl.Pools {
-		p.Nodes = slices.DeleteFunc(p.Nodes, func(n *node) bool { return s.instance(n.InstanceID) == nil })
+		p.Nodes = slices.DeleteFunc(p.Nodes, func(n *node) bool { return n.InstanceID != nil && s.linodeOf(n) == nil })
 		for len(p.Nodes) < p.Count {
-			p.Nodes = append(p.Nodes, a.newNode(s, cl, p))
+			p.Nodes = append(p.Nodes, &node{ID: fmt.Sprintf("%d-%s0000", p.ID, randomHex(4)), Status: notReady})
 		}
 		s.deleteNodes(p.Nodes[p.Count:]...)
 		p.Nodes = p.Nodes[:p.Count]
+		slices.SortFunc(p.Nodes, func(n, m *node) int { return strings.Compare(n.ID, m.ID) })
 	}
 }
 
-func (a *API) newNode(s *state, cl *cluster, p *pool) *node {
-	n := &node{ID: fmt.Sprintf("%d-%s0000", p.ID, randomHex(4)), Status: notReady}
-	n.InstanceID = a.newInstance(s, cl, p, cl.nodeName(n)).ID
-	return n
+// lacksLinodes tells whether Linodes of the cluster's nodes are still to be made.
+func (c *cluster) lacksLinodes() bool {
+	return slices.ContainsFunc(c.nodes(), func(n *node) bool { return n.InstanceID == nil })
+}
+
+// makeLinodes makes the Linodes that nodes lack.
+func (a *API) makeLinodes(s *state, cl *cluster) {
+	for _, p := range cl.Pools {
+		for _, n := range p.Nodes {
+			if n.InstanceID == nil {
+				i := a.newInstance(s, p.Type, cl.Region, cl.nodeName(n))
+				i.LKEClusterID, i.Tags, i.DiskEncryption = &cl.ID, append(i.Tags, p.Tags...), p.DiskEncryption
+				n.InstanceID = &i.ID
+			}
+		}
+	}
+}
+
+// linodeOf finds the Linode of a node, nil when there is none.
+func (s *state) linodeOf(n *node) *instance {
+	return find(s.Instances, func(i *instance) bool { return n.InstanceID != nil && i.ID == *n.InstanceID })
 }
 
 // deleteNodes deletes the Linodes of nodes that leave their pool.
 func (s *state) deleteNodes(nodes ...*node) {
 	for _, n := range nodes {
-		if i := s.instance(n.InstanceID); i != nil {
+		if i := s.linodeOf(n); i != nil {
 			s.deleteInstance(i)
 		}
 	}
@@ -98,17 +119,18 @@ func (s *state) deleteNodes(nodes ...*node) {
 // nodeName is the name of a node in Kubernetes.
 func (c *cluster) nodeName(n *node) string { return fmt.Sprintf("lke%d-%s", c.ID, n.ID) }
 
-// workers lists the nodes of a cluster for its control plane.
+// workers lists the nodes of a cluster that have their Linode, for its control plane.
 func (a *API) workers(s *state, cl *cluster) []Node {
 	var workers []Node
 	for _, p := range cl.Pools {
 		kind, _ := a.catalog.linodeType(p.Type) // checked when the pool was created
 		for _, n := range p.Nodes {
-			i := s.instance(n.InstanceID)
-			workers = append(workers, Node{
-				Name: cl.nodeName(n), PoolID: p.ID, InstanceID: i.ID, Region: cl.Region, Type: kind,
-				IPv4: i.IPv4[0], PrivateIP: i.IPv4[1], Labels: p.Labels, Taints: p.Taints,
-			})
+			if i := s.linodeOf(n); i != nil {
+				workers = append(workers, Node{
+					Name: cl.nodeName(n), PoolID: p.ID, InstanceID: i.ID, Region: cl.Region, Type: kind,
+					IPv4: i.IPv4[0], PrivateIP: i.IPv4[1], Labels: p.Labels, Taints: p.Taints,
+				})
+			}
 		}
 	}
 	return workers
@@ -123,5 +145,5 @@ func (a *API) replaceNext(s *state, cl *cluster) {
 			s.deleteNodes(n)
 		}
 	}
-	a.fill(s, cl)
+	fill(s, cl)
 }

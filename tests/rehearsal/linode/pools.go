@@ -1,6 +1,7 @@
 package linode
 
 import (
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ type pool struct {
 	Taints         []Taint           `json:"taints"`
 	Tags           []string          `json:"tags"`
 	DiskEncryption string            `json:"disk_encryption"`
+	Locks          []string          `json:"locks"`
 }
 
 type disk struct {
@@ -58,6 +60,13 @@ func (a *API) poolRoutes() routes {
 		delete: a.deletePool,
 	}
 	r := pools.routes()
+	r["GET /lke/clusters/{cluster}/pools/{id}"] = pools.on(func(c *call, p *pool) (any, error) {
+		cl, err := c.cluster()
+		if cl.Failure != "" { // else those who wait for the nodes would wait for ever
+			return nil, refuse(http.StatusInternalServerError, "", "%s", cl.Failure)
+		}
+		return p, err
+	})
 	r["POST /lke/clusters/{cluster}/pools/{id}/recycle"] = pools.action(func(c *call, p *pool) error {
 		cl, _ := c.cluster() // the pool was found in it
 		cl.recycle(p.Nodes...)
@@ -82,13 +91,13 @@ func (a *API) createPool(c *call) (any, error) {
 		return nil, err
 	}
 	var check checks
-	a.checkNewPool(&check, "", &in)
+	a.checkNewPool(&check, "", cl.Region, &in)
 	if err := check.err(); err != nil {
 		return nil, err
 	}
 	p := newPool(c.state, &in)
 	cl.Pools = append(cl.Pools, p)
-	a.fill(c.state, cl)
+	fill(c.state, cl)
 	a.reconcileSoon(cl.ID)
 	return p, nil
 }
@@ -108,7 +117,7 @@ func (a *API) updatePool(c *call, p *pool) error {
 		return err
 	}
 	in.apply(p)
-	a.fill(c.state, cl)
+	fill(c.state, cl)
 	a.reconcileSoon(cl.ID)
 	return nil
 }
@@ -132,7 +141,8 @@ func (a *API) deletePool(c *call, p *pool) error {
 func newPool(s *state, in *poolRequest) *pool {
 	p := &pool{
 		ID: s.newID(), Type: in.Type, Nodes: []*node{}, Disks: append([]disk{}, in.Disks...), Labels: map[string]string{},
-		Taints: []Taint{}, Tags: []string{}, DiskEncryption: "enabled", Autoscaler: autoscaler{Min: *in.Count, Max: *in.Count},
+		Taints: []Taint{}, Tags: []string{}, DiskEncryption: enabled, Autoscaler: autoscaler{Min: *in.Count, Max: *in.Count},
+		Locks: []string{},
 	}
 	in.apply(p)
 	return p
@@ -156,10 +166,9 @@ func set[T any](field *T, wanted *T) {
 }
 
 // checkNewPool checks a pool that is to be created; field is the path to it in the request.
-func (a *API) checkNewPool(check *checks, field string, in *poolRequest) {
-	kind, ok := a.catalog.linodeType(in.Type)
-	check.that(ok, field+"type", "type is not valid")
-	check.that(!ok || kind.Class != "nanode", field+"type", "%s is too small for Kubernetes", in.Type)
+func (a *API) checkNewPool(check *checks, field, region string, in *poolRequest) {
+	kind := a.checkType(check, field+"type", in.Type, region)
+	check.that(kind.Class != "nanode", field+"type", "%s is too small for Kubernetes", in.Type)
 	check.that(in.Count != nil, field+"count", "count is required")
 	in.check(check, field)
 }

@@ -42,11 +42,11 @@ func (a *API) Resume(ctx context.Context) error {
 	var ids []int
 	err := a.store.Update(func(s *state) error {
 		for _, cl := range s.Clusters {
-			cl.Status, cl.Access = notReady, nil
+			cl.Access = nil
 			for _, n := range cl.nodes() {
 				n.Status = notReady
 			}
-			a.fill(s, cl)
+			fill(s, cl)
 			ids = append(ids, cl.ID)
 		}
 		return nil
@@ -98,6 +98,8 @@ func (a *API) next(id int, p *plane) (step func(context.Context, int, *plane) er
 		case cl == nil:
 		case cl.Deleting:
 			step = a.remove
+		case cl.lacksLinodes():
+			step = a.provision
 		case cl.Access == nil || cl.K8sVersion != p.version:
 			step = a.start
 		case !reflect.DeepEqual(a.workers(s, cl), p.nodes):
@@ -107,6 +109,18 @@ func (a *API) next(id int, p *plane) (step func(context.Context, int, *plane) er
 		}
 	})
 	return step
+}
+
+// provision makes the Linodes of new nodes.
+func (a *API) provision(ctx context.Context, id int, p *plane) error {
+	ctx, done := p.during(ctx)
+	defer done()
+	select {
+	case <-time.After(a.options.LinodeDelay):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return a.change(id, a.makeLinodes)
 }
 
 // start brings up the control plane, also after a change of its version or when its kubeconfig is to be new.
@@ -121,7 +135,7 @@ func (a *API) start(ctx context.Context, id int, p *plane) error {
 	}
 	p.version, p.nodes = version, nil
 	return a.change(id, func(s *state, cl *cluster) {
-		cl.Access, cl.Status = &access, ready
+		cl.Access, cl.Failure = &access, ""
 		s.record("lke_cluster_create", finished, cl.entity(), "")
 	})
 }
@@ -143,10 +157,11 @@ func (a *API) sync(ctx context.Context, id int, p *plane) error {
 	}
 	p.nodes = nodes
 	return a.change(id, func(s *state, cl *cluster) {
+		cl.Failure = ""
 		cl.boot(s, nodes, booting, running)
 		for _, n := range cl.nodes() {
-			if i := s.instance(n.InstanceID); i.Status == running {
-				n.Status = ready
+			if i := s.linodeOf(n); i != nil && i.Status == running {
+				i.EverBooted, n.Status = true, ready
 			}
 		}
 	})
@@ -192,14 +207,15 @@ func (a *API) change(id int, f func(*state, *cluster)) error {
 	})
 }
 
-// failed makes a failure of a control plane known in the log and as an event, once, and returns it. Work that was called
-// off is no failure.
+// failed makes a failure of a control plane known in the log, as an event, once, and to those who wait for the cluster, and
+// returns it. Work that was called off is no failure.
 func (a *API) failed(ctx context.Context, id int, action string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	a.log.Error("an LKE cluster does not get ready", "cluster", id, "error", err)
 	saving := a.change(id, func(s *state, cl *cluster) {
+		cl.Failure = err.Error()
 		if n := len(s.Events); n == 0 || s.Events[n-1].Message != err.Error() {
 			s.record(action, failed, cl.entity(), err.Error())
 		}

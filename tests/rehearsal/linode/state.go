@@ -19,6 +19,7 @@ type state struct {
 	Keys             []*storageKey   `json:"object_storage_keys"`
 	Tokens           []*token        `json:"tokens"`
 	Events           []*event        `json:"events"`
+	Settings         *settings       `json:"settings"` // nil as long as nobody changed them
 }
 
 // newID gives IDs that no two objects of any kind share.

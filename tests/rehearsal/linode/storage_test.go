@@ -197,6 +197,7 @@ func TestVolumes(t *testing.T) {
 	renamed, err := r.UpdateVolume(ctx, last.ID, linodego.VolumeUpdateOptions{Label: "renamed", Tags: &[]string{"kept"}})
 	require.NoError(t, err)
 	require.Equal(t, "renamed", renamed.Label)
+	require.Equal(t, "/dev/disk/by-id/scsi-0Linode_Volume_renamed", renamed.FilesystemPath)
 	for reason, options := range map[string]linodego.VolumeCreateOptions{
 		"[size] Must be 10-16384":                   {Label: "small", Region: "us-ord", Size: 9},
 		"[label] Label must be unique among your":   {Label: "renamed", Region: "us-ord"},

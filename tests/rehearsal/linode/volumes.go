@@ -23,6 +23,7 @@ type volume struct {
 	Tags           []string `json:"tags"`
 	Created        string   `json:"created"`
 	Updated        string   `json:"updated"`
+	Locks          []string `json:"locks"`
 }
 
 const (
@@ -71,7 +72,7 @@ func (a *API) createVolume(c *call) (any, error) {
 	encrypted := a.catalog.offers(in.Region, "Block Storage Encryption")
 	v := &volume{
 		Label: in.Label, Status: "active", Region: in.Region, Size: cmp.Or(in.Size, defaultVolumeSize), HardwareType: "nvme",
-		FilesystemPath: "/dev/disk/by-id/scsi-0Linode_Volume_" + in.Label, Tags: append([]string{}, in.Tags...),
+		FilesystemPath: filesystemPath(in.Label), Tags: append([]string{}, in.Tags...), Locks: []string{},
 		Encryption: cmp.Or(in.Encryption, pick(encrypted, enabled, disabled)), Created: now(), Updated: now(),
 	}
 	var check checks
@@ -93,6 +94,9 @@ func (a *API) createVolume(c *call) (any, error) {
 	return v.still("creating"), nil
 }
 
+// filesystemPath is where a Linode finds the volume. It follows the label.
+func filesystemPath(label string) string { return "/dev/disk/by-id/scsi-0Linode_Volume_" + label }
+
 // still is how a volume looks right after a change that takes Linode a few seconds.
 func (v *volume) still(status string) volume {
 	shown := *v
@@ -111,6 +115,7 @@ func updateVolume(c *call, v *volume) error {
 	changed := *v
 	set(&changed.Label, in.Label)
 	set(&changed.Tags, in.Tags)
+	changed.FilesystemPath = filesystemPath(changed.Label)
 	var check checks
 	changed.check(&check, c.state)
 	if err := check.err(); err != nil {
@@ -120,9 +125,11 @@ func updateVolume(c *call, v *volume) error {
 	return nil
 }
 
+// deleteVolume takes a volume from a Linode only if that was never switched on.
 func deleteVolume(c *call, v *volume) error {
 	var check checks
-	check.that(v.LinodeID == nil, "", "The volume must be detached before it can be deleted")
+	used := v.LinodeID != nil && c.state.instance(*v.LinodeID).EverBooted
+	check.that(!used, "", "The volume must be detached before it can be deleted")
 	if err := check.err(); err != nil {
 		return err
 	}

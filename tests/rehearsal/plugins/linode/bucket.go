@@ -158,7 +158,7 @@ func accessChange(
 	return change
 }
 
-// Delete deletes the bucket.
+// Delete deletes the bucket. What is gone already is an error, as it is for the official provider.
 func (*ObjectStorageBucket) Delete(
 	ctx context.Context, req infer.DeleteRequest[ObjectStorageBucketState],
 ) (resp infer.DeleteResponse, err error) {
@@ -166,7 +166,7 @@ func (*ObjectStorageBucket) Delete(
 	if err != nil {
 		return resp, err
 	}
-	if err := clientOf(ctx).DeleteObjectStorageBucket(ctx, region, label); err != nil && !linodego.IsNotFound(err) {
+	if err := clientOf(ctx).DeleteObjectStorageBucket(ctx, region, label); err != nil {
 		return resp, fmt.Errorf("deleting bucket %s in %s: %w", label, region, err)
 	}
 	return resp, nil

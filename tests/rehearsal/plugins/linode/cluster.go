@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -81,7 +80,9 @@ func (*LkeCluster) WireDependencies(f infer.FieldSelector, args *LkeClusterArgs,
 	f.OutputField(&state.Kubeconfig).AlwaysSecret()
 }
 
-// Create creates the cluster and waits until its control plane can be reached. Its nodes may still be on their way.
+// Create creates the cluster and reads it. There is a kubeconfig when the control plane can be reached, and until then the
+// client repeats its request; the status says nothing, as a cluster is ready from the start. The official provider also waits
+// for a node, but for no more than 25 seconds, and goes on without one. As nobody can rely on that, nodes are not waited for here.
 func (*LkeCluster) Create(
 	ctx context.Context, req infer.CreateRequest[LkeClusterArgs],
 ) (resp infer.CreateResponse[LkeClusterState], err error) {
@@ -96,25 +97,16 @@ func (*LkeCluster) Create(
 	}
 	resp.ID, resp.Output.APIEndpoints = strconv.Itoa(cluster.ID), []string{}
 	pools, err := req.Inputs.ownPools(ctx, client, cluster.ID)
-	if err == nil {
-		resp.Output.Pools = req.Inputs.orderedPools(pools, nil)
-		err = controlPlaneReady(ctx, client, cluster.ID)
-	}
-	if err == nil {
-		resp.Output, err = req.Inputs.state(ctx, client, cluster.ID, nil)
-	}
 	if err != nil { // what there is must not be forgotten
 		return resp, infer.ResourceInitFailedError{Reasons: []string{err.Error()}}
 	}
+	resp.Output.Pools = req.Inputs.orderedPools(pools, nil)
+	state, err := req.Inputs.state(ctx, client, cluster.ID, nil)
+	if err != nil {
+		return resp, infer.ResourceInitFailedError{Reasons: []string{err.Error()}}
+	}
+	resp.Output = state
 	return resp, nil
-}
-
-func controlPlaneReady(ctx context.Context, client *linodego.Client, id int) error {
-	w := wait{client: client, cluster: id}
-	return w.until(ctx, fmt.Sprintf("the control plane of LKE cluster %d", id), func() (bool, error) {
-		cluster, err := client.GetLKECluster(ctx, id)
-		return err == nil && cluster.Status == linodego.LKEClusterReady, err
-	})
 }
 
 func (in LkeClusterArgs) create() linodego.LKEClusterCreateOptions {
@@ -150,27 +142,22 @@ func (c *ControlPlane) options() *linodego.LKEClusterControlPlaneOptions {
 	return &linodego.LKEClusterControlPlaneOptions{HighAvailability: c.HighAvailability, ACL: acl}
 }
 
-// Delete deletes the cluster with its nodes and waits until it is gone.
+// Delete deletes the cluster with its nodes and waits until it is gone, or not ready any more.
+// What is gone already is an error, as it is for the official provider.
 func (*LkeCluster) Delete(ctx context.Context, req infer.DeleteRequest[LkeClusterState]) (resp infer.DeleteResponse, err error) {
 	id, err := number(req.ID, "an LKE cluster")
 	if err != nil {
 		return resp, err
 	}
-	w, err := watch(ctx, clientOf(ctx), id)
-	if err != nil {
-		return resp, err
-	}
-	err = w.client.DeleteLKECluster(ctx, id)
-	if err != nil && !linodego.IsNotFound(err) {
+	client := clientOf(ctx)
+	if err := client.DeleteLKECluster(ctx, id); err != nil {
 		return resp, fmt.Errorf("deleting LKE cluster %d: %w", id, err)
 	}
-	return resp, w.until(ctx, fmt.Sprintf("the end of LKE cluster %d", id), func() (bool, error) {
-		_, err := w.client.GetLKECluster(ctx, id)
-		if linodego.IsNotFound(err) {
-			return true, nil
-		}
-		return false, err
-	})
+	_, err = client.WaitForLKEClusterStatus(ctx, id, linodego.LKEClusterNotReady, int(patience.Seconds()))
+	if err != nil && !linodego.IsNotFound(err) {
+		return resp, fmt.Errorf("waiting for the end of LKE cluster %d: %w", id, err)
+	}
+	return resp, nil
 }
 
 // Read gives the cluster as it is. Pools inside the cluster that nothing declares are added to the inputs, so that the
@@ -231,7 +218,7 @@ func declaredPools(declared, actual []ClusterPool) []ClusterPool {
 // state reads the cluster. The pools come in the order of the given IDs, then those without an external tag that are
 // not among them. A pool that is gone keeps its place. While there is no kubeconfig, the client tries again.
 func (in LkeClusterArgs) state(ctx context.Context, client *linodego.Client, id int, ids []int) (s LkeClusterState, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cluster, err := client.GetLKECluster(ctx, id)
 	if err != nil {

@@ -24,10 +24,7 @@ func (*LkeCluster) Update(
 	if err != nil {
 		return resp, err
 	}
-	w, err := watch(ctx, clientOf(ctx), id)
-	if err != nil {
-		return resp, err
-	}
+	w := wait{clientOf(ctx), id}
 	if err := req.Inputs.updateCluster(ctx, w, req.State); err != nil {
 		return resp, err
 	}
@@ -73,25 +70,35 @@ func recycle(ctx context.Context, w wait) error {
 	if err := w.client.RecycleLKEClusterNodes(ctx, w.cluster); err != nil {
 		return fmt.Errorf("recycling the nodes of LKE cluster %d: %w", w.cluster, err)
 	}
+	if err := w.deleted(ctx, before); err != nil {
+		return err
+	}
 	for _, pool := range before {
-		err := w.until(ctx, fmt.Sprintf("new nodes of node pool %d", pool.ID), func() (bool, error) {
-			now, err := w.client.GetLKENodePool(ctx, w.cluster, pool.ID)
-			if err != nil {
-				return false, err
-			}
-			stillThere := func(n linodego.LKENodePoolLinode) bool {
-				return slices.ContainsFunc(now.Linodes, func(m linodego.LKENodePoolLinode) bool { return m.ID == n.ID })
-			}
-			return !slices.ContainsFunc(pool.Linodes, stillThere), nil
-		})
-		if err != nil {
-			return err
-		}
 		if _, err := w.poolReady(ctx, pool.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// deleted waits until the newest events tell of the end of all nodes of the pools.
+func (w wait) deleted(ctx context.Context, pools []linodego.LKENodePool) error {
+	left := map[int]bool{} // by the IDs of their Linodes
+	for _, pool := range pools {
+		for _, n := range pool.Linodes {
+			left[n.InstanceID] = true
+		}
+	}
+	const filter = `{"entity.type":"linode","action":"linode_delete","+order_by":"created","+order":"desc"}`
+	return w.until(ctx, fmt.Sprintf("the old nodes of LKE cluster %d to go", w.cluster), listInterval, func() (bool, error) {
+		events, err := w.client.ListEvents(ctx, linodego.NewListOptions(1, filter))
+		for _, event := range events {
+			if id, isNumber := event.Entity.ID.(float64); isNumber {
+				delete(left, int(id))
+			}
+		}
+		return len(left) == 0, err
+	})
 }
 
 // updatePools makes the pools inside the cluster those declared, by their place in the list, and waits for their nodes.
@@ -115,7 +122,7 @@ func (in LkeClusterArgs) updatePools(ctx context.Context, w wait, ids []int) ([]
 		if slices.Contains(declared, pool.ID) {
 			continue
 		}
-		if err := w.client.DeleteLKENodePool(ctx, w.cluster, pool.ID); err != nil && !linodego.IsNotFound(err) {
+		if err := w.client.DeleteLKENodePool(ctx, w.cluster, pool.ID); err != nil {
 			return nil, fmt.Errorf("deleting node pool %d of LKE cluster %d: %w", pool.ID, w.cluster, err)
 		}
 	}

@@ -110,13 +110,13 @@ func (*Domain) Update(
 	return resp, nil
 }
 
-// Delete deletes the zone with all its records.
+// Delete deletes the zone with all its records. What is gone already is an error, as it is for the official provider.
 func (*Domain) Delete(ctx context.Context, req infer.DeleteRequest[DomainState]) (resp infer.DeleteResponse, err error) {
 	id, err := number(req.ID, "a domain")
 	if err != nil {
 		return resp, err
 	}
-	if err := clientOf(ctx).DeleteDomain(ctx, id); err != nil && !linodego.IsNotFound(err) {
+	if err := clientOf(ctx).DeleteDomain(ctx, id); err != nil {
 		return resp, fmt.Errorf("deleting domain %s: %w", req.State.Domain, err)
 	}
 	return resp, nil

@@ -120,7 +120,7 @@ func (*DomainRecord) Update(
 	return resp, nil
 }
 
-// Delete deletes the record.
+// Delete deletes the record. What is gone already is an error, as it is for the official provider.
 func (*DomainRecord) Delete(
 	ctx context.Context, req infer.DeleteRequest[DomainRecordState],
 ) (resp infer.DeleteResponse, err error) {
@@ -128,8 +128,7 @@ func (*DomainRecord) Delete(
 	if err != nil {
 		return resp, err
 	}
-	err = clientOf(ctx).DeleteDomainRecord(ctx, req.State.DomainID, id)
-	if err != nil && !linodego.IsNotFound(err) {
+	if err := clientOf(ctx).DeleteDomainRecord(ctx, req.State.DomainID, id); err != nil {
 		return resp, fmt.Errorf("deleting record %d of domain %d: %w", id, req.State.DomainID, err)
 	}
 	return resp, nil

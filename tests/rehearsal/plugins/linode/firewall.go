@@ -192,12 +192,13 @@ func (*Firewall) Update(
 }
 
 // Delete deletes the firewall. Its devices stay, unprotected.
+// What is gone already is an error, as it is for the official provider.
 func (*Firewall) Delete(ctx context.Context, req infer.DeleteRequest[FirewallState]) (resp infer.DeleteResponse, err error) {
 	id, err := number(req.ID, "a firewall")
 	if err != nil {
 		return resp, err
 	}
-	if err := clientOf(ctx).DeleteFirewall(ctx, id); err != nil && !linodego.IsNotFound(err) {
+	if err := clientOf(ctx).DeleteFirewall(ctx, id); err != nil {
 		return resp, fmt.Errorf("deleting firewall %s: %w", req.State.Label, err)
 	}
 	return resp, nil

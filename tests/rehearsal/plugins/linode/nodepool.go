@@ -44,10 +44,7 @@ func (*LkeNodePool) Create(
 		return resp, nil
 	}
 	in := req.Inputs
-	w, err := watch(ctx, clientOf(ctx), in.ClusterID)
-	if err != nil {
-		return resp, err
-	}
+	w := wait{clientOf(ctx), in.ClusterID}
 	pool, err := w.client.CreateLKENodePool(ctx, in.ClusterID, in.create(in.Type, in.NodeCount))
 	if err != nil {
 		return resp, fmt.Errorf("creating a node pool of LKE cluster %d: %w", in.ClusterID, err)
@@ -98,10 +95,7 @@ func (*LkeNodePool) Update(
 	if err != nil {
 		return resp, err
 	}
-	w, err := watch(ctx, clientOf(ctx), in.ClusterID)
-	if err != nil {
-		return resp, err
-	}
+	w := wait{clientOf(ctx), in.ClusterID}
 	actual, err := w.client.GetLKENodePool(ctx, in.ClusterID, id)
 	if err != nil {
 		return resp, fmt.Errorf("reading node pool %d of LKE cluster %d: %w", id, in.ClusterID, err)

@@ -135,7 +135,7 @@ func nodesOf(pool *linodego.LKENodePool) []Node {
 
 // poolReady waits until all nodes of a pool are ready.
 func (w wait) poolReady(ctx context.Context, id int) (pool *linodego.LKENodePool, err error) {
-	err = w.until(ctx, fmt.Sprintf("the nodes of node pool %d", id), func() (bool, error) {
+	err = w.until(ctx, fmt.Sprintf("the nodes of node pool %d", id), pollInterval, func() (bool, error) {
 		pool, err = w.client.GetLKENodePool(ctx, w.cluster, id)
 		if err != nil {
 			return false, err

@@ -160,6 +160,8 @@ func (c *Config) Configure(context.Context) error {
 	}
 	client := linodego.NewClient(plugins.HTTPClient())
 	client.SetToken(token)
+	client.SetPollDelay(pollInterval)
+	client.SetRetryWaitTime(pollInterval) // of what Linode does not have yet, or not for so many requests
 	if c.URL != nil {
 		client.SetBaseURL(*c.URL)
 	}
@@ -172,40 +174,25 @@ func (c *Config) Configure(context.Context) error {
 
 func clientOf(ctx context.Context) *linodego.Client { return infer.GetConfig[*Config](ctx).client }
 
+// The official provider polls every three or four seconds.
 const (
 	pollInterval = 200 * time.Millisecond
+	listInterval = time.Second      // lists are rationed more strictly
 	patience     = 15 * time.Minute // with one change of a cluster
 )
 
-// wait is for what a change of an LKE cluster brings about in the background. It is made before the change.
+// wait is for what a change of an LKE cluster brings about in the background.
 type wait struct {
 	client  *linodego.Client
 	cluster int
-	after   int // ID of the last event before the change
 }
 
-// watch prepares to wait for a change of a cluster.
-func watch(ctx context.Context, client *linodego.Client, cluster int) (wait, error) {
-	events, err := client.ListEvents(ctx, linodego.NewListOptions(1, `{"+order_by":"id","+order":"desc"}`))
-	if err != nil {
-		return wait{}, fmt.Errorf("reading the account's events: %w", err)
-	}
-	w := wait{client: client, cluster: cluster}
-	if len(events) > 0 {
-		w.after = events[0].ID
-	}
-	return w, nil
-}
-
-// until polls until done. An event that tells of a failure of the cluster ends the wait at once.
-func (w wait) until(ctx context.Context, what string, done func() (bool, error)) error {
+// until polls until done.
+func (w wait) until(ctx context.Context, what string, interval time.Duration, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		ok, err := done()
-		if err == nil && !ok {
-			err = w.failure(ctx)
-		}
 		if err != nil {
 			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
@@ -215,19 +202,7 @@ func (w wait) until(ctx context.Context, what string, done func() (bool, error))
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
-		case <-time.After(pollInterval):
+		case <-time.After(interval):
 		}
 	}
-}
-
-func (w wait) failure(ctx context.Context) error {
-	const filter = `{"entity.type":"lkecluster","entity.id":%d,"status":"failed","id":{"+gt":%d}}`
-	events, err := w.client.ListEvents(ctx, linodego.NewListOptions(1, fmt.Sprintf(filter, w.cluster, w.after)))
-	if err != nil {
-		return fmt.Errorf("reading the events of LKE cluster %d: %w", w.cluster, err)
-	}
-	if len(events) == 0 {
-		return nil
-	}
-	return fmt.Errorf("LKE cluster %d: %s", w.cluster, events[0].Message)
 }

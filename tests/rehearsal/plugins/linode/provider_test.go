@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -61,7 +62,7 @@ func TestCluster(t *testing.T) {
 	state := cluster.state.Mappable()
 	require.Equal(t, "ready", state["status"])
 	require.Equal(t, "standard", state["tier"])
-	require.Equal(t, []any{"https://127.0.0.1:6443"}, state["apiEndpoints"])
+	require.Equal(t, []any{"https://127.0.0.1:6443", "https://localhost:6443"}, state["apiEndpoints"])
 	require.Len(t, state["pools"].([]any)[0].(map[string]any)["nodes"], 1)
 	require.Empty(t, e.diff(cluster, inputs))
 	e.refresh(cluster)
@@ -74,7 +75,11 @@ func TestCluster(t *testing.T) {
 			map[string]any{"type": "g6-standard-2", "autoscaler": map[string]any{"min": 1, "max": 3}},
 		},
 	})
-	before := e.pools(cluster)
+	var before []linodego.LKENodePool
+	require.Eventually(t, func() bool {
+		before = e.pools(cluster)
+		return before[0].Linodes[0].Status == linodego.LKELinodeReady
+	}, time.Minute, time.Millisecond, "nodes come after their cluster")
 	preview := e.previewUpdate(cluster, inputs)
 	require.Equal(t, before, e.pools(cluster), "a preview changes nothing")
 	require.Equal(t, cluster.state["kubeconfig"], preview["kubeconfig"], "an update does not change the way to the cluster")
@@ -91,7 +96,11 @@ func TestCluster(t *testing.T) {
 	require.Equal(t, map[string]string{"region": "UPDATE_REPLACE"}, e.diff(cluster, with(inputs, "region", "eu-central")))
 	require.Equal(t, map[string]string{"label": "UPDATE"}, e.diff(cluster, with(inputs, "label", "other")))
 	require.NoError(t, e.delete(cluster))
-	require.NoError(t, e.delete(cluster), "what is gone is deleted")
+	require.Eventually(t, func() bool {
+		_, err := e.GetLKECluster(t.Context(), cluster.number())
+		return linodego.IsNotFound(err)
+	}, time.Minute, time.Millisecond)
+	require.ErrorContains(t, e.delete(cluster), "[404] Not found", "as with the official provider")
 	e.refresh(cluster)
 	require.Empty(t, cluster.id)
 }

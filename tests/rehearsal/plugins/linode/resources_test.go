@@ -1,12 +1,18 @@
 package linode_test
 
 import (
+	"fmt"
+	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 const (
@@ -69,8 +75,9 @@ func TestDomain(t *testing.T) {
 	require.Equal(t, []string{"web"}, actual.Tags)
 
 	require.NoError(t, e.DeleteDomain(t.Context(), zone.number()))
-	require.NoError(t, e.delete(zone), "what is gone is deleted")
-	e.gone(zone)
+	require.ErrorContains(t, e.delete(zone), "deleting domain example.com: [404] Not found", "as with the official provider")
+	e.refresh(zone)
+	require.Empty(t, zone.id)
 }
 
 func TestAdoptedZonesAndRecords(t *testing.T) {
@@ -128,6 +135,32 @@ func TestDomainRecord(t *testing.T) {
 	})
 	require.InDelta(t, 10, mx.state.Mappable()["priority"], 0)
 	e.gone(record)
+}
+
+// https://github.com/linode/terraform-provider-linode/issues/222: 150 records were more than Linode took.
+func TestTooManyRecordsAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	zone := e.zone("example.com")
+	faults := strings.NewReader(`[{"method":"POST","path":"/records$","status":429,"times":40}]`)
+	response, err := http.Post(e.url+simulation.FaultsPath, "application/json", faults)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+
+	var records errgroup.Group
+	records.SetLimit(16) // as many as the engine makes at a time
+	for i := range 150 {
+		records.Go(func() error {
+			_, err := e.create(recordType, map[string]any{
+				"domainId": zone.number(), "recordType": "A", "name": fmt.Sprintf("host-%d", i), "target": "192.0.2.1",
+			})
+			return err
+		})
+	}
+	require.NoError(t, records.Wait(), "a request that is refused is made again when Linode says")
+	made, err := e.ListDomainRecords(t.Context(), zone.number(), nil)
+	require.NoError(t, err)
+	require.Len(t, made, 150)
 }
 
 func (e *engine) bucket(label string) map[string]any {
