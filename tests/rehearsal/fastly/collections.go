@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 )
@@ -24,7 +25,7 @@ type collection struct {
 
 var collections = []*collection{
 	{of: "acl", one: "entry", all: "entries", noun: "ACLEntry", ownerID: "acl_id", key: "id",
-		fields: merge(texts("ip"), fields{"comment": text(""), "negated": text("0"), "subnet": anyNumber})},
+		fields: merge(texts("ip"), fields{"comment": text(""), "negated": text("0"), "subnet": anyNumber.upTo(128)})},
 	{of: "dictionary", one: "item", all: "items", noun: "DictionaryItem", ownerID: "dictionary_id", key: "item_key",
 		fields: merge(texts("item_key"), fields{"item_value": text("")})},
 }
@@ -137,6 +138,9 @@ func (c *collection) change(svc *service, owner string, items []object, operatio
 	sent, err := c.fields.read(change)
 	if err != nil {
 		return nil, nil, err
+	}
+	if ip, given := sent["ip"]; given && net.ParseIP(plain(ip)) == nil {
+		return nil, nil, badRequest("'%s' is not an IP address", plain(ip))
 	}
 	switch {
 	case operation == "create" && at >= 0 && key != "":

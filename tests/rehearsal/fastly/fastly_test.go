@@ -201,6 +201,17 @@ func TestInvalidVersionIsNotActivated(t *testing.T) {
 				Type: ptr(fastly.SnippetTypeDeliver), Content: ptr("set resp.http.X = \"1\"")})
 			require.NoError(t, err)
 		},
+		"Condition 'broken': ": func(t *testing.T, c *fastly.Client, id string) {
+			_, err := c.CreateCondition(t.Context(), &fastly.CreateConditionInput{ServiceID: id, ServiceVersion: 1,
+				Name: ptr("broken"), Type: ptr("REQUEST"), Statement: ptr("req.url ~")})
+			require.NoError(t, err)
+		},
+		"Header 'broken': ": func(t *testing.T, c *fastly.Client, id string) {
+			_, err := c.CreateHeader(t.Context(), &fastly.CreateHeaderInput{ServiceID: id, ServiceVersion: 1, Name: ptr("broken"),
+				Action: ptr(fastly.HeaderActionSet), Type: ptr(fastly.HeaderTypeResponse), Destination: ptr("http.A"),
+				Source: ptr("\"open")})
+			require.NoError(t, err)
+		},
 		"Backend 'origin' refers to unknown condition 'none'": func(t *testing.T, c *fastly.Client, id string) {
 			changeBackend(t, c, fastly.UpdateBackendInput{ServiceID: id, RequestCondition: ptr("none")})
 		},

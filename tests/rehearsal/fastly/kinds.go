@@ -203,7 +203,7 @@ var loggingKinds = []*kind{
 		"redundancy": oneOf("standard standard_ia onezone_ia intelligent_tiering glacier glacier_ir deep_archive " +
 			"reduced_redundancy").initially("standard"),
 		"server_side_encryption": oneOf("AES256 aws:kms")}).refusing(badRole),
-	logging("scalyr", texts("token"), fields{"project_id": text("logplex"), "region": text("US")}),
+	logging("scalyr", texts("project_id token"), fields{"region": text("US")}),
 	logging("sftp", files, texts("address password secret_key ssh_known_hosts user"), fields{
 		"gzip_level": number(0).upTo(9), "port": digits("22")}),
 	logging("splunk", batches, tls, texts("token url"), fields{"use_tls": text("0")}),
@@ -219,7 +219,7 @@ var (
 	codec       = fields{"compression_codec": emptied.oneOf("zstd snappy gzip")}
 	messageType = oneOf("classic loggly logplex blank").initially("classic")
 	batches     = fields{"request_max_bytes": number(0), "request_max_entries": number(0)}
-	tls         = texts("tls_ca_cert tls_client_cert tls_client_key tls_hostname")
+	tls         = fields{"tls_ca_cert": emptied, "tls_client_cert": emptied, "tls_client_key": emptied, "tls_hostname": {}}
 )
 
 func logging(place string, sets ...fields) *kind {

@@ -120,7 +120,6 @@ func (k *kind) read(r request) (object, error) {
 // replaceCompression drops the one of two ways to compress that a change replaces by the other. The answer to the change
 // shows a level that is dropped as zero, and as null where none was set.
 func (k *kind) replaceCompression(changed, sent object) object {
-	level := plain(sent["gzip_level"])
 	switch {
 	case sent.text("compression_codec") != "" && k.fields["gzip_level"].initial != nil:
 		var shown any
@@ -129,7 +128,7 @@ func (k *kind) replaceCompression(changed, sent object) object {
 		}
 		changed["gzip_level"] = k.fields["gzip_level"].initial
 		return object{"gzip_level": shown}
-	case sent["gzip_level"] != nil && level != "0":
+	case sent["gzip_level"] != nil && plain(sent["gzip_level"]) != "0":
 		changed["compression_codec"] = nil
 	}
 	return nil

@@ -69,8 +69,8 @@ func (v *version) declaresOrigin() bool {
 // syntaxErrors are those of the VCL that the version brings along. Whether its names mean something, only Fastly can tell.
 func (v *version) syntaxErrors() []string {
 	var faults []string
-	check := func(noun string, o object, isProgram bool) {
-		p := parser.New(lexer.NewFromString(o.text("content")))
+	check := func(noun string, o object, content string, isProgram bool) {
+		p := parser.New(lexer.NewFromString(content))
 		var err error
 		if isProgram {
 			_, err = p.ParseVCL()
@@ -82,10 +82,18 @@ func (v *version) syntaxErrors() []string {
 		}
 	}
 	for _, o := range v.Objects["vcl"] {
-		check("VCL", o, true)
+		check("VCL", o, o.text("content"), true)
 	}
 	for _, o := range v.Objects["snippet"] {
-		check("Snippet", o, o.text("type") == "init")
+		check("Snippet", o, o.text("content"), o.text("type") == "init")
+	}
+	for _, o := range v.Objects["condition"] {
+		check("Condition", o, "if ("+o.text("statement")+") {}", false)
+	}
+	for _, o := range v.Objects["header"] {
+		if source := o.text("src"); o.text("action") == "set" && source != "" {
+			check("Header", o, "set req.http.Header = "+source+";", false)
+		}
 	}
 	return faults
 }

@@ -123,6 +123,10 @@ func TestFastlyTakesWhatLooksWrong(t *testing.T) {
 	backend := w.object(t, http.MethodPut, "backend/origin", "override_host=&share_key=")
 	require.Nil(t, backend["override_host"])
 	require.Nil(t, backend["share_key"])
+	log := w.object(t, http.MethodPost, "logging/https", "name=log&tls_ca_cert=&tls_hostname=&format=")
+	require.Nil(t, log["tls_ca_cert"])
+	require.Equal(t, "", log["tls_hostname"], "which is not so everywhere")
+	require.Equal(t, "", log["format"])
 	require.EqualValues(t, 100, backend["max_use"])
 	require.EqualValues(t, 60000, backend["max_lifetime"])
 
@@ -136,6 +140,9 @@ func TestFastlyTakesWhatLooksWrong(t *testing.T) {
 	acl := w.object(t, http.MethodPost, "acl", "name=office")
 	_, entry := w.sendTo(t, http.MethodPost, "/service/"+w.service+"/acl/"+acl.text("id")+"/entry", "ip=192.0.2.1")
 	require.Contains(t, entry, `"subnet":null`, "without a mask none is applied")
+	status, entry := w.sendTo(t, http.MethodPost, "/service/"+w.service+"/acl/"+acl.text("id")+"/entry", "ip=desk")
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, entry, "'desk' is not an IP address")
 }
 
 // To enable a product again is to configure it.
