@@ -36,6 +36,22 @@ func TestTheStackFileForMovingInIsValid(t *testing.T) {
 	require.Contains(t, g.resources, deploymentType+" app")
 }
 
+// Nobody goes on with a move before commands have answered as they must, and each step that visitors could notice has a way back
+// that works without the cluster.
+func TestEveryStepOfAMoveHasItsGate(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/moving-in.md")
+	require.NoError(t, err)
+	steps := regexp.MustCompile(`(?m)^## \d\. `).Split(string(page), -1)[1:]
+	require.Len(t, steps, 8)
+	for i, step := range steps {
+		require.Regexp(t, "(?s)\\*\\*Gate[^\n]*\\*\\*:?.*`", step, "step %d", i+1)
+	}
+	back := steps[6][strings.Index(steps[6], "Lead the names back"):]
+	require.Contains(t, back, "linode-cli domains records-update")
+	require.NotContains(t, back[:strings.Index(back, "Run no `make up`")], "make up")
+}
+
 // Each incident of the platform before has a test that keeps it from happening again.
 func TestEveryIncidentHasItsTests(t *testing.T) {
 	t.Parallel()
