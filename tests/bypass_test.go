@@ -56,6 +56,7 @@ up*) git show origin/main:Pulumi.prod.yaml | grep -c "^    bypass: true$" >>` + 
 cancel*) exit 1 ;;
 esac
 `
+	require.NoError(t, os.WriteFile(calls, nil, 0o600))
 	for _, program := range []string{"gh", "pulumi"} {
 		require.NoError(t, os.WriteFile(filepath.Join(bin, program), []byte(standIn), 0o700))
 	}
@@ -114,6 +115,16 @@ func TestABypassNeedsNoGitHub(t *testing.T) {
 	require.Contains(t, calls, "pulumi up --stack prod --skip-preview --yes --exclude x\n")
 	require.Contains(t, said, "cancel each run of it")
 	require.Contains(t, said, "Pulumi.prod.yaml is not on the main branch yet")
+}
+
+func TestABypassOfNoStackStopsNothing(t *testing.T) {
+	t.Parallel()
+	dir := clone(t)
+	require.NoError(t, os.Remove(filepath.Join(dir, "Pulumi.prod.yaml")))
+	calls, said, succeeded := bypass(t, dir)
+	require.False(t, succeeded)
+	require.Contains(t, said, "there is no Pulumi.prod.yaml")
+	require.Empty(t, calls)
 }
 
 // What a stack file says in another form is for its author to change.
