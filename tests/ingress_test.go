@@ -213,15 +213,23 @@ func TestTraefikReadsSecretsOnlyWhereItServes(t *testing.T) {
 		require.NotContains(t, at(rule, "resources"), "configmaps")
 		require.NotContains(t, at(rule, "resources"), "*")
 	}
+	secrets := reveal(g.find(t, rbac+"ClusterRole", "ingress-traefik-certificates").inputs["rules"]).([]any)
+	require.Equal(t, []any{map[string]any{
+		"apiGroups": []any{""}, "resources": []any{"secrets"}, "verbs": []any{"get", "list", "watch"},
+	}}, secrets)
 	for _, namespace := range []string{"ingress", "keel", "site"} {
-		role := g.find(t, rbac+"Role", "ingress-traefik-"+namespace).inputs
-		require.Equal(t, namespace, at(reveal(role["metadata"]), "namespace"))
-		require.Equal(t, []any{"secrets"}, at(reveal(role["rules"]).([]any)[0], "resources"))
-		require.Equal(t, []any{"get", "list", "watch"}, at(reveal(role["rules"]).([]any)[0], "verbs"))
-		binding := rbac + "RoleBinding ingress-traefik-" + namespace
-		require.True(t, g.waitsFor(releaseType+" ingress-traefik", binding))
+		key := rbac + "RoleBinding ingress-traefik-" + namespace
+		require.True(t, g.waitsFor(releaseType+" ingress-traefik", key))
+		binding := g.resources[key].inputs
+		require.Equal(t, namespace, at(reveal(binding["metadata"]), "namespace"))
+		require.Equal(t, "ingress-traefik-certificates", at(reveal(binding["roleRef"]), "name"))
 		require.Equal(t, map[string]any{"kind": "ServiceAccount", "name": "traefik", "namespace": "ingress"},
-			reveal(g.resources[binding].inputs["subjects"]).([]any)[0])
+			reveal(binding["subjects"]).([]any)[0])
+	}
+	for key := range g.resources {
+		if strings.HasPrefix(key, rbac+"ClusterRoleBinding ") {
+			require.NotContains(t, key, "certificates", "that would be everywhere")
+		}
 	}
 }
 

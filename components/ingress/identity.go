@@ -74,18 +74,19 @@ func (c *Controller) readIdentity(
 	id := client.ID().ApplyT(func(pulumi.ID) pulumi.ID { return namespace.Ingress + "/" + clientName }).(pulumi.IDOutput)
 	// The provider knows a Secret that it has made, and not that what it only reads is one; it keeps a copy in __inputs.
 	made, err := corev1.GetSecret(ctx, name+"-client", id, nil, pulumi.Parent(c),
-		pulumi.DependsOn([]pulumi.Resource{client}), pulumi.AdditionalSecretOutputs([]string{"data", "__inputs"}))
+		pulumi.AdditionalSecretOutputs([]string{"data", "__inputs"}))
 	if err != nil {
 		return nil, fmt.Errorf("reading the client's certificate: %w", err)
 	}
 	return &Identity{
-		Certificate: entry(made, "tls.crt"), Key: entry(made, "tls.key"), secret: client.Metadata.Name().Elem(),
+		Certificate: entry(client, made, "tls.crt"), Key: entry(client, made, "tls.key"), secret: client.Metadata.Name().Elem(),
 	}, nil
 }
 
-func entry(secret *corev1.Secret, key string) pulumi.StringOutput {
-	text := secret.Data.MapIndex(pulumi.String(key)).ApplyT(func(encoded string) (string, error) {
-		decoded, err := base64.StdEncoding.DecodeString(encoded)
+// entry is what a Secret holds under a key. It depends on the certificate too: the engine is not told that a read does.
+func entry(client *apiextensions.CustomResource, secret *corev1.Secret, key string) pulumi.StringOutput {
+	text := pulumi.All(secret.Data, client.ID()).ApplyT(func(known []any) (string, error) {
+		decoded, err := base64.StdEncoding.DecodeString(known[0].(map[string]string)[key])
 		return string(decoded), err
 	})
 	return pulumi.ToSecret(text).(pulumi.StringOutput)

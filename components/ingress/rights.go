@@ -29,35 +29,33 @@ func (a *Args) served(own pulumi.StringInput) map[string]pulumi.StringInput {
 // newRights lets a controller read what it routes by, and Secrets in the namespaces that it serves only. Its chart would let it
 // read those of all namespaces, and it is what faces the internet.
 func (c *Controller) newRights(
-	ctx *pulumi.Context, args *Args, k kind, space pulumi.StringInput,
+	ctx *pulumi.Context, name string, args *Args, k kind, space pulumi.StringInput,
 ) ([]pulumi.Resource, error) {
-	name += "-" + k.class
+	name, labels := name+"-"+k.class, kube.Labels(k.class, "rights")
 	account := rbacv1.SubjectArray{rbacv1.SubjectArgs{
 		Kind: pulumi.String("ServiceAccount"), Name: pulumi.String(k.chart.Name), Namespace: space,
 	}}
-	metadata := metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: kube.Labels(k.class, "rights")}
-	role, err := rbacv1.NewClusterRole(ctx, name, &rbacv1.ClusterRoleArgs{Metadata: metadata, Rules: routing()}, pulumi.Parent(c))
+	routing, err := c.newRole(ctx, name, labels, routing())
 	if err != nil {
 		return nil, err
 	}
 	binding, err := rbacv1.NewClusterRoleBinding(ctx, name, &rbacv1.ClusterRoleBindingArgs{
-		Metadata: metadata, RoleRef: reference("ClusterRole", role.Metadata), Subjects: account,
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: labels}, RoleRef: routing, Subjects: account,
 	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := c.newRole(ctx, name+"-certificates", labels,
+		rbacv1.PolicyRuleArray{rule("", "secrets", "get", "list", "watch")})
 	if err != nil {
 		return nil, err
 	}
 	rights := []pulumi.Resource{binding}
 	served := args.served(space)
 	for _, in := range slices.Sorted(maps.Keys(served)) {
-		metadata := metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: served[in], Labels: kube.Labels(k.class, "rights")}
-		role, err := rbacv1.NewRole(ctx, name+"-"+in, &rbacv1.RoleArgs{
-			Metadata: metadata, Rules: rbacv1.PolicyRuleArray{rule("", "secrets", "get", "list", "watch")},
-		}, pulumi.Parent(c))
-		if err != nil {
-			return nil, err
-		}
 		binding, err := rbacv1.NewRoleBinding(ctx, name+"-"+in, &rbacv1.RoleBindingArgs{
-			Metadata: metadata, RoleRef: reference("Role", role.Metadata), Subjects: account,
+			Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: served[in], Labels: labels},
+			RoleRef:  certificates, Subjects: account,
 		}, pulumi.Parent(c))
 		if err != nil {
 			return nil, err
@@ -65,6 +63,21 @@ func (c *Controller) newRights(
 		rights = append(rights, binding)
 	}
 	return rights, nil
+}
+
+// newRole declares rights, and returns what refers to them.
+func (c *Controller) newRole(
+	ctx *pulumi.Context, name string, labels pulumi.StringMap, rules rbacv1.PolicyRuleArray,
+) (rbacv1.RoleRefArgs, error) {
+	role, err := rbacv1.NewClusterRole(ctx, name, &rbacv1.ClusterRoleArgs{
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: labels}, Rules: rules,
+	}, pulumi.Parent(c))
+	if err != nil {
+		return rbacv1.RoleRefArgs{}, err
+	}
+	return rbacv1.RoleRefArgs{
+		ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String("ClusterRole"), Name: role.Metadata.Name().Elem(),
+	}, nil
 }
 
 // routing is what Traefik's provider of Ingress objects reads, and the one thing that it writes.
@@ -85,11 +98,5 @@ func rule(group, resource string, verbs ...string) rbacv1.PolicyRuleArgs {
 	return rbacv1.PolicyRuleArgs{
 		ApiGroups: pulumi.ToStringArray([]string{group}), Resources: pulumi.ToStringArray([]string{resource}),
 		Verbs: pulumi.ToStringArray(verbs),
-	}
-}
-
-func reference(kind string, role metav1.ObjectMetaOutput) rbacv1.RoleRefArgs {
-	return rbacv1.RoleRefArgs{
-		ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String(kind), Name: role.Name().Elem(),
 	}
 }
