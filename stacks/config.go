@@ -87,7 +87,12 @@ func (c *Config) siteHost() string {
 
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
-	hosts := slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), []string{c.grafanaHost()})
+	return slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), c.toolHosts())
+}
+
+// toolHosts are those of the platform's own tools.
+func (c *Config) toolHosts() []string {
+	hosts := []string{c.grafanaHost()}
 	if c.Delivery.Keel() {
 		hosts = append(hosts, c.Delivery.Host)
 	}

@@ -255,6 +255,7 @@ func (p *platform) declareCDN() error {
 	config, args := p.config, &p.config.CDN
 	args.Name, args.Protect = p.account, config.Protect
 	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
+	args.Uncached = config.toolHosts()
 	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
 	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready))
 	if err != nil {

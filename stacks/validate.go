@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"lke-platform/components/certificates"
 	"lke-platform/components/lke"
 	"lke-platform/components/postgres"
 )
@@ -60,6 +61,10 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	if c.CDN.Bypassed() && !c.Ingress.IsOpen() {
 		faults = append(faults, field.Invalid(field.NewPath("ingress", "open"), false,
 			"must not be false while cdn.bypass sends all visitors there"))
+	}
+	if c.CDN.WebSockets && c.Certificates.Issuer == certificates.Staging {
+		faults = append(faults, field.Forbidden(field.NewPath("cdn", "websockets"),
+			"Fastly opens WebSockets to an origin whose certificate browsers trust, and certificates.issuer is staging"))
 	}
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
@@ -138,6 +143,10 @@ func (c *Config) Warnings() (warnings []string) {
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
 		warnings = append(warnings, "ingress: everybody can connect past Fastly; set ingress.open to false when no name that "+
 			"leads there is cached any more")
+	}
+	if c.CDN.OpenPurge {
+		warnings = append(warnings, "cdn.openPurge: anybody who knows a URL can have its copy thrown away, as often as he "+
+			"likes, and have the origin do the work; give the application a token that may purge, and leave openPurge out")
 	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+

@@ -253,6 +253,17 @@ func TestAnImageThatCanChangeUnderItsNameIsKnown(t *testing.T) {
 	}
 }
 
+func TestWebSocketsNeedACertificateThatBrowsersTrust(t *testing.T) {
+	t.Parallel()
+	websockets := func(issuer string) error {
+		_, err := deploy(t, copyStack(t, "staging", strings.NewReplacer("shield: lga-ny-us", "shield: lga-ny-us\n    websockets: true",
+			"email: services", "issuer: "+issuer+"\n    email: services").Replace), "staging")
+		return err
+	}
+	require.NoError(t, websockets("production"))
+	require.ErrorContains(t, websockets("staging"), "cdn.websockets: Forbidden: Fastly opens WebSockets to an origin whose certificate")
+}
+
 // What is valid and yet unwise is said at every run.
 func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	t.Parallel()
@@ -269,5 +280,7 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.Contains(t, warnings("staging"), root)
 	require.NotContains(t, warnings("staging", "user: 0", "user: 1000"), root)
 	require.Contains(t, warnings("prod", "cdn:\n", "cdn:\n    bypass: false\n"), "ingress: everybody can connect past Fastly")
+	require.NotContains(t, warnings("prod"), "openPurge")
+	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
 }

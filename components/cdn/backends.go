@@ -59,6 +59,7 @@ func (a *Args) backends() fastly.ServiceVclBackendArray {
 // The visitor's Host header goes through, as the origin routes by it.
 func (a *Args) originBackend() fastly.ServiceVclBackendArgs {
 	backend := serverOverTLS(originName, pulumi.String(a.OriginHost), a.Origin.Timeouts)
+	backend.MaxConn = pulumi.Int(a.Origin.MaxConn)
 	backend.Shield = pulumi.String(a.Origin.Shield)
 	backend.Healthcheck = pulumi.String(healthCheckName)
 	return backend
