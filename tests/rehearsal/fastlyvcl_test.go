@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,14 +53,15 @@ func TestVisitorsGetWhatTheStackFileSays(t *testing.T) {
 	t.Run("pages are kept, with what the stack file adds", func(t *testing.T) {
 		fastly := vcl.Start(t, program)
 		fastly.Servers["origin"].Header = http.Header{"Cache-Control": {"max-age=60"}}
-		for range 2 {
+		for visit := range 2 {
 			got := fastly.Ask(t, http.MethodGet, "https://example.com/", nil)
 			require.Equal(t, http.StatusOK, got.Status)
 			require.Equal(t, "max-age=86400", got.Header.Get("Strict-Transport-Security"))
 			require.Equal(t, "*", got.Header.Get("Access-Control-Allow-Origin"))
 			require.Equal(t, "noindex", got.Header.Get("X-Robots-Tag"), "the snippet of the stack file")
-			require.Equal(t, []string{"keeps 60.000 + 120.000 / 86400.000"}, got.Edge[slices.Index(got.Edge, "looks up")+1:])
-			break
+			if visit == 0 {
+				require.Equal(t, []string{"looks up", "keeps 60.000 + 120.000 / 86400.000"}, got.Edge)
+			}
 		}
 		require.Len(t, fastly.Servers["origin"].Asked, 1)
 		require.Empty(t, fastly.Ask(t, http.MethodGet, "https://keel.example.com/", nil).Header.Get("Access-Control-Allow-Origin"))

@@ -55,6 +55,9 @@ func newService(t *testing.T, edit func(*cdn.Args)) *Service {
 }
 
 func blocks(inputs resource.PropertyMap, kind resource.PropertyKey) []resource.PropertyMap {
+	if !inputs[kind].IsArray() {
+		return nil
+	}
 	var found []resource.PropertyMap
 	for _, block := range inputs[kind].ArrayValue() {
 		found = append(found, block.ObjectValue())

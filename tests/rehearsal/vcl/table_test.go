@@ -228,6 +228,14 @@ var tables = map[string]struct {
 		{"GET example.com/", "Vary: *", nothing, "", ""},
 		{"FASTLYPURGE example.com/page", "", "looks up", "-Fastly-Purge-Requires-Auth", ""},
 	}},
+	"the least": {func(a *cdn.Args) { a.Media, a.Redirects, a.Uncached = nil, nil, nil }, []row{
+		{"GET example.com/ | X-Forwarded-Host: evil.example | Cookie: a=1", minute, "keeps " + usual,
+			"X-Forwarded-Host: example.com | -Cookie", ""},
+		{"GET example.com/ | Cookie: _changelog_key=1", minute, "passes", "", ""},
+		{"GET example.com/", "", nothing, "", ""},
+		{"GET example.com/", "429", nothing, "", ""},
+		{"GET example.com/", "old copy | 500", "hands out what is stale", "", ""},
+	}},
 }
 
 func TestWhatFastlyDoes(t *testing.T) {
