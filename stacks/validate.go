@@ -170,6 +170,10 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "cdn.hsts: a zone is adopted, which may have a site to go back to, and browsers that saw "+
 			"this one would keep to HTTPS there too; set cdn.hsts to 0s until the move is over (docs/moving-in.md)")
 	}
+	if c.CDN.OpenPurge {
+		warnings = append(warnings, "cdn.openPurge: anybody who knows a URL can have its copy thrown away, as often as he "+
+			"likes, and have the origin do the work; give the application a token that may purge, and leave openPurge out")
+	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -152,13 +153,16 @@ func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
 	t.Parallel()
 	args := cdnArgs(t)
 	args.Cache = cdn.Cache{TTL: "2h", StaleWhileRevalidate: "30s", StaleIfError: "168h"}
+	args.ErrorPage = "error.html"
+	require.NoError(t, os.WriteFile(filepath.Join(args.Folder, args.ErrorPage), []byte("<h1>Sorry</h1>\n"), 0o600))
 	service := declareCDN(t, args)
 	main := cdnBlocks(service, "vcls")["main"]
 	require.True(t, main["main"].BoolValue())
 	program := main["content"].StringValue()
 	for _, text := range []string{
-		`"www.example.com": "example.com",`, "set beresp.ttl = 7200s;", "set beresp.stale_while_revalidate = 30s;",
-		"set beresp.stale_if_error = 604800s;", `"max-age=31557600"`, "Fastly-Purge-Requires-Auth",
+		`"www.example.com": "example.com",`, "set beresp.ttl = 7200s;", "set beresp.ttl = 3600s;",
+		"set beresp.stale_while_revalidate = 30s;", "set beresp.stale_if_error = 604800s;", `"max-age=86400"`,
+		"Fastly-Purge-Requires-Auth", base64.StdEncoding.EncodeToString([]byte("<h1>Sorry</h1>\n")),
 		`req.http.Host == "cdn.example.com" || req.http.Host == "files.example.com" || req.http.Host == "example.com"`,
 	} {
 		require.Contains(t, program, text)
@@ -166,7 +170,8 @@ func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
 	for _, macro := range []string{"recv", "hash", "hit", "miss", "pass", "fetch", "error", "deliver", "log"} {
 		require.Equal(t, 1, strings.Count(program, "#FASTLY "+macro+"\n"), "without it Fastly leaves out what it generates for %s", macro)
 	}
-	require.NotContains(t, program, "Imageopto")
+	require.NotContains(t, program, `X-Fastly-Imageopto-Api = `)
+	require.NotContains(t, program, "upgrade")
 	require.Equal(t, "# embed\n", cdnBlocks(service, "snippets")["embed"]["content"].StringValue())
 
 	least := cdn.Defaults()
@@ -174,10 +179,9 @@ func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
 	least.HSTS, least.OpenPurge, least.ImageOptimizer = "0s", true, true
 	service = declareCDN(t, &least)
 	program = cdnBlocks(service, "vcls")["main"]["content"].StringValue()
-	for _, text := range []string{"redirects", "Amz", "Strict-Transport-Security", "Requires-Auth", "Access-Control", "618"} {
+	for _, text := range []string{"redirects", "Amz", "X-Fastly-Imageopto-Api = ", "Requires-Auth", "Access-Control", "618", "()", "&& !)"} {
 		require.NotContains(t, program, text)
 	}
-	require.Contains(t, program, `querystring.set(req.url, "auto", "webp")`)
 	require.Len(t, cdnBlocks(service, "backends"), 1)
 }
 
@@ -188,6 +192,12 @@ func TestOnlyWhatIsPaidForIsSwitchedOn(t *testing.T) {
 	products := service.inputs["productEnablement"].ObjectValue()
 	require.True(t, products["brotliCompression"].BoolValue())
 	require.False(t, products["imageOptimizer"].BoolValue())
+	require.False(t, products["websockets"].BoolValue())
+
+	args := cdnArgs(t)
+	args.WebSockets = true
+	products = declareCDN(t, args).inputs["productEnablement"].ObjectValue()
+	require.True(t, products["websockets"].BoolValue())
 }
 
 // Each case is one edit of the configuration and the fault that it has to be told of.
@@ -200,6 +210,14 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		"no shield":               {func(a *cdn.Args) { a.Origin.Shield = "" }, "cdn.origin.shield: Required value"},
 		"no path":                 {func(a *cdn.Args) { a.Origin.HealthPath = "health" }, `cdn.origin.healthPath: Invalid value: "health"`},
 		"no patience":             {func(a *cdn.Args) { a.Origin.Timeouts.FirstByte = "10" }, `cdn.origin.timeouts.firstByte: Invalid value: "10": must be a duration`},
+		"a path with VCL in it":   {func(a *cdn.Args) { a.Origin.HealthPath = `/"` }, `cdn.origin.healthPath: Invalid value: "/\""`},
+		"no connection":           {func(a *cdn.Args) { a.Origin.MaxConn = 0 }, "cdn.origin.maxConn: Invalid value: 0"},
+		"a session with a space":  {func(a *cdn.Args) { a.SessionCookies = []string{"a b"} }, `cdn.sessionCookies[0]: Invalid value: "a b"`},
+		"a session with VCL":      {func(a *cdn.Args) { a.SessionCookies = []string{`a"`} }, `cdn.sessionCookies[0]: Invalid value: "a\""`},
+		"a session without name":  {func(a *cdn.Args) { a.SessionCookies = []string{""} }, `cdn.sessionCookies[0]: Invalid value: ""`},
+		"two sessions alike":      {func(a *cdn.Args) { a.SessionCookies = []string{"a", "a"} }, `cdn.sessionCookies[1]: Duplicate value: "a"`},
+		"media for half a second": {func(a *cdn.Args) { a.Media.TTL = "500ms" }, `cdn.media.ttl: Invalid value: "500ms": must be whole seconds`},
+		"no error page":           {func(a *cdn.Args) { a.ErrorPage = "err.html" }, `cdn.errorPage: Invalid value: "err.html": there is no such file`},
 		"too much patience":       {func(a *cdn.Args) { a.Origin.Timeouts.Connect = "1h" }, `cdn.origin.timeouts.connect: Invalid value: "1h"`},
 		"a backend without host":  {func(a *cdn.Args) { a.Media.Hosts = nil }, "cdn.media.hosts: Required value"},
 		"two hosts alike":         {func(a *cdn.Args) { a.Media.Hosts[1] = a.Media.Hosts[0] }, `cdn.media.hosts[1]: Duplicate value: "cdn.example.com"`},
@@ -217,7 +235,7 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		"S3 without secret key":   {func(a *cdn.Args) { a.Logs.S3[0].SecretKey = "" }, "cdn.logs.s3[0].secretKey: Required value"},
 		"S3 without bucket":       {func(a *cdn.Args) { a.Logs.S3[0].Buckets = nil }, "cdn.logs.s3[0].buckets: Required value"},
 		"a path without a slash":  {func(a *cdn.Args) { a.Logs.S3[0].Buckets["uploads"] = "logs" }, `cdn.logs.s3[0].buckets[uploads]: Invalid value: "uploads"`},
-		"a path with VCL in it":   {func(a *cdn.Args) { a.Logs.S3[0].Buckets[`/"`] = "logs" }, `Invalid value: "/\""`},
+		"a log with VCL in it":    {func(a *cdn.Args) { a.Logs.S3[0].Buckets[`/"`] = "logs" }, `Invalid value: "/\""`},
 		"two S3 logs alike":       {func(a *cdn.Args) { a.Logs.S3 = append(a.Logs.S3, a.Logs.S3[0]) }, "cdn.logs.s3[1].buckets[/uploads/podcast/]: Duplicate value"},
 		"a file every second":     {func(a *cdn.Args) { a.Logs.S3[0].Period = "1s" }, `cdn.logs.s3[0].period: Invalid value: "1s"`},
 		"HTTPS without secret":    {func(a *cdn.Args) { a.Logs.HTTPS[0].Token = "" }, "cdn.logs.https[0].token: Required value"},
@@ -231,6 +249,10 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		"a file of others":        {func(a *cdn.Args) { a.Snippets[0].File = "../embed.vcl" }, `cdn.snippets[0].file: Invalid value: "../embed.vcl": must be the path`},
 		"an empty file": {func(a *cdn.Args) { _ = os.WriteFile(filepath.Join(a.Folder, "embed.vcl"), []byte(" \n"), 0o600) },
 			`cdn.snippets[0].file: Invalid value: "embed.vcl": the file is empty`},
+		"an error page for a wall": {func(a *cdn.Args) {
+			a.ErrorPage = "embed.vcl"
+			_ = os.WriteFile(filepath.Join(a.Folder, "embed.vcl"), make([]byte, 200_001), 0o600)
+		}, `cdn.errorPage: Invalid value: "embed.vcl": the file is larger than 200000 bytes`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -83,9 +83,12 @@ func TestFastlyIsBelievedAboutWhoTheVisitorIs(t *testing.T) {
 		require.Equal(t, []any{fastlyIPv4, fastlyIPv6}, at(values, "ports", port, "forwardedHeaders", "trustedIPs"),
 			"an office that may connect is no proxy")
 	}
+	require.Equal(t, true, at(values, "global", "notAppendXForwardedFor"), "the visitor alone, and not Fastly's site")
+	values, _ = ingressValues(t, ingress.Traefik, func(args *ingress.Args) { args.Open = new(true) })
+	require.Equal(t, false, at(values, "global", "notAppendXForwardedFor"), "nobody else says who connects past Fastly")
 	values, _ = ingressValues(t, ingress.NGINX, nil)
 	require.Equal(t, "true", at(values, "controller", "config", "use-forwarded-headers"))
-	require.Equal(t, "true", at(values, "controller", "config", "compute-full-forwarded-for"), "the whole way, as Traefik does")
+	require.Equal(t, "false", at(values, "controller", "config", "compute-full-forwarded-for"), "the visitor alone, as Traefik says it")
 	require.Contains(t, at(values, "controller", "config", "proxy-real-ip-cidr"), ","+fastlyIPv4+","+fastlyIPv6)
 }
 

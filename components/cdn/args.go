@@ -16,9 +16,17 @@ type Args struct {
 	Media *Media `json:"media"`
 	// Redirects are hosts that lead to another host, by name: www.example.com to example.com. The path stays.
 	Redirects map[string]string `json:"redirects"`
+	// SessionCookies are the names of the cookies that tell a user of the application from all others; an asterisk stands for
+	// any letters: _*_session. Whoever has one gets pages of his own; all other cookies are dropped before the cache. Default:
+	// the names that are usual in frameworks, see sessionCookies.
+	SessionCookies []string `json:"sessionCookies"`
 	// Cache says for how long answers are kept that do not say so themselves.
 	Cache Cache `json:"cache"`
-	// HSTS is for how long browsers keep to HTTPS on their own; 0s says nothing of it. Default 8766h, a year.
+	// ErrorPage is a file of HTML that visitors see when the origin fails, and nothing old can be handed out in its place.
+	// Default: a few words.
+	ErrorPage string `json:"errorPage"`
+	// HSTS is for how long browsers keep to HTTPS on their own, whatever the application says of it. There is no way back to
+	// plain HTTP for so long, so that a site that moves begins small; 0s has browsers forget it. Default 24h.
 	// Upstream: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Strict-Transport-Security
 	HSTS string `json:"hsts"`
 	// HTTP3 offers HTTP/3, if the TLS configuration of the domains does too. Default true.
@@ -30,6 +38,9 @@ type Args struct {
 	// ImageOptimizer serves images in the form that suits the browser (WebP). It is a product that is paid for. Default false.
 	// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/image-optimization/about-fastly-image-optimizer
 	ImageOptimizer bool `json:"imageOptimizer"`
+	// WebSockets lets visitors open WebSockets to the application. It is a product that is paid for. Default false.
+	// Upstream: https://www.fastly.com/documentation/guides/concepts/real-time-messaging/websockets-tunnel/
+	WebSockets bool `json:"websockets"`
 	// CrossOrigin are hosts, besides those of Media, whose answers scripts of any other site may read.
 	CrossOrigin []string `json:"crossOrigin"`
 	// OpenPurge lets anybody who knows a URL have its copy thrown away, without a token of Fastly's. Default false.
@@ -54,9 +65,12 @@ type Args struct {
 	ClientCertificate, ClientKey pulumi.StringInput `json:"-"`
 	// HealthHost is the public name that health checks ask for. Default: the first of Domains.
 	HealthHost string `json:"-"`
+	// Uncached are hosts, among those of Domains, whose answers are for their users only: each request goes to the origin,
+	// with all its cookies.
+	Uncached []string `json:"-"`
 	// MediaHost is the host of the stack's own media bucket, for instance media.us-east-1.linodeobjects.com.
 	MediaHost pulumi.StringInput `json:"-"`
-	// Folder is the project's folder, which the files of Snippets are in. Default: the current one.
+	// Folder is the project's folder, which ErrorPage and the files of Snippets are in. Default: the current one.
 	Folder string `json:"-"`
 	// Protect refuses to delete the service.
 	Protect bool `json:"-"`
@@ -74,6 +88,8 @@ type Origin struct {
 	// HealthInterval is how often each of Fastly's machines asks for HealthPath: what that costs the origin is limited, see
 	// probeBudget. Default 1m.
 	HealthInterval string `json:"healthInterval"`
+	// MaxConn is how many requests each of Fastly's machines may have under way to the origin. Default 200.
+	MaxConn int `json:"maxConn"`
 	// Timeouts of a request.
 	Timeouts Timeouts `json:"timeouts"`
 }
@@ -82,13 +98,14 @@ type Origin struct {
 type Timeouts struct {
 	// Connect is for a connection. Default 2s.
 	Connect string `json:"connect"`
-	// FirstByte is for the beginning of the answer. Default 10s.
+	// FirstByte is for the beginning of the answer. Default 15s, as Fastly's own.
 	FirstByte string `json:"firstByte"`
 	// BetweenBytes is for its next part. Default 10s.
 	BetweenBytes string `json:"betweenBytes"`
 }
 
-// Media is a bucket whose objects anybody may read. What it answers is the same for all visitors, whatever their cookies.
+// Media is a bucket whose objects anybody may read. What it answers is the same for all visitors, whatever their cookies, and
+// whatever stands behind the question mark.
 type Media struct {
 	// Hosts are the public names that it answers for.
 	Hosts []string `json:"hosts"`
@@ -96,12 +113,16 @@ type Media struct {
 	Address string `json:"address"`
 	// Shield is the code of the Fastly site that all others ask before they ask the bucket. Default: that of Origin.
 	Shield string `json:"shield"`
+	// TTL is for how long a file is fresh that does not say so, in whole seconds. Default 1h.
+	TTL string `json:"ttl"`
 }
 
-// Cache says for how long answers are kept that do not say so themselves, in whole seconds.
+// Cache says for how long answers of the origin are kept that do not say so themselves, in whole seconds. An answer that forbids
+// it is not kept, or not handed out when it has run out.
 // Upstream: https://www.fastly.com/documentation/guides/concepts/edge-state/cache/stale/
 type Cache struct {
-	// TTL is for how long an answer is fresh. Default 1h.
+	// TTL is for how long an answer is fresh. Many an application says nothing of pages that are for one user only, so that this
+	// is for those that are known to say private. Default 0s: what says nothing is not kept.
 	TTL string `json:"ttl"`
 	// StaleWhileRevalidate is for how long after that it is handed out while a new one is fetched. Default 1m.
 	StaleWhileRevalidate string `json:"staleWhileRevalidate"`
@@ -162,14 +183,15 @@ type Snippet struct {
 func Defaults() Args {
 	return Args{
 		Origin: Origin{
-			HealthPath: "/health", HealthInterval: "1m",
-			Timeouts: Timeouts{Connect: "2s", FirstByte: "10s", BetweenBytes: "10s"},
+			HealthPath: "/health", HealthInterval: "1m", MaxConn: 200,
+			Timeouts: Timeouts{Connect: "2s", FirstByte: "15s", BetweenBytes: "10s"},
 		},
-		Cache:  Cache{TTL: "1h", StaleWhileRevalidate: "1m", StaleIfError: "12h"},
-		HSTS:   "8766h",
-		HTTP3:  true,
-		Brotli: true,
-		TLS:    TLSDefaults(),
+		SessionCookies: slices.Clone(sessionCookies),
+		Cache:          Cache{TTL: "0s", StaleWhileRevalidate: "1m", StaleIfError: "12h"},
+		HSTS:           "24h",
+		HTTP3:          true,
+		Brotli:         true,
+		TLS:            TLSDefaults(),
 	}
 }
 
@@ -207,6 +229,13 @@ func (a *Args) MediaAddress() pulumi.StringInput {
 		return pulumi.String(a.Media.Address)
 	}
 	return a.MediaHost
+}
+
+func (a *Args) mediaTTL() string {
+	if a.Media == nil || a.Media.TTL == "" {
+		return "1h"
+	}
+	return a.Media.TTL
 }
 
 // redirected are the hosts that lead to others, sorted.

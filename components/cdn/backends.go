@@ -60,6 +60,7 @@ func (a *Args) backends() fastly.ServiceVclBackendArray {
 // its customers could connect, too.
 func (a *Args) originBackend() fastly.ServiceVclBackendArgs {
 	backend := serverOverTLS(originName, pulumi.String(a.OriginHost), a.Origin.Timeouts)
+	backend.MaxConn = pulumi.Int(a.Origin.MaxConn)
 	backend.Shield = pulumi.String(a.Origin.Shield)
 	backend.Healthcheck = pulumi.String(healthCheckName)
 	if a.ClientKey != nil {

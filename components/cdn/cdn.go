@@ -59,11 +59,13 @@ func (a *Args) service() (*fastly.ServiceVclArgs, error) {
 		Conditions:   append(conditions, a.conditions()...),
 		Gzips:        fastly.ServiceVclGzipArray{compressed()},
 		RequestSettings: fastly.ServiceVclRequestSettingArray{fastly.ServiceVclRequestSettingArgs{
-			Name: pulumi.String("force TLS"), ForceSsl: pulumi.Bool(true),
+			// The VCL says who the visitor is; Fastly would add its own sites.
+			Name: pulumi.String("force TLS"), ForceSsl: pulumi.Bool(true), Xff: pulumi.String("leave"),
 		}},
 		Http3: pulumi.Bool(a.HTTP3),
 		ProductEnablement: fastly.ServiceVclProductEnablementArgs{
 			BrotliCompression: pulumi.Bool(a.Brotli), ImageOptimizer: pulumi.Bool(a.ImageOptimizer),
+			Websockets: pulumi.Bool(a.WebSockets),
 		},
 		LoggingS3s:   s3Logs,
 		LoggingHttps: a.httpsLogs(),
@@ -84,15 +86,18 @@ func (a *Args) domains() fastly.ServiceVclDomainArray {
 	return domains
 }
 
-// compressed is text; images and sound are compressed by their nature. Brotli, where it is on, compresses the same.
+// compressedTypes are text; images and sound are compressed by their nature.
+var compressedTypes = []string{
+	"text/html", "text/css", "text/plain", "text/xml", "text/javascript",
+	"application/javascript", "application/json", "application/xml", "application/rss+xml",
+	"application/atom+xml", "application/manifest+json", "image/svg+xml", "font/ttf", "font/otf",
+}
+
+// compressed is what Fastly compresses before it keeps it. Brotli, where it is on, compresses the same.
 func compressed() fastly.ServiceVclGzipArgs {
 	return fastly.ServiceVclGzipArgs{
-		Name: pulumi.String("text"),
-		ContentTypes: pulumi.ToStringArray([]string{
-			"text/html", "text/css", "text/plain", "text/xml", "text/javascript",
-			"application/javascript", "application/json", "application/xml", "application/rss+xml",
-			"application/atom+xml", "application/manifest+json", "image/svg+xml", "font/ttf", "font/otf",
-		}),
-		Extensions: pulumi.ToStringArray([]string{"css", "js", "html", "json", "svg", "xml", "txt", "ttf", "otf"}),
+		Name:         pulumi.String("text"),
+		ContentTypes: pulumi.ToStringArray(compressedTypes),
+		Extensions:   pulumi.ToStringArray([]string{"css", "js", "html", "json", "svg", "xml", "txt", "ttf", "otf"}),
 	}
 }

@@ -2,6 +2,7 @@ package cdn
 
 import (
 	"cmp"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,12 @@ import (
 
 	"lke-platform/components/internal/check"
 )
+
+//go:embed vcl/error.html
+var defaultErrorPage string
+
+// largestErrorPage is in bytes: a third is added by its encoding, and Fastly takes VCL up to a megabyte.
+const largestErrorPage = 200_000
 
 // snippetTypes are the places that a snippet can go to.
 var snippetTypes = []string{"init", "recv", "hash", "hit", "miss", "pass", "fetch", "error", "deliver", "log", "none"}
@@ -34,19 +41,19 @@ func (a *Args) validateSnippets(path *field.Path) field.ErrorList {
 		if snippet.Priority != 0 {
 			faults = append(faults, check.Between(at.Child("priority"), snippet.Priority, 1, 10_000)...)
 		}
-		if _, err := snippet.read(a.Folder); err != nil {
+		if _, err := a.readFile(snippet.File); err != nil {
 			faults = append(faults, field.Invalid(at.Child("file"), snippet.File, err.Error()))
 		}
 	}
 	return faults
 }
 
-// read returns the VCL of the file in the project's folder.
-func (s *Snippet) read(folder string) (string, error) {
-	if !filepath.IsLocal(s.File) {
+// readFile returns what a file in the project's folder holds.
+func (a *Args) readFile(name string) (string, error) {
+	if !filepath.IsLocal(name) {
 		return "", errors.New("must be the path of a file in the project's folder")
 	}
-	content, err := os.ReadFile(filepath.Join(folder, s.File))
+	content, err := os.ReadFile(filepath.Join(a.Folder, name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", errors.New("there is no such file in the project's folder")
@@ -61,7 +68,7 @@ func (s *Snippet) read(folder string) (string, error) {
 func (a *Args) snippets() (fastly.ServiceVclSnippetArray, error) {
 	var snippets fastly.ServiceVclSnippetArray
 	for _, snippet := range a.Snippets {
-		content, err := snippet.read(a.Folder)
+		content, err := a.readFile(snippet.File)
 		if err != nil {
 			return nil, fmt.Errorf("snippet %s: %w", snippet.Name, err)
 		}
@@ -71,4 +78,19 @@ func (a *Args) snippets() (fastly.ServiceVclSnippetArray, error) {
 		})
 	}
 	return snippets, nil
+}
+
+// errorPage is the HTML that visitors see when the origin fails and there is nothing old to hand out.
+func (a *Args) errorPage() (string, error) {
+	if a.ErrorPage == "" {
+		return defaultErrorPage, nil
+	}
+	page, err := a.readFile(a.ErrorPage)
+	switch {
+	case err != nil:
+		return "", err
+	case len(page) > largestErrorPage:
+		return "", fmt.Errorf("the file is larger than %d bytes, and is part of the VCL", largestErrorPage)
+	}
+	return page, nil
 }

@@ -18,8 +18,8 @@ import (
 // longest is how long anything here may take or last.
 const longest = 10 * 365 * 24 * time.Hour
 
-// Validate returns every fault of what configuration can set, with its path. It reads the files of Snippets. Where Domains are
-// known, it refuses hosts that no domain covers.
+// Validate returns every fault of what configuration can set, with its path. It reads ErrorPage and the files of Snippets.
+// Where Domains are known, it refuses hosts that no domain covers.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	return append(a.validateService(path), a.TLS.Validate(path.Child("tls"))...)
 }
@@ -31,19 +31,27 @@ func (a *Args) validateService(path *field.Path) field.ErrorList {
 	if a.Media != nil && a.Media.Address != "" {
 		faults = append(faults, check.Domain(path.Child("media", "address"), a.Media.Address)...)
 	}
+	if a.Media != nil && a.Media.TTL != "" {
+		faults = append(faults, checkSeconds(path.Child("media", "ttl"), a.Media.TTL)...)
+	}
+	faults = append(faults, validateSessions(path.Child("sessionCookies"), a.SessionCookies)...)
 	cache := path.Child("cache")
 	faults = append(faults, checkSeconds(cache.Child("ttl"), a.Cache.TTL)...)
 	faults = append(faults, checkSeconds(cache.Child("staleWhileRevalidate"), a.Cache.StaleWhileRevalidate)...)
 	faults = append(faults, checkSeconds(cache.Child("staleIfError"), a.Cache.StaleIfError)...)
 	faults = append(faults, checkSeconds(path.Child("hsts"), a.HSTS)...)
+	if _, err := a.errorPage(); err != nil {
+		faults = append(faults, field.Invalid(path.Child("errorPage"), a.ErrorPage, err.Error()))
+	}
 	faults = append(faults, a.Logs.validate(path.Child("logs"))...)
 	return append(faults, a.validateSnippets(path.Child("snippets"))...)
 }
 
 func (o *Origin) validate(path *field.Path) field.ErrorList {
 	faults := check.Required(path.Child("shield"), o.Shield)
-	faults = append(faults, check.URLPath(path.Child("healthPath"), o.HealthPath)...)
+	faults = append(faults, checkForm(path.Child("healthPath"), o.HealthPath, urlPath, "must be a path, for instance /health")...)
 	faults = append(faults, checkProbes(path.Child("healthInterval"), o.HealthInterval)...)
+	faults = append(faults, check.Between(path.Child("maxConn"), o.MaxConn, 1, 10_000)...)
 	timeouts := path.Child("timeouts")
 	faults = append(faults, checkTimeout(timeouts.Child("connect"), o.Timeouts.Connect)...)
 	faults = append(faults, checkTimeout(timeouts.Child("firstByte"), o.Timeouts.FirstByte)...)
@@ -118,6 +126,17 @@ func (a *Args) checkInputs() field.ErrorList {
 	return faults
 }
 
+func validateSessions(path *field.Path, names []string) field.ErrorList {
+	var faults field.ErrorList
+	for i, name := range names {
+		faults = append(faults, checkForm(path.Index(i), name, cookieName, "must be a cookie's name, for instance _*_session")...)
+		if slices.Contains(names[:i], name) {
+			faults = append(faults, field.Duplicate(path.Index(i), name))
+		}
+	}
+	return faults
+}
+
 func (l *Logs) validate(path *field.Path) field.ErrorList {
 	var faults field.ErrorList
 	names := sets.New[string]()
@@ -147,6 +166,8 @@ var (
 	logPath    = regexp.MustCompile(`^/[A-Za-z0-9._~/-]*$`)
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+	urlPath    = regexp.MustCompile(`^/[!#-~]*$`)
+	cookieName = regexp.MustCompile(`^[A-Za-z0-9!#$&'*+.^_|~-]+$`)
 	objectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]*$`)
 )
 

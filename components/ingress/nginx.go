@@ -67,9 +67,10 @@ func nginxValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 // Upstream: https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/
 func nginxConfig(args *Args, b *balancer) pulumi.Map {
 	return pulumi.Map{
-		"use-proxy-protocol":         pulumi.String("true"),
-		"use-forwarded-headers":      pulumi.String("true"),
-		"compute-full-forwarded-for": pulumi.String("true"),
+		"use-proxy-protocol":    pulumi.String("true"),
+		"use-forwarded-headers": pulumi.String("true"),
+		// The visitor alone, and not the site of Fastly's that asks for him.
+		"compute-full-forwarded-for": pulumi.String("false"),
 		// One list for both: who may speak the PROXY protocol, and whose X-Forwarded-For is believed.
 		"proxy-real-ip-cidr": b.forwarders.ApplyT(func(fastly []string) string {
 			return strings.Join(slices.Concat(b.proxies, fastly), ",")

@@ -78,7 +78,11 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 		}},
 		"accessLog": pulumi.Map{"enabled": pulumi.Bool(true), "format": pulumi.String("json")},
 		"api":       pulumi.Map{"dashboard": pulumi.Bool(false)},
-		"global":    pulumi.Map{"checkNewVersion": pulumi.Bool(false), "sendAnonymousUsage": pulumi.Bool(false)},
+		"global": pulumi.Map{
+			"checkNewVersion": pulumi.Bool(false), "sendAnonymousUsage": pulumi.Bool(false),
+			// Fastly says who the visitor is, and its own site is none. Whoever may connect past it does need to be named.
+			"notAppendXForwardedFor": pulumi.Bool(!args.IsOpen()),
+		},
 	}
 	maps.Copy(values, pods(traefikLabels, "100m", "256Mi"))
 	if identity != nil {

@@ -9,6 +9,52 @@ table redirects {
 {{- end}}
 }
 {{end}}
+# The application hears what is true of a visitor, and nothing that he says of himself. Fastly adds to three of these headers at
+# each site, so that each writes them anew.
+sub know_the_visitor {
+  if (fastly.ff.visits_this_service == 0 && req.restarts == 0) {
+{{- range .Hearsay}}
+    unset req.http.{{.}};
+{{- end}}
+    # Fastly leaves this one alone if a visitor sends it, and forces TLS by it.
+    if (!fastly_info.edge.is_tls) {
+      unset req.http.Fastly-SSL;
+    }
+    set req.http.Fastly-Client-IP = client.ip;
+    set req.http.Host = std.tolower(regsub(req.http.Host, "\.?(:[0-9]*)?$", ""));
+  }
+{{- range .Forwarded}}
+  unset req.http.{{.}};
+{{- end}}
+  set req.http.X-Forwarded-For = req.http.Fastly-Client-IP;
+  set req.http.X-Real-IP = req.http.Fastly-Client-IP;
+  set req.http.X-Forwarded-Host = req.http.Host;
+  # Whatever goes further than this came over TLS, or was led to it.
+  set req.http.X-Forwarded-Proto = "https";
+  set req.http.X-Forwarded-Port = "443";
+}
+{{- if .IsMedia}}
+
+# Media are the same for all. What tells visitors apart is neither the bucket's business nor a reason to ask it.
+sub ask_for_media {
+  unset req.http.Cookie;
+  unset req.http.Authorization;
+  unset req.http.X-Amz-*;
+{{- if .ImageOptimizer}}
+  # The optimizer reads parameters. What is thrown away is the image, and so all that was made of it.
+  if (req.url.ext ~ "{{.Images}}" && req.method != "FASTLYPURGE") {
+    set req.http.X-Fastly-Imageopto-Api = "fastly";
+    set req.url = querystring.sort(querystring.regfilter_except(req.url, "{{.ImageParameters}}"));
+    set req.url = querystring.set(req.url, "auto", "webp");
+  } else {
+    set req.url = req.url.path;
+  }
+{{- else}}
+  set req.url = req.url.path;
+{{- end}}
+}
+{{- end}}
+
 sub vcl_recv {
 {{- if not .OpenPurge}}
   # Otherwise anybody who knows a URL could have it thrown away, and so have the origin do the work.
@@ -17,30 +63,14 @@ sub vcl_recv {
   }
 {{- end}}
 
+  call know_the_visitor;
   if (fastly.ff.visits_this_service > 0) {
     # This is the shield: the site that the visitor asked hands out what is stale, and asks for what is fresh.
     set req.max_stale_while_revalidate = 0s;
-  } else if (req.restarts == 0) {
-    # Visitors can send this header too, and logs and statistics believe it.
-    set req.http.Fastly-Client-IP = client.ip;
   }
 {{- if .IsMedia}}
-
-  # Media are the same for all. What tells visitors apart is neither the bucket's business nor a reason to ask it.
   if ({{.IsMedia}}) {
-    unset req.http.Cookie;
-    unset req.http.Authorization;
-    # Fastly keeps what is larger than 20 MB in parts only, and an episode is.
-    if (req.url.ext ~ "(?i)^(mp3|m4a|mp4|m4v|wav|zip)$") {
-      set req.enable_segmented_caching = true;
-    }
-  }
-{{- end}}
-{{- if .ImageOptimizer}}
-
-  if (req.url.ext ~ "(?i)^(gif|png|jpe?g|webp)$") {
-    set req.http.X-Fastly-Imageopto-Api = "fastly";
-    set req.url = querystring.set(req.url, "auto", "webp");
+    call ask_for_media;
   }
 {{- end}}
 
@@ -51,16 +81,44 @@ sub vcl_recv {
     error 618 table.lookup(redirects, req.http.Host);
   }
 {{- end}}
+{{- if .WebSockets}}
 
-  if (req.method == "FASTLYPURGE") {
-    return(lookup);
+  # A shield cannot carry one. The backend of a bucket has none.
+  if (req.http.Upgrade ~ "(?i)^websocket$"{{if .IsMedia}} && !({{.IsMedia}}){{end}}) {
+    set req.backend = F_{{.Origin}};
+    return(upgrade);
   }
-  if (req.method != "GET" && req.method != "HEAD") {
+{{- end}}
+
+  # All this comes after the choice of a backend, so that what is passed on goes through the shield too.
+  if (req.method != "GET" && req.method != "HEAD" && req.method != "FASTLYPURGE") {
     return(pass);
   }
-  # Whoever is known gets pages of their own. This comes after the choice of a backend, so that they go through the shield too.
-  if (req.http.Cookie || req.http.Authorization) {
-    return(pass);
+  if (req.method != "FASTLYPURGE"{{if .IsMedia}} && !({{.IsMedia}}){{end}}) {
+    # A part of what is not kept is asked for as such.
+    set req.enable_range_on_pass = true;
+    # Only the origin knows whether it is well{{if .IsUncached}}, and these hosts belong to nobody but their users{{end}}.
+    if (req.url == {"{{.HealthPath}}"}{{if .IsUncached}} || {{.IsUncached}}{{end}}) {
+      return(pass);
+    }
+    # Whoever brings a key gets answers of his own.
+    if ({{.Credentials}}) {
+      return(pass);
+    }
+    # Whoever has a session gets pages of his own, and files that the origin calls public. No other cookie tells visitors apart.
+    if (req.http.Cookie !~ "{{.Sessions}}") {
+      unset req.http.Cookie;
+    } else if (req.url.ext !~ "{{.Assets}}") {
+      return(pass);
+    }
+{{- range .Overrides}}
+    unset req.http.{{.}};
+{{- end}}
+  }
+
+  # Fastly keeps what is larger than 20 MB in parts only, which can be neither compressed nor optimised.
+  if (req.url.ext ~ "{{.Downloads}}"{{if .IsMedia}} || (({{.IsMedia}}) && req.url.ext !~ "{{.Small}}"){{end}}) {
+    set req.enable_segmented_caching = true;
   }
   return(lookup);
 }
@@ -87,10 +145,115 @@ sub vcl_pass {
   return(pass);
 }
 
+# Nobody gets what was answered to somebody else, unless the origin says that all may have it.
+sub keep_what_all_may_have {
+  std.collect(beresp.http.Cache-Control);
+  std.collect(beresp.http.Surrogate-Control);
+  std.collect(beresp.http.Vary);
+  if (beresp.http.Set-Cookie || beresp.http.Vary ~ "\*" || beresp.http.Cache-Control ~ "(?i)private") {
+    return(pass);
+  }
+  # Of both headers Fastly reads ages only. What else Cache-Control says is for browsers, if there is an age for Fastly.
+  if (beresp.http.Surrogate-Control ~ "(?i)(private|no-store|no-cache)") {
+    return(pass);
+  }
+  if (beresp.http.Surrogate-Control !~ "max-age=[0-9]" && beresp.http.Cache-Control ~ "(?i)(no-store|no-cache)") {
+    return(pass);
+  }
+  # A cookie that is still there is a session's.
+  if (req.http.Cookie) {
+    if (beresp.http.Vary ~ "(?i)cookie") {
+      return(pass);
+    }
+    if (beresp.http.Surrogate-Control !~ "max-age=[0-9]" && beresp.http.Cache-Control !~ "(?i)(public|s-maxage)") {
+      return(pass);
+    }
+  }
+  # Fastly may not understand an age that is written in another way, and what it does not understand is not kept.
+  if (beresp.http.Surrogate-Control !~ "max-age=[0-9]" && beresp.http.Cache-Control !~ "(s-maxage|max-age)=[0-9]") {
+    if (beresp.http.Surrogate-Control ~ "(?i)max-age" || beresp.http.Cache-Control ~ "(?i)(s-maxage|max-age)") {
+      return(pass);
+    }
+    if (!beresp.http.Expires) {
+{{- if .IsMedia}}
+      if ({{.IsMedia}}) {
+        set beresp.ttl = {{.MediaTTL}}s;
+      } else {
+        set beresp.ttl = {{.TTL}}s;
+      }
+{{- else}}
+      set beresp.ttl = {{.TTL}}s;
+{{- end}}
+      set beresp.ttl -= std.atoi(beresp.http.Age);
+    } else if (!time.is_after(std.time(beresp.http.Expires, now), now)) {
+      return(pass);
+    }
+  }
+  if (beresp.ttl <= 0s) {
+    return(pass);
+  }
+}
+
+# How long an answer may be handed out when it has run out. Some origins forbid it, or say themselves.
+sub limit_what_is_stale {
+  if (beresp.http.Surrogate-Control !~ "stale-while-revalidate") {
+    if (beresp.http.Cache-Control ~ "{{.MustRevalidate}}") {
+      set beresp.stale_while_revalidate = 0s;
+    } else if (beresp.http.Cache-Control !~ "(?i)(s-maxage|stale-while-revalidate)") {
+      set beresp.stale_while_revalidate = {{.StaleWhileRevalidate}}s;
+    }
+  }
+  if (beresp.http.Surrogate-Control !~ "stale-if-error") {
+    if (beresp.http.Cache-Control ~ "{{.MustRevalidate}}") {
+      set beresp.stale_if_error = 0s;
+    } else if (beresp.http.Cache-Control !~ "(?i)(s-maxage|stale-if-error)") {
+      set beresp.stale_if_error = {{.StaleIfError}}s;
+    }
+  }
+}
+{{- if .IsMedia}}
+
+# S3 has no headers for caches in between; who uploads says in metadata what they would say.
+sub read_metadata {
+  unset beresp.http.Set-Cookie;
+  set beresp.do_stream = true;
+  if (beresp.http.X-Amz-Meta-Surrogate-Key) {
+    set beresp.http.Surrogate-Key = beresp.http.X-Amz-Meta-Surrogate-Key;
+  }
+  if (beresp.http.X-Amz-Meta-Surrogate-Control) {
+    set beresp.http.Surrogate-Control = beresp.http.X-Amz-Meta-Surrogate-Control;
+    # Fastly has read the headers by now. What a shield has kept something for counts.
+    if (beresp.http.Surrogate-Control ~ "max-age=([0-9]+)") {
+      set beresp.ttl = 1s;
+      set beresp.ttl *= std.atoi(re.group.1);
+      set beresp.ttl -= std.atoi(beresp.http.Age);
+    }
+    if (beresp.http.Surrogate-Control ~ "stale-while-revalidate=([0-9]+)") {
+      set beresp.stale_while_revalidate = 1s;
+      set beresp.stale_while_revalidate *= std.atoi(re.group.1);
+    }
+    if (beresp.http.Surrogate-Control ~ "stale-if-error=([0-9]+)") {
+      set beresp.stale_if_error = 1s;
+      set beresp.stale_if_error *= std.atoi(re.group.1);
+    }
+  }
+  # What else the bucket says of itself is nobody's business.
+  unset beresp.http.X-Amz-*;
+  unset beresp.http.X-Rgw-*;
+}
+{{- end}}
+
 sub vcl_fetch {
 #FASTLY fetch
+{{- if .IsMedia}}
 
-  if (beresp.status >= 500 && beresp.status < 600) {
+  if ({{.IsMedia}}) {
+    call read_metadata;
+  }
+{{- end}}
+
+  # A bucket that is asked too much says 429; from an application that is about one visitor.
+  if ((beresp.status >= 500 && beresp.status < 600){{if .IsMedia}} || (beresp.status == 429 && ({{.IsMedia}})){{end}}) {
     # An answer of a while ago is better than an error.
     if (stale.exists) {
       return(deliver_stale);
@@ -98,6 +261,10 @@ sub vcl_fetch {
     # The shield could not tell; a second try goes past it. Only whoever asked a shield tries again, or the tries would multiply.
     if (req.restarts == 0 && req.backend.is_shield && (req.method == "GET" || req.method == "HEAD")) {
       restart;
+    }
+    # Nobody is there: what the ingress controller says of it is no page.
+    if (beresp.status >= 502 && beresp.status <= 504 && beresp.http.Content-Type !~ "(?i)(html|json|xml)") {
+      error 503;
     }
     # Fastly keeps no errors, nor does it remember that there was one.
     return(deliver);
@@ -108,52 +275,14 @@ sub vcl_fetch {
     set beresp.http.Access-Control-Allow-Origin = "*";
   }
 {{- end}}
-{{- if .IsMedia}}
 
-  if ({{.IsMedia}}) {
-    unset beresp.http.Set-Cookie;
+  call keep_what_all_may_have;
+  # Larger than Fastly keeps as a whole.
+  if (std.atoi(beresp.http.Content-Length) > 20000000) {
     set beresp.do_stream = true;
-    # S3 has no headers for caches in between; who uploads says in metadata what they would say.
-    if (beresp.http.X-Amz-Meta-Surrogate-Key) {
-      set beresp.http.Surrogate-Key = beresp.http.X-Amz-Meta-Surrogate-Key;
-    }
-    if (beresp.http.X-Amz-Meta-Surrogate-Control) {
-      set beresp.http.Surrogate-Control = beresp.http.X-Amz-Meta-Surrogate-Control;
-      # Fastly has read the headers by now. What a shield has kept something for counts.
-      if (beresp.http.Surrogate-Control ~ "max-age=([0-9]+)") {
-        set beresp.ttl = 1s;
-        set beresp.ttl *= std.atoi(re.group.1);
-        set beresp.ttl -= std.atoi(beresp.http.Age);
-      }
-      if (beresp.http.Surrogate-Control ~ "stale-while-revalidate=([0-9]+)") {
-        set beresp.stale_while_revalidate = 1s;
-        set beresp.stale_while_revalidate *= std.atoi(re.group.1);
-      }
-      if (beresp.http.Surrogate-Control ~ "stale-if-error=([0-9]+)") {
-        set beresp.stale_if_error = 1s;
-        set beresp.stale_if_error *= std.atoi(re.group.1);
-      }
-    }
-  }
-{{- end}}
-
-  # Of both headers Fastly reads ages only. What else Cache-Control says is for browsers, if there is an age for Fastly.
-  if (beresp.http.Set-Cookie || beresp.http.Cache-Control ~ "private" || beresp.http.Surrogate-Control ~ "(private|no-store)") {
     return(pass);
   }
-  if (beresp.http.Surrogate-Control !~ "max-age" && beresp.http.Cache-Control ~ "(no-store|no-cache)") {
-    return(pass);
-  }
-  if (!beresp.http.Expires && beresp.http.Surrogate-Control !~ "max-age" && beresp.http.Cache-Control !~ "(s-maxage|max-age)") {
-    set beresp.ttl = {{.TTL}}s;
-    set beresp.ttl -= std.atoi(beresp.http.Age);
-  }
-  if (beresp.http.Surrogate-Control !~ "stale-while-revalidate" && beresp.http.Cache-Control !~ "stale-while-revalidate") {
-    set beresp.stale_while_revalidate = {{.StaleWhileRevalidate}}s;
-  }
-  if (beresp.http.Surrogate-Control !~ "stale-if-error" && beresp.http.Cache-Control !~ "stale-if-error") {
-    set beresp.stale_if_error = {{.StaleIfError}}s;
-  }
+  call limit_what_is_stale;
   return(deliver);
 }
 
@@ -175,15 +304,25 @@ sub vcl_error {
     return(deliver);
   }
 {{- end}}
+
+  if (obj.status >= 500 && obj.status < 600) {
+    set obj.http.Content-Type = "text/html; charset=utf-8";
+    set obj.http.Cache-Control = "no-store";
+    synthetic.base64 "{{.ErrorPage}}";
+  }
   return(deliver);
 }
 
 sub vcl_deliver {
 #FASTLY deliver
-{{- if .HSTS}}
 
+  # Fastly compresses what it keeps; this has the rest compressed on its way to the visitor.
+  if (fastly.ff.visits_this_service == 0 && !resp.http.Content-Encoding && !resp.http.Content-Range
+      && resp.http.Content-Type ~ "{{.Compressed}}" && resp.http.Cache-Control !~ "(?i)no-transform") {
+    set resp.http.X-Compress-Hint = "{{if .Brotli}}on{{else}}gzip{{end}}";
+  }
+  # Also in place of what the application says: a move begins small, and 0 takes back what was said.
   set resp.http.Strict-Transport-Security = "max-age={{.HSTS}}";
-{{- end}}
   return(deliver);
 }
 

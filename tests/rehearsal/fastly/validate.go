@@ -2,6 +2,7 @@ package fastly
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/ysugimoto/falco/ast"
@@ -66,11 +67,14 @@ func (v *version) declaresOrigin() bool {
 	return false
 }
 
+var everyHeader = regexp.MustCompile(`(unset\s+[a-z]+\.http\.[A-Za-z0-9_-]+)\*\s*;`)
+
 // syntaxErrors are those of the VCL that the version brings along. Whether its names mean something, only Fastly can tell.
 func (v *version) syntaxErrors() []string {
 	var faults []string
 	check := func(noun string, o object, content string, isProgram bool) {
-		p := parser.New(lexer.NewFromString(content))
+		// Fastly unsets all headers with a beginning, which this parser has not learned yet.
+		p := parser.New(lexer.NewFromString(everyHeader.ReplaceAllString(content, "$1;")))
 		var err error
 		if isProgram {
 			_, err = p.ParseVCL()

@@ -11,12 +11,14 @@ import (
 type ServiceVclProductEnablement struct {
 	BrotliCompression *bool `pulumi:"brotliCompression"`
 	ImageOptimizer    *bool `pulumi:"imageOptimizer"`
+	Websockets        *bool `pulumi:"websockets"`
 }
 
 // ServiceVclProductEnablementArgs is a ServiceVclProductEnablement of inputs.
 type ServiceVclProductEnablementArgs struct {
 	BrotliCompression pulumi.BoolPtrInput `pulumi:"brotliCompression"`
 	ImageOptimizer    pulumi.BoolPtrInput `pulumi:"imageOptimizer"`
+	Websockets        pulumi.BoolPtrInput `pulumi:"websockets"`
 }
 
 func (ServiceVclProductEnablementArgs) ElementType() reflect.Type {

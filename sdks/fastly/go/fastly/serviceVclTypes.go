@@ -200,14 +200,16 @@ func (ServiceVclGzipArray) toServiceVclGzipArray() {}
 
 // ServiceVclRequestSetting changes how requests are handled.
 type ServiceVclRequestSetting struct {
-	ForceSsl *bool  `pulumi:"forceSsl"`
-	Name     string `pulumi:"name"`
+	ForceSsl *bool   `pulumi:"forceSsl"`
+	Name     string  `pulumi:"name"`
+	Xff      *string `pulumi:"xff"`
 }
 
 // ServiceVclRequestSettingArgs is a ServiceVclRequestSetting of inputs.
 type ServiceVclRequestSettingArgs struct {
-	ForceSsl pulumi.BoolPtrInput `pulumi:"forceSsl"`
-	Name     pulumi.StringInput  `pulumi:"name"`
+	ForceSsl pulumi.BoolPtrInput   `pulumi:"forceSsl"`
+	Name     pulumi.StringInput    `pulumi:"name"`
+	Xff      pulumi.StringPtrInput `pulumi:"xff"`
 }
 
 func (ServiceVclRequestSettingArgs) ElementType() reflect.Type {

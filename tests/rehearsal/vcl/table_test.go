@@ -1,0 +1,370 @@
+package vcl
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"lke-platform/components/cdn"
+)
+
+// A row is a request, what the server behind it answers, and what comes of it. Headers stand after " | ". The request goes to the
+// site that is near the visitor, and through the shield, twice.
+type row struct {
+	// request is a method and a URL, https:// where it has no scheme.
+	request string
+	// answer begins with a status that is not 200, and with "old copy" where the sites have one that has run out.
+	answer string
+	// does is what becomes of it. What is kept is so for seconds, then some more while it is fetched anew, and some while the server
+	// fails: keeps 60 + 60 / 43200.
+	does string
+	// server are headers that the server gets, and visitor those that the visitor gets; a dash stands before one that must not be
+	// there. The server's may begin with its name and the URL.
+	server, visitor string
+}
+
+const (
+	usual   = "60 + 60 / 43200" // of an answer that says max-age=60
+	minute  = "Cache-Control: max-age=60"
+	nothing = "keeps nothing"
+)
+
+var tables = map[string]struct {
+	edit func(*cdn.Args)
+	rows []row
+}{
+	"visitors": {nil, []row{
+		// What he says of himself.
+		{"GET example.com/ | X-Forwarded-Proto: http", minute, "keeps " + usual, "X-Forwarded-Proto: https", ""},
+		{"GET example.com/ | X-Forwarded-Host: evil.example", minute, "keeps " + usual, "X-Forwarded-Host: example.com", ""},
+		{"GET example.com/ | X-Forwarded-Port: 8443", minute, "keeps " + usual, "X-Forwarded-Port: 443", ""},
+		{"GET example.com/ | X-Forwarded-For: 203.0.113.9", minute, "keeps " + usual, "X-Forwarded-For: 192.0.2.1", ""},
+		{"GET example.com/ | X-Real-IP: 203.0.113.9", minute, "keeps " + usual, "X-Real-IP: 192.0.2.1", ""},
+		{"GET example.com/ | Fastly-Client-IP: 203.0.113.9", minute, "keeps " + usual,
+			"X-Forwarded-For: 192.0.2.1 | X-Real-IP: 192.0.2.1 | Fastly-Client-IP: 192.0.2.1", ""},
+		{"GET example.com/ | Fastly-Temp-XFF: 203.0.113.9", minute, "keeps " + usual, "X-Forwarded-For: 192.0.2.1", ""},
+		{"GET example.com/ | Fastly-FF: cache-lga0001-LGA | X-Forwarded-Host: evil.example", minute, "keeps " + usual,
+			"X-Forwarded-Host: example.com | X-Forwarded-For: 192.0.2.1", ""},
+		{"GET example.com/ | X-Forwarded-Prefix: /evil | X-Forwarded-Scheme: http | X-Forwarded-Ssl: off | X-Forwarded: for=203.0.113.9",
+			minute, "keeps " + usual, "-X-Forwarded-Prefix | -X-Forwarded-Scheme | -X-Forwarded-Ssl | -X-Forwarded", ""},
+		{"GET example.com/ | X-Forwarded-Server: evil | X-Forwarded-Uri: /evil | X-Forwarded-User: admin", minute, "keeps " + usual,
+			"-X-Forwarded-Server | -X-Forwarded-Uri | -X-Forwarded-User", ""},
+		{"GET example.com/ | X_Forwarded_Proto: http | X-Forwarded_Host: evil.example | X_Real_IP: 203.0.113.9 | Client_IP: 203.0.113.9",
+			minute, "keeps " + usual, "-X_Forwarded_Proto | -X-Forwarded_Host | -X_Real_IP | -Client_IP", ""},
+		{"GET example.com/ | Forwarded: host=evil.example;proto=http | Forwarded-For: 203.0.113.9 | Via: 1.1 evil", minute,
+			"keeps " + usual, "-Forwarded | -Forwarded-For | -Via", ""},
+		{"GET example.com/ | True-Client-IP: 203.0.113.9 | X-Client-IP: 203.0.113.9 | Client-IP: 203.0.113.9", minute, "keeps " + usual,
+			"-True-Client-IP | -X-Client-IP | -Client-IP", ""},
+		{"GET example.com/ | X-Cluster-Client-IP: 203.0.113.9 | CF-Connecting-IP: 203.0.113.9 | CF-Visitor: {}", minute,
+			"keeps " + usual, "-X-Cluster-Client-IP | -CF-Connecting-IP | -CF-Visitor", ""},
+		{"GET example.com/ | X-Original-URL: /admin | X-Rewrite-URL: /admin | X-Original-Host: evil.example | X-Host: evil.example",
+			minute, "keeps " + usual, "-X-Original-URL | -X-Rewrite-URL | -X-Original-Host | -X-Host", ""},
+		{"GET example.com/ | Front-End-Https: off | X-URL-Scheme: http | X-Scheme: http | Proxy: http://evil.example", minute,
+			"keeps " + usual, "-Front-End-Https | -X-URL-Scheme | -X-Scheme | -Proxy", ""},
+		{"GET example.com/ | X-HTTP-Method-Override: DELETE | X-Method-Override: DELETE", minute, "keeps " + usual,
+			"-X-HTTP-Method-Override | -X-Method-Override", ""},
+		{"POST example.com/ | X-HTTP-Method-Override: PATCH | X-Forwarded-Host: evil.example", "", "passes",
+			"X-HTTP-Method-Override: PATCH | X-Forwarded-Host: example.com", ""},
+		{"GET Example.COM:8443/", minute, "keeps " + usual, "X-Forwarded-Host: example.com | Host: example.com", ""},
+		{"GET example.com./", minute, "keeps " + usual, "Host: example.com", ""},
+		// The way to HTTPS and to the one name.
+		{"GET http://example.com/a?b=c", "", "redirects to https://example.com/a?b=c", "", ""},
+		{"GET http://example.com/ | Fastly-SSL: 1", "", "redirects to https://example.com/", "", ""},
+		{"GET http://cdn.example.com/a.mp3", "", "redirects to https://cdn.example.com/a.mp3", "", ""},
+		{"GET www.example.com/a?b=c", "", "redirects to https://example.com/a?b=c", "", ""},
+		{"GET WWW.example.com/", "", "redirects to https://example.com/", "", ""},
+		// Who is known.
+		{"GET example.com/ | Cookie: _ga=GA1.2; cookie_consent=yes; _fbp=1", minute, "keeps " + usual, "-Cookie", ""},
+		{"GET example.com/ | Cookie: _hjSession_1=x; ajs_anonymous_id=x; intercom-session-x=1; _uetsid=1", minute, "keeps " + usual, "-Cookie", ""},
+		{"GET example.com/ | Cookie: _ga=GA1.2; _changelog_key=abc", minute, "passes", "Cookie: _ga=GA1.2; _changelog_key=abc", ""},
+		{"GET example.com/ | Cookie: _mastodon_session=abc", minute, "passes", "Cookie: _mastodon_session=abc", ""},
+		{"GET example.com/ | Cookie: sessionid=abc", minute, "passes", "", ""},
+		{"GET example.com/ | Cookie: a=1;csrftoken=abc", minute, "passes", "", ""},
+		{"GET example.com/ | Cookie: __Secure-next-auth.session-token=abc", minute, "passes", "", ""},
+		{"GET example.com/ | Cookie: connect.sid=abc", minute, "passes", "", ""},
+		{"GET example.com/ | Cookie: laravel_session=abc", minute, "passes", "", ""},
+		{"GET example.com/ | Cookie: xsessionid=abc; notsid=1", minute, "keeps " + usual, "-Cookie", ""},
+		{"GET example.com/ | Cookie: q=sessionid=abc", minute, "keeps " + usual, "-Cookie", ""},
+		{"POST example.com/ | Cookie: anything=1", "", "passes", "Cookie: anything=1", ""},
+		{"GET example.com/ | Authorization: Bearer abc", minute, "passes", "Authorization: Bearer abc", ""},
+		{"GET example.com/api | X-Api-Key: abc", minute, "passes", "X-Api-Key: abc", ""},
+		{"GET example.com/api | X-Auth-Token: abc", minute, "passes", "", ""},
+		{"GET example.com/api | Private-Token: abc", minute, "passes", "", ""},
+		{"GET example.com/api | X-Tenant-Secret: abc", "", nothing, "X-Tenant-Secret: abc", ""},
+		{"GET example.com/health", minute, "passes", "", ""},
+		{"GET grafana.example.com/ | Cookie: theme=dark", minute, "passes", "Cookie: theme=dark", ""},
+		// Files that pages are made of.
+		{"GET example.com/css/app.css | Cookie: _ga=GA1.2; consent=yes", minute, "keeps " + usual, "-Cookie", ""},
+		{"GET example.com/css/app.css | Cookie: _changelog_key=abc", "Cache-Control: public, max-age=60", "keeps " + usual, "", ""},
+		{"GET example.com/photos/1.png | Cookie: _changelog_key=abc", minute, nothing, "Cookie: _changelog_key=abc", ""},
+		{"GET example.com/account/x.css | Cookie: _changelog_key=abc", "", nothing, "", ""},
+		{"GET example.com/a.css | Cookie: _changelog_key=abc", "Cache-Control: public, max-age=60 | Vary: Cookie", nothing, "", ""},
+		{"GET example.com/a.css | Cookie: _changelog_key=abc", "Cache-Control: public", nothing, "", ""},
+	}},
+	"answers": {nil, []row{
+		{"GET example.com/", "", nothing, "", ""},
+		{"GET example.com/", "Last-Modified: Mon, 02 Jan 2006 15:04:05 GMT | Etag: 1", nothing, "", ""},
+		{"GET example.com/", "301", nothing, "", ""},
+		{"GET example.com/", "404", nothing, "", ""},
+		{"GET example.com/", "404 | " + minute, "keeps " + usual, "", ""},
+		{"GET example.com/", "403 | " + minute, nothing, "", ""},
+		{"GET example.com/", "429 | " + minute, nothing, "", ""},
+		{"GET example.com/", "Cache-Control: private, max-age=60", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: No-Store, Private", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: PRIVATE, max-age=60", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=60 | Cache-Control: private", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=60, No-Cache", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: no-store", nothing, "", ""},
+		{"GET example.com/", minute + " | Set-Cookie: a=1", nothing, "", "Set-Cookie: a=1"},
+		{"GET example.com/", minute + " | Vary: *", nothing, "", ""},
+		{"GET example.com/", minute + " | Vary: Accept-Encoding, *", nothing, "", ""},
+		{"GET example.com/", minute + " | Vary: Accept-Encoding, Cookie", "keeps " + usual, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=0", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=0, must-revalidate", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=0, stale-while-revalidate=60", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: Max-Age=0", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=\"60\"", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: s-maxage=0, max-age=60", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=0, s-maxage=60", "keeps 60 + 0 / 0", "", ""},
+		{"GET example.com/", "Expires: 0", nothing, "", ""},
+		{"GET example.com/", "Expires: Thu, 01 Jan 1970 00:00:00 GMT", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=60 | Age: 60", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: max-age=60 | Age: 20", "keeps 40 + 60 / 43200", "", ""},
+		// For Fastly alone.
+		{"GET example.com/", "Cache-Control: no-store, must-revalidate | Surrogate-Control: max-age=60, stale-while-revalidate=60, stale-if-error=604800",
+			"keeps 60 + 60 / 604800", "", "Cache-Control: no-store, must-revalidate | -Surrogate-Control"},
+		{"GET example.com/", "Cache-Control: no-store | Surrogate-Control: max-age=60", "keeps 60 + 0 / 0", "", ""},
+		{"GET example.com/", "Surrogate-Control: max-age=60", "keeps " + usual, "", ""},
+		{"GET example.com/", "Surrogate-Control: max-age=0 | " + minute, nothing, "", ""},
+		{"GET example.com/", "Surrogate-Control: No-Store | " + minute, nothing, "", ""},
+		{"GET example.com/", "Surrogate-Control: stale-if-error=600 | Cache-Control: no-store", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: private | Surrogate-Control: max-age=60", nothing, "", ""},
+		// What has run out.
+		{"GET example.com/", "Cache-Control: max-age=60, must-revalidate", "keeps 60 + 0 / 0", "", ""},
+		{"GET example.com/", "Cache-Control: max-age=60, Proxy-Revalidate", "keeps 60 + 0 / 0", "", ""},
+		{"GET example.com/", "Cache-Control: s-maxage=60", "keeps 60 + 0 / 0", "", ""},
+		{"GET example.com/", "Cache-Control: s-maxage=60, stale-while-revalidate=5", "keeps 60 + 5 / 0", "", ""},
+		{"GET example.com/", "Cache-Control: max-age=60, stale-if-error=0", "keeps 60 + 60 / 0", "", ""},
+		{"GET example.com/", "Cache-Control: max-age=60, must-revalidate, stale-if-error=9", "keeps 60 + 0 / 0", "", ""},
+		{"GET example.com/", "old copy | 500", "hands out what is stale", "", ""},
+		{"GET cdn.example.com/a.mp3", "old copy | 429", "in parts, hands out what is stale", "", ""},
+		{"GET example.com/", "old copy | 429", nothing, "", ""},
+		{"GET example.com/", "503 | Content-Type: text/html", "tries again", "", "Content-Type: text/html"},
+		{"GET example.com/", "503 | Content-Type: text/plain", "tries again, and answers itself", "", ""},
+		{"GET example.com/api", "503 | Content-Type: application/json", "tries again", "", "Content-Type: application/json"},
+		{"POST example.com/", "502 | Content-Type: text/plain", "passes, and answers itself", "", ""},
+		// Large files.
+		{"HEAD example.com/report", minute + " | Content-Length: 20000001", nothing, "", ""},
+		{"GET example.com/files/a.pdf", minute, "in parts, keeps " + usual, "", ""},
+		{"GET example.com/files/A.DMG?v=2", minute, "in parts, keeps " + usual, "url /files/A.DMG?v=2", ""},
+		{"GET example.com/files/a.pdf | Cookie: _changelog_key=abc | Range: bytes=0-9", minute, "passes", "Range: bytes=0-9", ""},
+		// Compression of what is not kept, and of what no one may change.
+		{"GET example.com/", "Content-Type: text/html; charset=utf-8", nothing, "", "X-Compress-Hint: on"},
+		{"GET example.com/feed", "Content-Type: application/rss+xml", nothing, "", "X-Compress-Hint: on"},
+		{"GET example.com/", "Content-Type: text/html | Content-Encoding: br", nothing, "", "-X-Compress-Hint"},
+		{"GET example.com/", "Content-Type: text/html | Cache-Control: No-Transform", nothing, "", "-X-Compress-Hint"},
+		{"GET example.com/", "206 | Content-Type: text/html | Content-Range: bytes 0-1/2", nothing, "", "-X-Compress-Hint"},
+		{"GET example.com/events", "Content-Type: text/event-stream", nothing, "", "-X-Compress-Hint"},
+		{"GET example.com/og.png?title=Hello", minute + " | Content-Type: image/png", "keeps " + usual, "url /og.png?title=Hello",
+			"-X-Compress-Hint"},
+		// HTTPS from now on, as the stack file says.
+		{"GET example.com/", "Strict-Transport-Security: max-age=63072000; includeSubDomains; preload", nothing, "",
+			"Strict-Transport-Security: max-age=86400"},
+	}},
+	"media": {nil, []row{
+		{"GET cdn.example.com/ep.mp3", "", "in parts, keeps 3600 + 60 / 43200", "media", ""},
+		{"GET cdn.example.com/ep.mp3?x=1", "", "in parts, keeps 3600 + 60 / 43200", "media /ep.mp3", ""},
+		{"GET CDN.example.com/ep.mp3?list-type=2", "", "in parts, keeps 3600 + 60 / 43200", "media /ep.mp3", ""},
+		{"GET cdn.example.com/archive.xyz", "", "in parts, keeps 3600 + 60 / 43200", "media", ""},
+		{"GET cdn.example.com/backup", "", "in parts, keeps 3600 + 60 / 43200", "media", ""},
+		{"GET cdn.example.com/logo.svg?v=1", "Content-Type: image/svg+xml", "keeps 3600 + 60 / 43200", "media /logo.svg", "X-Compress-Hint: on"},
+		{"GET cdn.example.com/1.png?width=9", "", "keeps 3600 + 60 / 43200", "media /1.png | -X-Fastly-Imageopto-Api", ""},
+		{"GET cdn.example.com/1.png | X-Fastly-Imageopto-Api: fastly", "", "keeps 3600 + 60 / 43200", "-X-Fastly-Imageopto-Api", ""},
+		{"GET cdn.example.com/ep.mp3 | Cookie: _changelog_key=1 | Authorization: Basic x | X-Amz-Request-Payer: requester", "",
+			"in parts, keeps 3600 + 60 / 43200", "-Cookie | -Authorization | -X-Amz-Request-Payer", ""},
+		{"GET cdn.example.com/ep.mp3", "Set-Cookie: a=1 | X-Amz-Request-Id: 1 | X-Amz-Id-2: 2 | X-Rgw-Object-Type: Normal",
+			"in parts, keeps 3600 + 60 / 43200", "", "-Set-Cookie | -X-Amz-Request-Id | -X-Amz-Id-2 | -X-Rgw-Object-Type | Access-Control-Allow-Origin: *"},
+		{"GET cdn.example.com/ep.mp3", "X-Amz-Meta-Surrogate-Key: podcast | X-Amz-Meta-Surrogate-Control: max-age=31536000, stale-while-revalidate=3600, stale-if-error=86400",
+			"in parts, keeps 31536000 + 3600 / 86400", "", "-X-Amz-Meta-Surrogate-Key | -Surrogate-Key | -Surrogate-Control"},
+		{"GET cdn.example.com/ep.mp3", "Cache-Control: no-store", "in parts, " + nothing, "", ""},
+		{"GET cdn.example.com/ep.mp3", "403 | X-Amz-Request-Id: 1", "in parts, " + nothing, "", "-X-Amz-Request-Id"},
+		{"FASTLYPURGE cdn.example.com/ep.mp3?x=1", "", "in parts, looks up", "media /ep.mp3 | Fastly-Purge-Requires-Auth: 1", ""},
+		{"FASTLYPURGE example.com/page?x=1", "", "looks up", "url /page?x=1 | Fastly-Purge-Requires-Auth: 1", ""},
+	}},
+	"optimizer": {func(a *cdn.Args) { a.ImageOptimizer = true }, []row{
+		{"GET cdn.example.com/1.png", "", "keeps 3600 + 60 / 43200", "media /1.png?auto=webp | X-Fastly-Imageopto-Api: fastly", ""},
+		{"GET cdn.example.com/1.png?width=9&utm_source=x&height=8", "", "keeps 3600 + 60 / 43200",
+			"media /1.png?auto=webp&height=8&width=9 | X-Fastly-Imageopto-Api: fastly", ""},
+		{"GET cdn.example.com/ep.mp3?width=9", "", "in parts, keeps 3600 + 60 / 43200", "media /ep.mp3 | -X-Fastly-Imageopto-Api", ""},
+		{"GET example.com/og.png?title=Hello", minute, "keeps " + usual, "url /og.png?title=Hello | -X-Fastly-Imageopto-Api", ""},
+		{"GET example.com/og.png | X-Fastly-Imageopto-Api: fastly", minute, "keeps " + usual, "-X-Fastly-Imageopto-Api", ""},
+		{"FASTLYPURGE cdn.example.com/1.png", "", "looks up", "media /1.png | -X-Fastly-Imageopto-Api", ""},
+	}},
+	"choices": {func(a *cdn.Args) {
+		a.WebSockets, a.Brotli, a.OpenPurge = true, false, true
+		a.SessionCookies, a.Cache.TTL, a.HSTS = []string{"my.app", "user_*"}, "1h", "0s"
+		a.Media.TTL = "10m"
+	}, []row{
+		{"GET example.com/live/websocket | Upgrade: websocket | Cookie: a=1 | X-Forwarded-Host: evil.example", "", "upgrades",
+			"X-Forwarded-Host: example.com | Cookie: a=1", ""},
+		{"GET grafana.example.com/api/live | Upgrade: WebSocket", "", "upgrades", "", ""},
+		{"GET cdn.example.com/ep.mp3 | Upgrade: websocket", "", "in parts, keeps 600 + 60 / 43200", "media", ""},
+		{"GET example.com/ | Upgrade: h2c", "", "keeps 3600 + 60 / 43200", "", ""},
+		{"GET example.com/ | Cookie: my.app=1", "", "passes", "", ""},
+		{"GET example.com/ | Cookie: myxapp=1", "", "keeps 3600 + 60 / 43200", "-Cookie", ""},
+		{"GET example.com/ | Cookie: user_1=x", "", "passes", "", ""},
+		{"GET example.com/ | Cookie: _changelog_key=1", "", "keeps 3600 + 60 / 43200", "-Cookie", ""},
+		{"GET example.com/", "Content-Type: text/html", "keeps 3600 + 60 / 43200", "", "X-Compress-Hint: gzip | Strict-Transport-Security: max-age=0"},
+		{"GET example.com/", "Age: 3600", nothing, "", ""},
+		{"GET example.com/", "Expires: 0", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: Max-Age=0", nothing, "", ""},
+		{"GET example.com/", "Cache-Control: public, must-revalidate", "keeps 3600 + 0 / 0", "", ""},
+		{"GET example.com/", "Vary: *", nothing, "", ""},
+		{"FASTLYPURGE example.com/page", "", "looks up", "-Fastly-Purge-Requires-Auth", ""},
+	}},
+	"the least": {func(a *cdn.Args) { a.Media, a.Redirects, a.Uncached = nil, nil, nil }, []row{
+		{"GET example.com/ | X-Forwarded-Host: evil.example | Cookie: a=1", minute, "keeps " + usual,
+			"X-Forwarded-Host: example.com | -Cookie", ""},
+		{"GET example.com/ | Cookie: _changelog_key=1", minute, "passes", "", ""},
+		{"GET example.com/", "", nothing, "", ""},
+		{"GET example.com/", "429", nothing, "", ""},
+		{"GET example.com/", "old copy | 500", "hands out what is stale", "", ""},
+	}},
+}
+
+func TestWhatFastlyDoes(t *testing.T) {
+	for name, table := range tables {
+		service := newService(t, table.edit)
+		for i, row := range table.rows {
+			t.Run(fmt.Sprintf("%s %d %s", name, i, row.request), func(t *testing.T) { row.check(t, service) })
+		}
+	}
+}
+
+func (r *row) check(t *testing.T, service *Service) {
+	t.Helper()
+	fastly := Start(t, service)
+	answer, old := strings.CutPrefix(r.answer, "old copy | ")
+	fastly.Stale = old
+	for _, server := range fastly.Servers {
+		server.Header = headers(answer)
+		server.Status, _ = strconv.Atoi(strings.SplitN(answer, " ", 2)[0])
+	}
+	target, lines, _ := strings.Cut(r.request, " | ")
+	method, address, _ := strings.Cut(target, " ")
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	for visit := range 2 {
+		got := fastly.Ask(t, method, address, headers(lines))
+		requireHeaders(t, r.visitor, got.Header)
+		if visit > 0 {
+			continue
+		}
+		did := outcome(method, got, got.Edge)
+		require.Equal(t, r.does, did, r.answer)
+		if len(got.Shield) > 0 && !strings.Contains(did, "again") && !strings.Contains(did, "stale") {
+			require.Equal(t, did, outcome(method, got, got.Shield), "the shield does the same")
+		}
+	}
+	r.requireServer(t, fastly)
+}
+
+// outcome puts a site's notes into words.
+func outcome(method string, answer *Answer, notes []string) string {
+	noted := func(note string) bool { return slices.Contains(notes, note) }
+	kept := slices.IndexFunc(notes, func(note string) bool { return strings.HasPrefix(note, "keeps ") && note != nothing })
+	did := nothing
+	switch {
+	case len(notes) == 0:
+		return "redirects to " + answer.Header.Get("Location")
+	case noted("upgrades"):
+		did = "upgrades"
+	case noted("passes"):
+		did = "passes"
+	case method == "FASTLYPURGE":
+		did = "looks up"
+	case noted("hands out what is stale"):
+		did = "hands out what is stale"
+	case noted("tries again"):
+		did = "tries again"
+	case kept >= 0 && slices.Contains(cacheable, answer.Status):
+		did = fraction.ReplaceAllString(notes[kept], "")
+	}
+	if noted("in parts") {
+		did = "in parts, " + did
+	}
+	if noted("answers itself") {
+		did += ", and answers itself"
+	}
+	return did
+}
+
+// cacheable are the statuses of answers that Fastly keeps.
+// Upstream: https://www.fastly.com/documentation/reference/vcl/variables/backend-response/beresp-cacheable/
+var cacheable = []int{200, 203, 300, 301, 302, 404, 410}
+
+var fraction = regexp.MustCompile(`\.[0-9]+`)
+
+// requireServer compares what the server got, and how often of two times.
+func (r *row) requireServer(t *testing.T, fastly *Fastly) {
+	t.Helper()
+	expected, name := r.server, "origin"
+	if rest, media := strings.CutPrefix(expected, "media"); media {
+		expected, name = strings.TrimPrefix(rest, " | "), "media"
+	} else if strings.Contains(r.request, "://cdn.") || strings.Contains(strings.ToLower(r.request), " cdn.") {
+		name = "media"
+	}
+	asked := fastly.Servers[name].Asked
+	switch {
+	case strings.HasPrefix(r.does, "redirects"):
+		require.Empty(t, asked)
+		return
+	case strings.Contains(r.does, "keeps ") && !strings.HasSuffix(r.does, nothing):
+		require.Len(t, asked, 1, "the second time is answered from the copy")
+	case strings.Contains(r.does, "again"), strings.HasSuffix(r.does, "looks up"):
+		require.NotEmpty(t, asked) // falco fetches what Fastly throws away, and never gets past the shield
+	default:
+		require.Len(t, asked, 2)
+	}
+	if url, rest, _ := strings.Cut(strings.TrimSpace(expected), " | "); strings.HasPrefix(strings.TrimPrefix(url, "url "), "/") {
+		require.Equal(t, strings.TrimPrefix(url, "url "), asked[0].URL.RequestURI())
+		expected = rest
+	}
+	header := asked[0].Header.Clone()
+	header.Set("Host", header.Get(hostHeader))
+	requireHeaders(t, expected, header)
+}
+
+// requireHeaders compares headers with a row's.
+func requireHeaders(t *testing.T, expected string, found http.Header) {
+	t.Helper()
+	if expected == "" {
+		return
+	}
+	for line := range strings.SplitSeq(expected, " | ") {
+		if name, absent := strings.CutPrefix(line, "-"); absent {
+			require.Empty(t, found.Values(name), name)
+			continue
+		}
+		name, value, _ := strings.Cut(line, ": ")
+		require.Equal(t, value, strings.Join(found.Values(name), ", "), name)
+	}
+}
+
+// headers reads those of a row.
+func headers(lines string) http.Header {
+	header := http.Header{}
+	for line := range strings.SplitSeq(lines, " | ") {
+		if name, value, ok := strings.Cut(line, ": "); ok {
+			header.Add(name, value)
+		}
+	}
+	return header
+}
