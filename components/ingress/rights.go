@@ -35,12 +35,12 @@ func (c *Controller) newRights(
 	account := rbacv1.SubjectArray{rbacv1.SubjectArgs{
 		Kind: pulumi.String("ServiceAccount"), Name: pulumi.String(k.chart.Name), Namespace: space,
 	}}
-	routing, err := c.newRole(ctx, name, labels, routing())
+	general, err := c.newRole(ctx, name, labels, routing())
 	if err != nil {
 		return nil, err
 	}
 	binding, err := rbacv1.NewClusterRoleBinding(ctx, name, &rbacv1.ClusterRoleBindingArgs{
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: labels}, RoleRef: routing, Subjects: account,
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(name), Labels: labels}, RoleRef: general, Subjects: account,
 	}, pulumi.Parent(c))
 	if err != nil {
 		return nil, err
