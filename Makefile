@@ -8,6 +8,8 @@ CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
 TIMED := $(CURDIR)/tools/timed
+# What a rehearsal is asked for beside the stack.
+REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox preview up drift destroy pulumi-cli test lint bench toolchain clean FORCE
@@ -23,11 +25,11 @@ VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-rehearse: .bin/rehearse .bin/certsync toolchain ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time)
-	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume)
+rehearse: .bin/rehearse .bin/certsync toolchain ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; FASTLY_ACCOUNT=new or trial)
+	@.bin/rehearse -stack $(STACK) $(REHEARSED)
 
 sandbox: .bin/rehearse .bin/certsync toolchain ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
-	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume) -sandbox
+	@.bin/rehearse -stack $(STACK) $(REHEARSED) -sandbox
 
 preview: pulumi-cli ## Show what up would do to STACK
 	@pulumi preview $(LIVE) $(REPORT)

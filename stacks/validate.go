@@ -43,6 +43,9 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			if c.shields != nil {
 				faults = append(faults, c.shields.Check(path, &c.CDN)...)
 			}
+			if c.fastly != nil {
+				faults = append(faults, c.fastly.Check(path, &c.CDN)...)
+			}
 			return faults
 		},
 	} {
@@ -63,6 +66,9 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	}
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
+	}
+	if c.CDN.TLS.IsManaged() {
+		faults = append(faults, c.Domains.CheckChallenges(field.NewPath("domains"), c.CDN.Domains)...)
 	}
 	return append(faults, c.validateHosts()...)
 }
@@ -143,7 +149,7 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")
 	}
-	return warnings
+	return append(warnings, c.CDN.Warnings()...)
 }
 
 // report makes one error of all faults, a line each, sorted by path.

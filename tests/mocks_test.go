@@ -56,6 +56,11 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		outputs["secretKey"] = resource.MakeSecret(resource.NewProperty(secret))
 	case "linode:index/token:Token":
 		outputs["token"] = resource.MakeSecret(resource.NewProperty(secret))
+	case "fastly:index/tlsSubscription:TlsSubscription":
+		name := args.Inputs["domains"].ArrayValue()[0].StringValue()
+		outputs["managedDnsChallenges"] = resource.NewPropertyValue([]any{map[string]any{
+			"recordName": "_acme-challenge." + name, "recordType": "CNAME", "recordValue": name + ".fastly-validations.com",
+		}})
 	case "kubernetes:core/v1:Service":
 		if args.ReadRPC != nil {
 			outputs = resource.NewPropertyMapFromMap(map[string]any{"status": map[string]any{"loadBalancer": map[string]any{
