@@ -9,6 +9,8 @@ REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
 TIMED := $(CURDIR)/tools/timed
 FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
+# What a rehearsal is asked for beside the stack.
+REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox charts preview up bypass drift heal-node destroy program pulumi-cli charts-if-had test lint bench toolchain \
@@ -32,11 +34,11 @@ LINODES := linode-cli linodes list --text --no-headers --format id,label,type
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time)
-	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume)
+rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; FASTLY_ACCOUNT=new or trial)
+	@.bin/rehearse -stack $(STACK) $(REHEARSED)
 
 sandbox: .bin/rehearse .bin/certsync toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
-	@.bin/rehearse -stack $(STACK) $(if $(RESUME),-resume) -sandbox
+	@.bin/rehearse -stack $(STACK) $(REHEARSED) -sandbox
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -56,6 +57,8 @@ type Config struct {
 	shields cdn.Shields
 	// endpoints are those of Object Storage.
 	endpoints objectstorage.Endpoints
+	// fastly is what Fastly tells of the account.
+	fastly *cdn.AccountFacts
 	// fastlyTLSToken is the value of the secret that CDN.TLS names.
 	fastlyTLSToken pulumi.StringOutput
 }
@@ -101,8 +104,40 @@ func (c *Config) publicHosts() []string {
 	return slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), c.toolHosts())
 }
 
-// proven are the names that have a certificate each, those of zones with all names right below them.
-func (c *Config) proven() []string { return slices.Concat(c.Domains.Names(), c.toolHosts()) }
+// ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.
+func (c *Config) ordered() (names []string) {
+	if c.CDN.TLS.IsManaged() {
+		names = append(names, c.originHost())
+	}
+	if c.showsCertificates() {
+		names = slices.Concat(names, c.Domains.Names(), c.toolHosts())
+	}
+	return names
+}
+
+// proven are the names that certificates are proven through: the cluster's, and those that Fastly gets.
+func (c *Config) proven() []string {
+	if !c.CDN.TLS.IsManaged() {
+		return c.ordered()
+	}
+	return slices.Concat(c.ordered(), c.servedNames())
+}
+
+// servedNames are the names that Fastly answers for: those that visitors use, and those that only lead on to others.
+func (c *Config) servedNames() []string {
+	names := c.publicHosts()
+	for _, host := range slices.Sorted(maps.Keys(c.CDN.Redirects)) {
+		if len(c.Domains.CheckHost(nil, host)) == 0 {
+			names = append(names, host)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// showsCertificates says whether visitors can come to the cluster itself, which needs certificates of their names then. Where
+// Fastly gets its own they cannot, but for a bypass, and the time in which its names are cached.
+func (c *Config) showsCertificates() bool { return !c.CDN.TLS.IsManaged() || c.CDN.Bypass != nil }
 
 // Load reads and checks the whole configuration of the stack. The error lists every fault that it has, and every look-up that
 // failed.
@@ -136,7 +171,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 // they do not have is a fault; a look-up that failed leaves nothing, and nothing is checked against it. A bypass is for the
 // day when Fastly does not answer, so that Fastly is not asked then.
 func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing field.ErrorList, failed error) {
-	var linode, storage, names, sites error
+	var linode, storage, names, sites, account error
 	var lookUps sync.WaitGroup
 	lookUps.Go(func() {
 		if catalog, linode = lke.LookUpCatalog(ctx); linode != nil {
@@ -164,8 +199,12 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 				sites = fmt.Errorf("asking Fastly for its sites (is FASTLY_API_KEY set, and may it read?): %w", sites)
 			}
 		})
+		lookUps.Go(func() { c.fastly, account = cdn.LookUpAccount(ctx, &c.CDN) })
 	}
 	lookUps.Wait()
+	if account != nil && names == nil { // a token may be kept from this, and from nothing that is needed
+		_ = ctx.Log.Warn(fmt.Sprintf("what the Fastly account may have is not checked: %v", account), nil)
+	}
 	return catalog, missing, errors.Join(linode, storage, names, sites)
 }
 
@@ -181,8 +220,8 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 	}
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image
-	for _, zone := range c.Domains.Names() {
-		c.CDN.Domains = append(c.CDN.Domains, zone, "*."+zone)
+	if len(c.Domains.Zones) > 0 {
+		c.CDN.Domains = c.servedNames()
 	}
 	return c, faults
 }

@@ -16,7 +16,7 @@ type edge struct {
 
 // lookUpEdge asks Fastly for the addresses of a TLS configuration, by default the account's default one. Fastly wants its
 // customers' names to lead to those of the configuration that holds their certificates. The error is a field.Error where another
-// configuration has to be named.
+// configuration has to be named, or the account has none.
 // Upstream: https://www.fastly.com/documentation/reference/api/tls/custom-certs/configuration/
 func lookUpEdge(ctx *pulumi.Context, configuration string) (edge, error) {
 	args := &fastly.GetTlsConfigurationArgs{Default: new(true)}
@@ -28,6 +28,11 @@ func lookUpEdge(ctx *pulumi.Context, configuration string) (edge, error) {
 	if err != nil && configuration != "" && strings.Contains(err.Error(), "404 - Not Found") { // the provider hands out text
 		return edge{}, field.Invalid(path, configuration,
 			"the Fastly account has no TLS configuration of that ID; leave the key out for its default one")
+	}
+	if err != nil && configuration == "" && strings.Contains(err.Error(), "returned no results") {
+		return edge{}, field.Required(path, "the Fastly account has no default TLS configuration, so that there is nowhere for "+
+			"names to lead to; Fastly makes one when TLS is first set up (Security, then TLS management, Get started), or its "+
+			"support does: see docs/plans.md")
 	}
 	if err != nil {
 		return edge{}, err

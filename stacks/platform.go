@@ -67,9 +67,13 @@ type platform struct {
 	// keelNamespace is nil where Keel does not run.
 	keelNamespace *namespace.Namespace
 	siteTLS       *certificates.Certificates
-	media         *objectstorage.Bucket
-	database      *postgres.Cluster
-	app           *app.App
+	// shown are the Secrets with the certificates of public names, by domain; none where visitors come to Fastly only.
+	shown pulumi.StringMap
+	// free are the records that have to be there before the cluster can prove whose the public names are.
+	free     []pulumi.Resource
+	media    *objectstorage.Bucket
+	database *postgres.Cluster
+	app      *app.App
 	// serving is what has to be there before visitors come.
 	serving [][]pulumi.Resource
 }
@@ -119,15 +123,51 @@ func (p *platform) declareNames() (err error) {
 	if err != nil {
 		return err
 	}
-	p.siteTLS, err = p.newCertificates("site", &certificates.Request{
-		Domains: config.Domains.Names(), Namespace: p.appNamespace.Name,
-	})
+	request := &certificates.Request{Namespace: p.appNamespace.Name}
+	if config.CDN.TLS.IsManaged() {
+		request.Hosts = []string{config.originHost()} // what Fastly proves has other names, so that the two never meet
+	}
+	if config.CDN.TLS.IsManaged() && config.CDN.Bypassed() {
+		if err := p.declareChallenges(nil); err != nil {
+			return err
+		}
+	}
+	if config.showsCertificates() {
+		request.Domains = config.Domains.Names()
+	}
+	if p.siteTLS, err = p.newCertificates("site", request); err == nil && config.showsCertificates() {
+		p.shown = p.siteTLS.SecretNames
+	}
 	return err
 }
 
 func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
 	request.Issuer = p.issuers.Name
-	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready))
+	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready, p.free))
+}
+
+// newHostTLS returns the Secret with the certificate of one public name; nil where visitors come to Fastly only.
+func (p *platform) newHostTLS(name, host string, namespace pulumi.StringInput) (pulumi.StringInput, error) {
+	if !p.config.showsCertificates() {
+		return nil, nil
+	}
+	tls, err := p.newCertificates(name, &certificates.Request{Hosts: []string{host}, Namespace: namespace})
+	if err != nil {
+		return nil, err
+	}
+	return tls.SecretNames[host], nil
+}
+
+// declareChallenges declares the records that prove to Fastly's authority whose the public names are. Without targets they leave
+// the way to the cluster's own authority.
+func (p *platform) declareChallenges(targets map[string]pulumi.StringOutput) error {
+	challenges, err := dns.NewChallenges(p.Context, "challenges", &dns.ChallengesArgs{
+		Zones: p.zones, Names: p.config.CDN.Domains, Targets: targets,
+	})
+	if err == nil {
+		p.free = challenges.Ready
+	}
+	return err
 }
 
 // declareEntrance declares the way in: the ingress controller behind a NodeBalancer, and the records of the origin, which lead
@@ -139,8 +179,11 @@ func (p *platform) declareEntrance() (err error) {
 			return err
 		}
 	}
-	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s",
-		p.appNamespace.Name, p.siteTLS.SecretNames[config.Domains.Zones[0].Name])
+	certificate := config.Domains.Zones[0].Name
+	if config.CDN.TLS.IsManaged() {
+		certificate = config.originHost()
+	}
+	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s", p.appNamespace.Name, p.siteTLS.SecretNames[certificate])
 	config.Ingress.Label = p.account
 	if config.Ingress.Serves, err = p.servedNamespaces(); err != nil {
 		return err
@@ -159,14 +202,12 @@ func (p *platform) declareEntrance() (err error) {
 		return err
 	}
 	p.serving = append(p.serving, p.origin.Ready)
-	tls, err := p.newCertificates("grafana", &certificates.Request{
-		Hosts: []string{config.grafanaHost()}, Namespace: p.monitoring.Namespace,
-	})
+	tls, err := p.newHostTLS("grafana", config.grafanaHost(), p.monitoring.Namespace)
 	if err != nil {
 		return err
 	}
 	grafana, err := p.monitoring.NewIngress(p.Context, "grafana", &monitoring.IngressArgs{
-		Host: config.grafanaHost(), Class: p.entrance.ClassName, TLSSecret: tls.SecretNames[config.grafanaHost()],
+		Host: config.grafanaHost(), Class: p.entrance.ClassName, TLSSecret: tls,
 	}, p.cluster.Inside())
 	p.serving = append(p.serving, []pulumi.Resource{grafana})
 	return err
@@ -237,7 +278,7 @@ func (p *platform) declareApp() (err error) {
 	})
 	args := &p.config.App
 	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
-	args.Certificates = p.siteTLS.SecretNames
+	args.Certificates = p.shown
 	args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
@@ -262,8 +303,10 @@ func (p *platform) declareDelivery() error {
 	if err != nil {
 		return err
 	}
-	args.Namespace, args.AppNamespace = p.keelNamespace.Name, p.appNamespace.Name
-	args.IngressClass, args.TLSSecret = p.entrance.ClassName, tls.SecretNames[args.Host]
+	if args.TLSSecret, err = p.newHostTLS("keel", args.Host, p.keelNamespace.Name); err != nil {
+		return err
+	}
+	args.Namespace, args.AppNamespace, args.IngressClass = p.keelNamespace.Name, p.appNamespace.Name, p.entrance.ClassName
 	args.Deployment, args.PullSecret = p.app.Name, p.app.PullSecret
 	watcher, err := delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring.Ready))
 	if err != nil {
@@ -273,10 +316,13 @@ func (p *platform) declareDelivery() error {
 	return nil
 }
 
-// declareCDN declares the Fastly service that all visitors come through, and has the certificates activated there.
+// declareCDN declares the Fastly service that all visitors come through, and has it show certificates.
 func (p *platform) declareCDN() error {
 	config, args := p.config, &p.config.CDN
 	args.Name, args.Protect = p.account, config.Protect
+	if config.fastly != nil {
+		args.Known = config.fastly.Domains
+	}
 	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
 	args.ClientCertificate, args.ClientKey = p.entrance.Identity.Certificate, p.entrance.Identity.Key
 	args.Uncached = config.toolHosts()
@@ -291,15 +337,36 @@ func (p *platform) declareCDN() error {
 	if !config.Certificates.Trusted() {
 		return nil // Fastly would take none of them
 	}
+	if args.TLS.IsManaged() {
+		return p.declareSubscriptions(service)
+	}
 	sync, err := cdn.NewCertificateSync(p.Context, "certsync", &cdn.CertificateSyncArgs{
-		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.siteTLS.SecretNames,
+		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.siteTLS.SecretNames, Names: args.Domains,
 		ServiceID: service.ID, Bypassed: args.Bypassed(), TokenValue: config.fastlyTLSToken,
-	}, p.cluster.Inside())
+	}, p.cluster.Inside(), after(service.Ready))
 	if err != nil {
 		return err
 	}
 	p.serving = append(p.serving, sync.Ready)
 	return nil
+}
+
+// declareSubscriptions has Fastly get certificates of its own. During a bypass nothing waits for them: the records that prove the
+// names are the cluster's then.
+func (p *platform) declareSubscriptions(service *cdn.Service) error {
+	args := &p.config.CDN
+	subscriptions, err := cdn.NewSubscriptions(p.Context, "tls", &cdn.SubscriptionsArgs{
+		Authority: args.TLS.Authority, Configuration: args.TLS.Configuration, Names: args.Domains,
+	}, after(service.Ready))
+	if err != nil || args.Bypassed() {
+		return err
+	}
+	if err := p.declareChallenges(subscriptions.Challenges); err != nil {
+		return err
+	}
+	issued, err := subscriptions.Await(p.Context, after(p.free))
+	p.serving = append(p.serving, issued)
+	return err
 }
 
 // declareMedia declares a way to the media that does not lead through Fastly, for a bypass.
@@ -309,7 +376,7 @@ func (p *platform) declareMedia() error {
 		return nil
 	}
 	passage, err := cdn.NewMediaPassage(p.Context, "media", &cdn.MediaPassageArgs{
-		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.siteTLS.SecretNames,
+		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.shown,
 		Hosts: args.MediaHosts(), Bucket: args.MediaAddress(),
 	}, p.cluster.Inside())
 	if err != nil {

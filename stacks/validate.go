@@ -50,6 +50,9 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			if c.shields != nil {
 				faults = append(faults, c.shields.Check(path, &c.CDN)...)
 			}
+			if c.fastly != nil {
+				faults = append(faults, c.fastly.Check(path, &c.CDN)...)
+			}
 			return faults
 		},
 	} {
@@ -75,6 +78,9 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	}
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
+	}
+	if c.CDN.TLS.IsManaged() {
+		faults = append(faults, c.Domains.CheckChallenges(field.NewPath("domains"), c.CDN.Domains)...)
 	}
 	return append(faults, c.validateHosts()...)
 }
@@ -164,7 +170,7 @@ func (c *Config) Warnings() (warnings []string) {
 	if !c.Protect && c.Certificates.Trusted() {
 		warnings = append(warnings, fmt.Sprintf("certificates: a rebuild (destroy and up) orders %d certificates anew, and "+
 			"Let's Encrypt issues each of them 5 times in 7 days, then once in 34 hours: keep their Secrets over a rebuild "+
-			"(docs/components/certificates.md), or set certificates.issuer to staging", len(c.proven())))
+			"(docs/components/certificates.md), or set certificates.issuer to staging", len(c.ordered())))
 	}
 	if c.Domains.Adopts() && c.CDN.HSTS != "0s" {
 		warnings = append(warnings, "cdn.hsts: a zone is adopted, which may have a site to go back to, and browsers that saw "+
@@ -178,7 +184,7 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")
 	}
-	return warnings
+	return append(warnings, c.CDN.Warnings()...)
 }
 
 // report makes one error of all faults, a line each, sorted by path.

@@ -185,21 +185,6 @@ func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
 	require.Len(t, cdnBlocks(service, "backends"), 1)
 }
 
-func TestOnlyWhatIsPaidForIsSwitchedOn(t *testing.T) {
-	t.Parallel()
-	service := declareCDN(t, cdnArgs(t))
-	require.True(t, service.inputs["http3"].BoolValue())
-	products := service.inputs["productEnablement"].ObjectValue()
-	require.True(t, products["brotliCompression"].BoolValue())
-	require.False(t, products["imageOptimizer"].BoolValue())
-	require.False(t, products["websockets"].BoolValue())
-
-	args := cdnArgs(t)
-	args.WebSockets = true
-	products = declareCDN(t, args).inputs["productEnablement"].ObjectValue()
-	require.True(t, products["websockets"].BoolValue())
-}
-
 // Each case is one edit of the configuration and the fault that it has to be told of.
 func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 	t.Parallel()

@@ -28,6 +28,7 @@ func syncedCertificates() *cdn.CertificateSyncArgs {
 		Certificates: pulumi.StringMap{
 			"example.fm": pulumi.String("example-fm-tls"), "example.com": pulumi.String("example-com-tls"),
 		},
+		Names:      []string{"example.com", "www.example.com", "example.fm"},
 		TokenValue: pulumi.String(secret),
 	}
 }
@@ -91,7 +92,8 @@ func TestCertsyncHasNoMoreRightsThanItNeeds(t *testing.T) {
 		"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": map[string]any{"drop": []any{"ALL"}},
 	}, inside(t, container, "securityContext"))
 	require.Equal(t, []any{
-		"sync", "--stack=lke-platform-test", "--certificates=/certificates", "--timeout=10m",
+		"sync", "--stack=lke-platform-test", "--certificates=/certificates", "--names=example.com,example.fm,www.example.com",
+		"--timeout=10m",
 	}, inside(t, container, "args"))
 	require.Equal(t, []any{map[string]any{"name": "certificates", "mountPath": "/certificates", "readOnly": true}},
 		inside(t, container, "volumeMounts"))
@@ -138,6 +140,7 @@ func TestAChangeIsAnotherRunOfCertsync(t *testing.T) {
 	for what, change := range map[string]func(*cdn.CertificateSyncArgs){
 		"image":         func(a *cdn.CertificateSyncArgs) { a.Image = "ghcr.io/example/certsync:v2" },
 		"configuration": func(a *cdn.CertificateSyncArgs) { a.Configuration = "TLSCONF" },
+		"names":         func(a *cdn.CertificateSyncArgs) { a.Names = append(a.Names, "example.org") },
 		"service":       func(a *cdn.CertificateSyncArgs) { a.ServiceID = pulumi.String("another") },
 		"domains":       func(a *cdn.CertificateSyncArgs) { a.Certificates["example.org"] = pulumi.String("example-org-tls") },
 	} {

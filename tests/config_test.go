@@ -304,4 +304,9 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.NotContains(t, warnings("prod"), "openPurge")
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
+	require.Contains(t, warnings("staging", "    account: {plan: paid}\n", ""), "cdn.account.plan: say trial or paid")
+	require.Contains(t, warnings("prod", ", domains: 20", ""), "cdn.account.domains: the service has 11 domains, and an account may have 10")
+	for _, stack := range []string{"staging", "prod"} {
+		require.NotContains(t, warnings(stack), "cdn.account")
+	}
 }

@@ -63,6 +63,11 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		outputs["secretKey"] = resource.MakeSecret(resource.NewProperty(secret))
 	case "linode:index/token:Token":
 		outputs["token"] = resource.MakeSecret(resource.NewProperty(secret))
+	case "fastly:index/tlsSubscription:TlsSubscription":
+		name := args.Inputs["domains"].ArrayValue()[0].StringValue()
+		outputs["managedDnsChallenges"] = resource.NewPropertyValue([]any{map[string]any{
+			"recordName": "_acme-challenge." + name, "recordType": "CNAME", "recordValue": name + ".fastly-validations.com",
+		}})
 	case "kubernetes:core/v1:Secret":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
 		if args.ReadRPC != nil {

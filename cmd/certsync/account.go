@@ -75,7 +75,7 @@ func (s *session) findConfiguration(ctx context.Context) (string, error) {
 		known = append(known, fmt.Sprintf("%s (%s)", one.ID, one.Name))
 	}
 	if len(known) == 0 {
-		known = []string{"none, so order Fastly TLS first"}
+		known = []string{"none, so set TLS up once in Fastly's web interface, or have its support do it"}
 	}
 	asked := "TLS configuration " + s.configuration
 	if s.configuration == "" {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +22,8 @@ type session struct {
 	api           *fastly.Client
 	log           *slog.Logger
 	stack         string
-	configuration string // ID, the account's default when empty
+	names         []string // public ones, all that certificates are for when empty
+	configuration string   // ID, the account's default when empty
 	changes       int
 }
 
@@ -32,7 +35,7 @@ func newSession(o *options, log *slog.Logger) (*session, error) {
 	client.DebugMode = false // it would print the keys
 	client.HTTPClient.Timeout = time.Minute
 	client.HTTPClient.Transport = attentive{client.HTTPClient.Transport}
-	return &session{api: client, log: log, stack: o.stack, configuration: o.configuration}, nil
+	return &session{api: client, log: log, stack: o.stack, names: o.names, configuration: o.configuration}, nil
 }
 
 // changed notes and tells a change at Fastly.
@@ -71,6 +74,12 @@ func (a attentive) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, &busy{why: "cannot reach Fastly: " + err.Error()}
 	}
+	if response.StatusCode == http.StatusOK && r.Method == http.MethodGet {
+		if err := understood(response); err != nil {
+			return nil, err
+		}
+		return response, nil
+	}
 	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode < http.StatusInternalServerError {
 		return response, nil
 	}
@@ -80,6 +89,20 @@ func (a attentive) RoundTrip(r *http.Request) (*http.Response, error) {
 		why:   fmt.Sprintf("Fastly answers %d %s", response.StatusCode, http.StatusText(response.StatusCode)),
 		until: askedFor(response.Header, time.Now()),
 	}
+}
+
+// understood refuses an answer without data, which would pass for an empty list: of something in between, for instance.
+func understood(response *http.Response) error {
+	content, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(content))
+	var document struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if err != nil || json.Unmarshal(content, &document) != nil || document.Data == nil {
+		return &busy{why: "an answer of Fastly cannot be understood: it has no data"}
+	}
+	return nil
 }
 
 // askedFor returns when to come back: Retry-After is a number of seconds or a date, Fastly-RateLimit-Reset a time of Unix.
@@ -99,7 +122,10 @@ func askedFor(header http.Header, now time.Time) time.Time {
 	return time.Time{}
 }
 
-const newToken = "make one of scope global for a user who may manage TLS, and set it as the secret that cdn.tls.token names"
+const newToken = "make one of scope global for a user who may manage TLS, and set it as the secret that cdn.tls.token names; " +
+	"a trial account can have no certificates of its own at all: " + ofFastlys
+
+const ofFastlys = "set cdn.tls.mode to managed, for Fastly to get them"
 
 // explain says what an error of a call means. doing completes "Fastly refused to", next says what a person can do about it.
 func explain(err error, doing, next string) error {

@@ -35,6 +35,7 @@ type options struct {
 	domains       []string // of remove, all when empty
 	stack         string
 	certificates  string
+	names         []string // public ones, all that certificates are for when empty
 	configuration string
 	timeout       time.Duration
 	token, url    string
@@ -110,6 +111,7 @@ func parse(arguments []string, out io.Writer) (*options, error) {
 	flags.SetOutput(io.Discard) // what is wrong is said in the one way that everything is
 	flags.StringVar(&o.stack, "stack", "", "name that marks everything made at Fastly, for instance lke-platform-prod")
 	flags.StringVar(&o.certificates, "certificates", "/certificates", "folder with one folder per domain: tls.crt and tls.key")
+	names := flags.String("names", "", "public names that are served, with commas between them (all names of the certificates)")
 	flags.StringVar(&o.configuration, "configuration", "", "ID of Fastly's TLS configuration (the account's default one)")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Minute, "how long to wait and try again, in all")
 	err := flags.Parse(arguments)
@@ -122,6 +124,9 @@ func parse(arguments []string, out io.Writer) (*options, error) {
 		return o, err
 	}
 	o.domains = flags.Args()
+	if *names != "" {
+		o.names = strings.Split(*names, ",")
+	}
 	return o, o.validate()
 }
 

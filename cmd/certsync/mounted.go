@@ -28,8 +28,27 @@ type mounted struct {
 	publicKey string
 }
 
-// wanted are the names that are activated at Fastly for a domain.
+// wanted are the names that the certificate of a domain is for.
 func wanted(domain string) []string { return []string{domain, "*." + domain} }
+
+// served are those of a certificate's names that a public name needs. Fastly activates no other: they are on no service.
+func (s *session) served(domain string) []string {
+	if len(s.names) == 0 {
+		return wanted(domain)
+	}
+	var needed []string
+	if slices.Contains(s.names, domain) {
+		needed = append(needed, domain)
+	}
+	isBelow := func(name string) bool {
+		_, parent, _ := strings.Cut(name, ".")
+		return parent == domain
+	}
+	if slices.ContainsFunc(s.names, isBelow) {
+		needed = append(needed, "*."+domain)
+	}
+	return needed
+}
 
 // folder is what was found in the folder of a domain: a certificate, or why it cannot be used.
 type folder struct {

@@ -42,7 +42,7 @@ func (s *session) domain(ctx context.Context, have *account, m *mounted, configu
 		return err
 	}
 	errs := []error{err}
-	for _, name := range wanted(m.domain) {
+	for _, name := range s.served(m.domain) {
 		if err := s.activate(ctx, have, name, serving, configuration); err != nil {
 			errs = append(errs, err)
 			if !goesOn(ctx, err) {
@@ -99,7 +99,8 @@ func (s *session) upload(ctx context.Context, have *account, m *mounted) error {
 	}
 	key, err := s.api.CreatePrivateKey(ctx, &fastly.CreatePrivateKeyInput{Key: m.key, Name: s.nameOf(m.domain)})
 	if err != nil {
-		return explain(err, "take the key", "give the Certificate an RSA key of 2048 bits or an ECDSA key of 256")
+		return explain(err, "take the key", "give the Certificate an RSA key of 2048 bits or an ECDSA key "+
+			"of 256; if the account is a trial, "+ofFastlys)
 	}
 	have.keys = append(have.keys, key)
 	s.changed("uploaded the key", "domain", m.domain, "key", key.ID, "publicKeySHA1", m.publicKey)

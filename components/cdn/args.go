@@ -35,7 +35,8 @@ type Args struct {
 	// Brotli compresses better than gzip, for browsers that take it. Default true.
 	// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/performance/enabling-automatic-compression
 	Brotli bool `json:"brotli"`
-	// ImageOptimizer serves images in the form that suits the browser (WebP). It is a product that is paid for. Default false.
+	// ImageOptimizer serves images in the form that suits the browser (WebP). It is a product that is paid for. Default false:
+	// it is not asked for, and whether the account has it switched on stays as it is.
 	// Upstream: https://www.fastly.com/documentation/guides/full-site-delivery/image-optimization/about-fastly-image-optimizer
 	ImageOptimizer bool `json:"imageOptimizer"`
 	// WebSockets lets visitors open WebSockets to the application. It is a product that is paid for. Default false.
@@ -49,16 +50,25 @@ type Args struct {
 	Logs Logs `json:"logs"`
 	// Snippets are files of VCL that are added to the service's own.
 	Snippets []Snippet `json:"snippets"`
-	// TLS says what copies certificates to Fastly.
+	// TLS says whose certificates Fastly serves.
 	TLS TLS `json:"tls"`
+	// DomainManagement declares the names in Fastly's domain management, beside the service. Accounts that were made since
+	// 2025-09-16 have nothing else. Default false: the names are part of the service's versions ("classic domains").
+	// Upstream: https://www.fastly.com/documentation/reference/api/domain-management/domains/
+	DomainManagement bool `json:"domainManagement"`
+	// Account is what the Fastly account has, as far as Fastly does not tell.
+	Account Account `json:"account"`
 	// Bypass leads all public names past Fastly, straight to the platform's own way in, which is opened for it. It stays open as
 	// long as the stack file has a bypass, also one that is false. Default: none.
 	Bypass *bool `json:"bypass"`
 
 	// Name is the service's name, unique in the Fastly account.
 	Name string `json:"-"`
-	// Domains are the public names that Fastly answers for: example.com, or *.example.com for all names right below.
+	// Domains are the public names that Fastly answers for, each one that is in use: who claims *.example.com keeps other
+	// accounts from every name below, and an account may have few.
 	Domains []string `json:"-"`
+	// Known are the domains that are in domain management already: they are taken over.
+	Known map[string]ManagedDomain `json:"-"`
 	// OriginHost is the name of the origin: it is looked up, and the origin's certificate must be valid for it.
 	OriginHost string `json:"-"`
 	// ClientCertificate and ClientKey, in PEM, are what the origin knows this service by, among all of Fastly's.

@@ -16,6 +16,8 @@ type Service struct {
 
 	// ID is Fastly's identifier of the service.
 	ID pulumi.IDOutput `pulumi:"serviceId"`
+	// Ready is what to wait for: behind it, an active service has every domain.
+	Ready []pulumi.Resource
 }
 
 // New declares a service.
@@ -32,13 +34,40 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("cdn: %w", err)
 	}
 	// The provider knows that the keys of S3 are secret, and not that headers may be.
-	service, err := fastly.NewServiceVcl(ctx, name, declaration, pulumi.Parent(s), pulumi.Protect(args.Protect),
-		pulumi.AdditionalSecretOutputs([]string{"loggingHttps"}))
+	options := []pulumi.ResourceOption{
+		pulumi.Parent(s), pulumi.Protect(args.Protect), pulumi.AdditionalSecretOutputs([]string{"loggingHttps"}),
+		pulumi.IgnoreChanges(args.undeclaredProducts()),
+	}
+	if args.DomainManagement {
+		options = append(options, newerPlugin())
+	}
+	service, err := fastly.NewServiceVcl(ctx, name, declaration, options...)
 	if err != nil {
 		return nil, fmt.Errorf("cdn: declaring the service: %w", err)
 	}
-	s.ID = service.ID()
+	s.ID, s.Ready = service.ID(), []pulumi.Resource{service}
+	if args.DomainManagement {
+		if err := s.newDomains(ctx, name, args); err != nil {
+			return nil, err
+		}
+	}
 	return s, component.Done(ctx, s, pulumi.Map{"serviceId": s.ID})
+}
+
+// newDomains leads domains to the service.
+func (s *Service) newDomains(ctx *pulumi.Context, name string, args *Args) error {
+	for _, fqdn := range args.Domains {
+		options := []pulumi.ResourceOption{pulumi.Parent(s)}
+		if known, exists := args.Known[fqdn]; exists {
+			options = append(options, pulumi.Import(pulumi.ID(known.ID)))
+		}
+		domain, err := newDomain(ctx, name+"-"+fqdn, domainInputs{FQDN: pulumi.String(fqdn), ServiceID: s.ID}, options...)
+		if err != nil {
+			return fmt.Errorf("cdn: declaring domain %s: %w", fqdn, err)
+		}
+		s.Ready = append(s.Ready, domain)
+	}
+	return nil
 }
 
 func (a *Args) service() (*fastly.ServiceVclArgs, error) {
@@ -62,13 +91,10 @@ func (a *Args) service() (*fastly.ServiceVclArgs, error) {
 			// The VCL says who the visitor is; Fastly would add its own sites.
 			Name: pulumi.String("force TLS"), ForceSsl: pulumi.Bool(true), Xff: pulumi.String("leave"),
 		}},
-		Http3: pulumi.Bool(a.HTTP3),
-		ProductEnablement: fastly.ServiceVclProductEnablementArgs{
-			BrotliCompression: pulumi.Bool(a.Brotli), ImageOptimizer: pulumi.Bool(a.ImageOptimizer),
-			Websockets: pulumi.Bool(a.WebSockets),
-		},
-		LoggingS3s:   s3Logs,
-		LoggingHttps: a.httpsLogs(),
+		Http3:             pulumi.Bool(a.HTTP3),
+		ProductEnablement: a.productEnablement(),
+		LoggingS3s:        s3Logs,
+		LoggingHttps:      a.httpsLogs(),
 		Vcls: fastly.ServiceVclVclArray{fastly.ServiceVclVclArgs{
 			Name: pulumi.String("main"), Main: pulumi.Bool(true), Content: pulumi.String(program),
 		}},
@@ -78,8 +104,41 @@ func (a *Args) service() (*fastly.ServiceVclArgs, error) {
 	}, nil
 }
 
+// productEnablement says no more of products than the stack file does: what is switched off here is switched off at Fastly, which
+// some accounts may not do.
+func (a *Args) productEnablement() fastly.ServiceVclProductEnablementArgs {
+	products := fastly.ServiceVclProductEnablementArgs{BrotliCompression: pulumi.Bool(a.Brotli)}
+	if a.ImageOptimizer {
+		products.ImageOptimizer = pulumi.Bool(true)
+	}
+	if a.WebSockets {
+		products.Websockets = pulumi.Bool(true)
+	}
+	return products
+}
+
+// undeclaredProducts are those that may be switched on for the whole account, which would look as if somebody had changed the
+// service.
+func (a *Args) undeclaredProducts() []string {
+	undeclared := []string{"botManagement", "domainInspector", "logExplorerInsights", "originInspector"}
+	if !a.ImageOptimizer {
+		undeclared = append(undeclared, "imageOptimizer")
+	}
+	if !a.WebSockets {
+		undeclared = append(undeclared, "websockets")
+	}
+	for i, product := range undeclared {
+		undeclared[i] = "productEnablement." + product
+	}
+	return undeclared
+}
+
+// domains are the classic domains, which are part of each version; the SDK wants a list also where there are none.
 func (a *Args) domains() fastly.ServiceVclDomainArray {
-	var domains fastly.ServiceVclDomainArray
+	domains := fastly.ServiceVclDomainArray{}
+	if a.DomainManagement {
+		return domains
+	}
 	for _, domain := range a.Domains {
 		domains = append(domains, fastly.ServiceVclDomainArgs{Name: pulumi.String(domain)})
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -131,7 +132,7 @@ func (s *CertificateSync) newJob(
 
 // jobName is certsync- and a hash of what Fastly has to be told anew when it changes.
 func (a *CertificateSyncArgs) jobName(service string) (string, error) {
-	text, err := json.Marshal([]any{a.Image, a.Stack, a.domains(), service, a.Configuration})
+	text, err := json.Marshal([]any{a.Image, a.Stack, a.domains(), a.names(), service, a.Configuration})
 	if err != nil {
 		return "", err
 	}
@@ -139,6 +140,10 @@ func (a *CertificateSyncArgs) jobName(service string) (string, error) {
 }
 
 func (a *CertificateSyncArgs) domains() []string { return slices.Sorted(maps.Keys(a.Certificates)) }
+
+func (a *CertificateSyncArgs) names() string {
+	return strings.Join(slices.Sorted(slices.Values(a.Names)), ",")
+}
 
 func (a *CertificateSyncArgs) metadata(name pulumi.StringInput) *metav1.ObjectMetaArgs {
 	return &metav1.ObjectMetaArgs{Name: name, Namespace: a.Namespace, Labels: kube.Labels(syncName, "job")}
@@ -210,7 +215,8 @@ func (a *CertificateSyncArgs) container(token *corev1.Secret) *corev1.ContainerA
 // arguments are those of `certsync sync`.
 func (a *CertificateSyncArgs) arguments() []string {
 	arguments := []string{
-		"sync", "--stack=" + a.Stack, "--certificates=" + certificatesPath, fmt.Sprintf("--timeout=%dm", syncPatience),
+		"sync", "--stack=" + a.Stack, "--certificates=" + certificatesPath, "--names=" + a.names(),
+		fmt.Sprintf("--timeout=%dm", syncPatience),
 	}
 	if a.Configuration != "" {
 		arguments = append(arguments, "--configuration="+a.Configuration)

@@ -10,8 +10,13 @@ import (
 	"lke-platform/components/internal/check"
 )
 
-// TLS says what copies certificates to Fastly.
+// TLS says whose certificates Fastly serves.
 type TLS struct {
+	// Mode is uploaded, for those that the cluster gets and certsync copies to Fastly, or managed, for those that Fastly gets
+	// itself. Default uploaded.
+	Mode string `json:"mode"`
+	// Authority is who issues managed certificates: certainly, lets-encrypt or globalsign. Default certainly, Fastly's own.
+	Authority string `json:"authority"`
 	// Image is that of cmd/certsync, with a digest or a tag of its own. It has to exist before the first `pulumi up`.
 	Image string `json:"image"`
 	// Token is the name of the stack's secret that holds a Fastly token which may manage TLS. Default fastly-tls-token.
@@ -21,13 +26,33 @@ type TLS struct {
 	Configuration string `json:"configuration"`
 }
 
+// Modes of TLS.
+const (
+	Uploaded = "uploaded"
+	Managed  = "managed"
+)
+
+// Authorities that Fastly gets certificates from.
+const (
+	certainly   = "certainly"
+	letsEncrypt = "lets-encrypt"
+	globalSign  = "globalsign"
+)
+
 // TLSDefaults are the TLS arguments where nothing else is said.
-func TLSDefaults() TLS { return TLS{Token: "fastly-tls-token"} }
+func TLSDefaults() TLS { return TLS{Mode: Uploaded, Authority: certainly, Token: "fastly-tls-token"} }
+
+// IsManaged says whether Fastly gets the certificates itself.
+func (t *TLS) IsManaged() bool { return t.Mode == Managed }
 
 // Validate returns every fault of what configuration can set, with its path.
 func (t *TLS) Validate(path *field.Path) field.ErrorList {
-	faults := validateImage(path.Child("image"), t.Image)
-	faults = append(faults, check.SecretName(path.Child("token"), t.Token)...)
+	faults := check.OneOf(path.Child("mode"), t.Mode, Uploaded, Managed)
+	faults = append(faults, check.OneOf(path.Child("authority"), t.Authority, certainly, letsEncrypt, globalSign)...)
+	if !t.IsManaged() {
+		faults = append(faults, validateImage(path.Child("image"), t.Image)...)
+		faults = append(faults, check.SecretName(path.Child("token"), t.Token)...)
+	}
 	if strings.ContainsAny(t.Configuration, " \t\n/") {
 		faults = append(faults, field.Invalid(path.Child("configuration"), t.Configuration,
 			"must be the ID of a TLS configuration; leave it out for the account's default one"))
@@ -54,7 +79,12 @@ func validateImage(path *field.Path, image string) field.ErrorList {
 }
 
 // SecretNames are the secrets of the stack that TLS uses.
-func (t *TLS) SecretNames() []string { return []string{t.Token} }
+func (t *TLS) SecretNames() []string {
+	if t.IsManaged() {
+		return nil
+	}
+	return []string{t.Token}
+}
 
 // CertificateSyncArgs describes what copies certificates to Fastly.
 type CertificateSyncArgs struct {
@@ -63,9 +93,11 @@ type CertificateSyncArgs struct {
 	Stack string
 	// Namespace is where it runs, and where the Secrets of Certificates are.
 	Namespace pulumi.StringInput
-	// Certificates are the names of the Secrets that hold certificates and keys, by domain. That of a domain is activated for the
+	// Certificates are the names of the Secrets that hold certificates and keys, by domain. That of a domain is valid for the
 	// domain and for all names right below it.
 	Certificates pulumi.StringMap
+	// Names are the public names that are served: of a certificate, what none of them needs is not activated.
+	Names []string
 	// ServiceID is that of the Fastly service with the domains: a name can be activated only when an active service has it.
 	ServiceID pulumi.StringInput
 	// Bypassed says that no name leads to Fastly, so that nothing may wait for it: it may be down. The runs on a schedule go on,
@@ -82,6 +114,7 @@ func (a *CertificateSyncArgs) checkInputs() field.ErrorList {
 		"stack":        a.Stack == "",
 		"namespace":    a.Namespace == nil,
 		"certificates": len(a.Certificates) == 0,
+		"names":        len(a.Names) == 0,
 		"serviceID":    a.ServiceID == nil,
 		"tokenValue":   a.TokenValue == nil,
 	} {

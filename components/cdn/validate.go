@@ -21,7 +21,8 @@ const longest = 10 * 365 * 24 * time.Hour
 // Validate returns every fault of what configuration can set, with its path. It reads ErrorPage and the files of Snippets.
 // Where Domains are known, it refuses hosts that no domain covers.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
-	return append(a.validateService(path), a.TLS.Validate(path.Child("tls"))...)
+	faults := append(a.validateService(path), a.TLS.Validate(path.Child("tls"))...)
+	return append(faults, a.validateAccount(path)...)
 }
 
 // validateService leaves out what only concerns certificates.
@@ -94,7 +95,8 @@ func (a *Args) checkCovered(path *field.Path, host string) field.ErrorList {
 	if len(a.Domains) == 0 || slices.Contains(a.Domains, host) || slices.Contains(a.Domains, "*."+parent) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(path, host, "is not below any of the domains")}
+	return field.ErrorList{field.Invalid(path, host,
+		"is none of the names that Fastly answers for: "+strings.Join(a.Domains, ", "))}
 }
 
 // checkInputs refuses what the caller has not given.

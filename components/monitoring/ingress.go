@@ -16,7 +16,8 @@ type IngressArgs struct {
 	Host string
 	// Class is that of the ingress controller.
 	Class pulumi.StringInput
-	// TLSSecret names the Secret with the certificate for Host, in the Stack's namespace.
+	// TLSSecret names the Secret with the certificate for Host, in the Stack's namespace; nil leaves TLS to the ingress
+	// controller.
 	TLSSecret pulumi.StringInput
 }
 
@@ -25,6 +26,10 @@ type IngressArgs struct {
 func (s *Stack) NewIngress(
 	ctx *pulumi.Context, name string, args *IngressArgs, opts ...pulumi.ResourceOption,
 ) (*networkingv1.Ingress, error) {
+	var tls networkingv1.IngressTLSArray
+	if args.TLSSecret != nil {
+		tls = kube.IngressTLS([]string{args.Host}, pulumi.StringMap{args.Host: args.TLSSecret})
+	}
 	ingress, err := networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
 		Metadata: metav1.ObjectMetaArgs{
 			Name: pulumi.String("grafana"), Namespace: s.Namespace, Labels: kube.Labels("grafana", "dashboards"),
@@ -36,7 +41,7 @@ func (s *Stack) NewIngress(
 			Rules: kube.IngressRules([]string{args.Host}, networkingv1.IngressServiceBackendArgs{
 				Name: pulumi.String(grafanaService), Port: networkingv1.ServiceBackendPortArgs{Number: pulumi.Int(80)},
 			}),
-			Tls: kube.IngressTLS([]string{args.Host}, pulumi.StringMap{args.Host: args.TLSSecret}),
+			Tls: tls,
 		},
 	}, opts...)
 	if err != nil {

@@ -1,0 +1,238 @@
+package cdn
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/internal/check"
+)
+
+// Account is what the Fastly account has, as far as Fastly does not tell (see AccountFacts for what it does tell).
+type Account struct {
+	// Plan is trial or paid. Default: not known, of which every run warns.
+	// Upstream: https://docs.fastly.com/en/guides/account-types
+	Plan string `json:"plan"`
+	// Domains is how many domains the account may have. It is 10 to begin with, and Fastly's support raises it. Default: not
+	// known, of which every run with more than 10 warns.
+	// Upstream: https://docs.fastly.com/en/guides/common-service-and-domain-errors
+	Domains int `json:"domains"`
+}
+
+// Plans of an account.
+const (
+	trial = "trial"
+	paid  = "paid"
+)
+
+// What Fastly's documentation says of limits.
+const (
+	// usualDomains is how many domains an account may have as long as nobody has asked for more.
+	usualDomains = 10
+	// trialNames is how many names a trial can serve over TLS.
+	// Upstream: https://docs.fastly.com/en/guides/tls-prerequisites-and-limitations
+	trialNames = 2
+)
+
+// plansPage is where prices are.
+const plansPage = "see docs/plans.md for what which plan has, and its price"
+
+func (a *Args) validateAccount(path *field.Path) field.ErrorList {
+	account := path.Child("account")
+	var faults field.ErrorList
+	if a.Account.Plan != "" {
+		faults = append(faults, check.OneOf(account.Child("plan"), a.Account.Plan, trial, paid)...)
+	}
+	if a.Account.Domains < 0 {
+		faults = append(faults, field.Invalid(account.Child("domains"), a.Account.Domains, "must be a number of domains"))
+	}
+	if most := a.Account.Domains; most > 0 && len(a.Domains) > most {
+		faults = append(faults, field.Invalid(account.Child("domains"), most, fmt.Sprintf("the service needs %d: %s; ask "+
+			"support@fastly.com for as many, or take names away", len(a.Domains), strings.Join(a.Domains, ", "))))
+	}
+	if a.Account.Plan != trial {
+		return faults
+	}
+	if !a.TLS.IsManaged() {
+		faults = append(faults, field.Invalid(path.Child("tls", "mode"), a.TLS.Mode,
+			"a trial account cannot have certificates of its own; set it to managed, or pay for the account: "+plansPage))
+	} else if a.TLS.Authority == globalSign {
+		faults = append(faults, field.Invalid(path.Child("tls", "authority"), a.TLS.Authority,
+			"a trial account cannot have it; leave the key out for certainly"))
+	}
+	if len(a.Domains) > trialNames {
+		faults = append(faults, field.Invalid(account.Child("plan"), trial, fmt.Sprintf("a trial account serves %d names over "+
+			"TLS, and these are %d: %s; pay for the account, or take names away (delivery.mode: pinned needs none): %s",
+			trialNames, len(a.Domains), strings.Join(a.Domains, ", "), plansPage)))
+	}
+	return faults
+}
+
+// Warnings say what the account may lack, where neither Fastly nor the stack file tells.
+func (a *Args) Warnings() (warnings []string) {
+	if a.Account.Plan == "" {
+		warnings = append(warnings, fmt.Sprintf("cdn.account.plan: say trial or paid, so that what the Fastly account lacks is "+
+			"told before anything is made: a trial cannot have certificates of its own (cdn.tls.mode: uploaded), and serves %d "+
+			"names over TLS, while these are %d; %s", trialNames, len(a.Domains), plansPage))
+	}
+	if len(a.Domains) > usualDomains && a.Account.Domains == 0 {
+		warnings = append(warnings, fmt.Sprintf("cdn.account.domains: the service has %d domains, and an account may have %d "+
+			"until Fastly's support raises that; ask for it, and say here how many it may have", len(a.Domains), usualDomains))
+	}
+	return warnings
+}
+
+// AccountFacts are what Fastly tells of the account.
+type AccountFacts struct {
+	// Created is when the account was made.
+	Created time.Time
+	// Lacks are the products that the service needs and the account may not use, by the key of the stack file that asks for
+	// them.
+	Lacks map[string]string
+	// Domains are those in domain management, by name; nobody asks for them where the names are not to be there.
+	Domains map[string]ManagedDomain
+}
+
+// ManagedDomain is a name in domain management.
+type ManagedDomain struct {
+	ID   string `json:"id"`
+	FQDN string `json:"fqdn"`
+	// ServiceID is that of the service that it leads to; "" where it leads to none.
+	ServiceID string `json:"service_id"`
+}
+
+// classicUntil is since when new accounts have no classic domains.
+// Upstream: https://github.com/fastly/terraform-provider-fastly/pull/1475
+var classicUntil = time.Date(2025, time.September, 16, 0, 0, 0, 0, time.UTC)
+
+// Check refuses what the account cannot have.
+func (f *AccountFacts) Check(path *field.Path, args *Args) field.ErrorList {
+	var faults field.ErrorList
+	if !args.DomainManagement && !f.Created.Before(classicUntil) {
+		faults = append(faults, field.Invalid(path.Child("domainManagement"), false, fmt.Sprintf("the Fastly account was made "+
+			"on %s, and accounts made since %s have no classic domains; set it to true",
+			f.Created.Format(time.DateOnly), classicUntil.Format(time.DateOnly))))
+	}
+	for _, name := range args.Domains {
+		if known, exists := f.Domains[name]; exists && known.ServiceID == "" {
+			faults = append(faults, field.Invalid(path.Child("domainManagement"), true, fmt.Sprintf("%s is in Fastly's domain "+
+				"management already, and leads to no service there; lead it to the stack's (fastly domain update --domain-id %s "+
+				"--service-id …), so that it goes on being served, or delete it there", name, known.ID)))
+		}
+	}
+	for key, product := range f.Lacks {
+		faults = append(faults, field.Invalid(path.Child(key), true, fmt.Sprintf("the Fastly account may not use the product "+
+			"%s; set it to false, or buy the product: %s", product, plansPage)))
+	}
+	return faults
+}
+
+// accountPatience is how long Fastly may take to tell of the account.
+const accountPatience = 20 * time.Second
+
+// LookUpAccount asks Fastly, past the provider, which has no look-up for it. Nil without an error is an account that nobody could
+// be asked about, for there is no key; other look-ups tell of that.
+// Upstream: https://www.fastly.com/documentation/reference/api/account/customer/
+func LookUpAccount(ctx *pulumi.Context, args *Args) (*AccountFacts, error) {
+	setting := func(key, variable string) string {
+		value, _ := ctx.GetConfig(key)
+		return cmp.Or(value, os.Getenv(variable))
+	}
+	api := fastlyAPI{
+		key: setting("fastly:apiKey", "FASTLY_API_KEY"),
+		url: cmp.Or(setting("fastly:baseUrl", "FASTLY_API_URL"), "https://api.fastly.com"),
+	}
+	if api.key == "" {
+		return nil, nil
+	}
+	patient, stop := context.WithTimeout(ctx.Context(), accountPatience)
+	defer stop()
+	var customer struct {
+		Created time.Time `json:"created_at"`
+	}
+	err := api.get(patient, "/current_customer", &customer)
+	if err != nil {
+		return nil, fmt.Errorf("cdn: looking up the account: %w", err)
+	}
+	facts := &AccountFacts{Created: customer.Created, Lacks: map[string]string{}}
+	for key, product := range args.products() {
+		var entitlement struct {
+			HasAccess *bool `json:"has_access"`
+		}
+		err := api.get(patient, "/entitled-products/"+product, &entitlement)
+		if err == nil && entitlement.HasAccess != nil && !*entitlement.HasAccess {
+			facts.Lacks[key] = product
+		}
+	}
+	if args.DomainManagement {
+		facts.Domains, err = api.domains(patient)
+	}
+	return facts, err
+}
+
+// domains are those in domain management, by name.
+func (a fastlyAPI) domains(ctx context.Context) (map[string]ManagedDomain, error) {
+	known := map[string]ManagedDomain{}
+	for cursor, more := "", true; more; more = cursor != "" {
+		var page struct {
+			Data []ManagedDomain `json:"data"`
+			Meta struct {
+				Next string `json:"next_cursor"`
+			} `json:"meta"`
+		}
+		path := "/domain-management/v1/domains?limit=100&cursor=" + url.QueryEscape(cursor)
+		if err := a.get(ctx, path, &page); err != nil {
+			return nil, fmt.Errorf("cdn: looking up domains: %w", err)
+		}
+		for _, one := range page.Data {
+			known[one.FQDN] = one
+		}
+		cursor = page.Meta.Next
+	}
+	return known, nil
+}
+
+// products are those that the service needs, by the key of the stack file that asks for them.
+func (a *Args) products() map[string]string {
+	needed := map[string]string{}
+	if a.Brotli {
+		needed["brotli"] = "brotli_compression"
+	}
+	if a.ImageOptimizer {
+		needed["imageOptimizer"] = "image_optimizer"
+	}
+	return needed
+}
+
+type fastlyAPI struct{ key, url string }
+
+// get decodes the answer to a question.
+func (a fastlyAPI) get(ctx context.Context, path string, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.url, "/")+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Fastly-Key", a.key)
+	request.Header.Set("Accept", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: Fastly answers %s", path, response.Status)
+	}
+	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package dns
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"lke-platform/components/internal/component"
+)
+
+// ChallengesArgs says what proves whose names are.
+type ChallengesArgs struct {
+	// Zones are those that the names are in.
+	Zones *Zones
+	// Names are to be proven.
+	Names []string
+	// Targets are where the record of each name leads, to an authority that proves it elsewhere. Nil while something in the
+	// cluster proves the names: it writes records of its own there, which cannot stand beside an alias.
+	Targets map[string]pulumi.StringOutput
+}
+
+// Challenges are the records by which an authority finds out that names belong to whom it issues certificates.
+// Upstream: https://datatracker.ietf.org/doc/html/rfc8555#section-8.4
+type Challenges struct {
+	pulumi.ResourceState
+
+	// Ready is what to wait for.
+	Ready []pulumi.Resource
+}
+
+const (
+	challengePrefix = "_acme-challenge."
+	// challengeTTL is for how long an answer may be kept, in seconds; one of ttls.
+	challengeTTL = 120
+)
+
+// NewChallenges declares the records. One that changes from an alias to a text, or back, is gone before the new one is there, and
+// what depends on it comes after.
+func NewChallenges(
+	ctx *pulumi.Context, name string, args *ChallengesArgs, opts ...pulumi.ResourceOption,
+) (*Challenges, error) {
+	c := &Challenges{}
+	if err := ctx.RegisterComponentResource("lke-platform:dns:Challenges", name, c, opts...); err != nil {
+		return nil, fmt.Errorf("dns: %w", err)
+	}
+	for _, host := range args.Names {
+		zoneID, relative, err := args.Zones.Locate(challengePrefix + host)
+		if err != nil {
+			return nil, err
+		}
+		record := &linode.DomainRecordArgs{
+			DomainId: zoneID, Name: pulumi.String(relative), TtlSec: pulumi.Int(challengeTTL),
+			RecordType: pulumi.String("TXT"), Target: pulumi.String("free for challenges"),
+		}
+		if args.Targets != nil {
+			record.RecordType, record.Target = pulumi.String("CNAME"), args.Targets[host]
+		}
+		declared, err := linode.NewDomainRecord(ctx, name+"-"+host, record, pulumi.Parent(c), pulumi.DeleteBeforeReplace(true))
+		if err != nil {
+			return nil, fmt.Errorf("dns: declaring the challenge of %s: %w", host, err)
+		}
+		c.Ready = append(c.Ready, declared)
+	}
+	return c, component.Done(ctx, c, pulumi.Map{})
+}
+
+// CheckChallenges refuses plain records where those that prove names have to be.
+func (a *Args) CheckChallenges(path *field.Path, names []string) field.ErrorList {
+	taken := map[string]bool{}
+	for _, name := range names {
+		taken[challengePrefix+name] = true
+	}
+	var faults field.ErrorList
+	for i, zone := range a.Zones {
+		for j, record := range zone.Records {
+			if taken[record.Name] {
+				faults = append(faults, field.Invalid(path.Child("zones").Index(i).Child("records").Index(j).Child("name"),
+					record.Name, "is where Fastly proves the name; take the record away"))
+			}
+		}
+	}
+	return faults
+}
