@@ -51,7 +51,7 @@ var kinds = append([]*kind{
 		"priority": priority, "type": oneOf("REQUEST RESPONSE CACHE PREFETCH")}), required: "statement type",
 		textual: true, frozen: "type"},
 	{path: "backend", noun: "Backend", fields: backendFields, required: "address", refuse: refuseBackend,
-		settle: settleBackend},
+		settle: settleAddress},
 	{path: "director", noun: "Director", fields: fields{"backends": {is: isList, initial: []any{}},
 		"capacity": number(100), "comment": text(""), "quorum": number(75).upTo(100), "retries": number(5), "shield": {},
 		"type": number(1).oneOf("1 3 4")}, frozen: "name"},
@@ -110,17 +110,17 @@ func refuseBackend(o object) error {
 	return nil
 }
 
-// settleBackend derives the one of hostname, ipv4 and ipv6 that the address is.
-func settleBackend(_ *service, o object) {
-	o["hostname"], o["ipv4"], o["ipv6"] = nil, nil, nil
+// settleAddress derives the one of hostname, ipv4 and ipv6 that the address is. Places for logs have no ipv6.
+func settleAddress(_ *service, o object) {
 	address := o.text("address")
-	switch ip := net.ParseIP(address); {
-	case ip == nil:
-		o["hostname"] = address
-	case ip.To4() != nil:
-		o["ipv4"] = address
-	default:
-		o["ipv6"] = address
+	ip := net.ParseIP(address)
+	for field, is := range map[string]bool{"hostname": ip == nil, "ipv4": ip.To4() != nil, "ipv6": ip != nil && ip.To4() == nil} {
+		if _, has := o[field]; has {
+			o[field] = nil
+		}
+		if is && address != "" {
+			o[field] = address
+		}
 	}
 }
 
@@ -177,7 +177,7 @@ var loggingKinds = []*kind{
 	logging("datadog", texts("token"), fields{"region": text("US")}),
 	logging("digitalocean", files, texts("access_key bucket_name domain redundancy secret_key")),
 	logging("elasticsearch", batches, tls, texts("index password pipeline url user")),
-	logging("ftp", files, texts("address hostname ipv4 password user"), fields{"port": digits("21")}),
+	logging("ftp", files, texts("address hostname ipv4 password user"), fields{"port": digits("21")}).settling(settleAddress),
 	logging("gcs", files, texts("account_name bucket_name project_id secret_key user")),
 	logging("grafanacloudlogs", texts("index message_type token url user")),
 	logging("heroku", texts("token url")),
@@ -209,7 +209,7 @@ var loggingKinds = []*kind{
 	logging("splunk", batches, tls, texts("token url"), fields{"use_tls": text("0")}),
 	logging("sumologic", texts("address url"), fields{"message_type": messageType}),
 	logging("syslog", tls, texts("address hostname ipv4 public_key token"), fields{"message_type": messageType,
-		"port": digits("514"), "use_tls": text("0")}),
+		"port": digits("514"), "use_tls": text("0")}).settling(settleAddress),
 }
 
 // Fields that several places for logs share: those that take files, batches of lines, or a TLS client certificate.
@@ -232,6 +232,11 @@ func logging(place string, sets ...fields) *kind {
 
 func (k *kind) refusing(refuse func(object) error) *kind {
 	k.refuse = refuse
+	return k
+}
+
+func (k *kind) settling(settle func(*service, object)) *kind {
+	k.settle = settle
 	return k
 }
 

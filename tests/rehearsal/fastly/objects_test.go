@@ -107,7 +107,7 @@ func (o *objectTest) input(method string, seed int) reflect.Value {
 			v.SetString(o.service)
 		case "ServiceVersion":
 			v.SetInt(1)
-		case "NewName", "Dynamic", "GzipLevel", "IAMRole": // what excludes other fields has tests of its own
+		case "NewName", "Dynamic", "GzipLevel", "IAMRole", "IPV4": // what excludes other fields has tests of its own
 		default:
 			if f.Tag.Get("url") != "-" && v.Kind() == reflect.Pointer {
 				v.Set(reflect.New(v.Type().Elem()))
@@ -140,7 +140,7 @@ func sample(v reflect.Value, name string, seed int) {
 	switch v.Kind() {
 	case reflect.String:
 		switch name {
-		case "Address", "OverrideHost":
+		case "Address", "Hostname", "OverrideHost":
 			v.SetString(fmt.Sprintf("origin-%d.example.com", seed))
 		case "Priority":
 			v.SetString(strconv.Itoa(seed))

@@ -127,6 +127,9 @@ func TestFastlyTakesWhatLooksWrong(t *testing.T) {
 	require.Nil(t, log["tls_ca_cert"])
 	require.Equal(t, "", log["tls_hostname"], "which is not so everywhere")
 	require.Equal(t, "", log["format"])
+	syslog := w.object(t, http.MethodPost, "logging/syslog", "name=log&address=192.0.2.1")
+	require.Equal(t, "192.0.2.1", syslog["ipv4"])
+	require.Nil(t, syslog["hostname"])
 	require.EqualValues(t, 100, backend["max_use"])
 	require.EqualValues(t, 60000, backend["max_lifetime"])
 
