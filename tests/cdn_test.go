@@ -179,7 +179,7 @@ func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
 	least.HSTS, least.OpenPurge, least.ImageOptimizer = "0s", true, true
 	service = declareCDN(t, &least)
 	program = cdnBlocks(service, "vcls")["main"]["content"].StringValue()
-	for _, text := range []string{"redirects", "Amz", "X-Fastly-Imageopto-Api = ", "Requires-Auth", "Access-Control", "618", "()", "&& !)"} {
+	for _, text := range []string{"redirects", "Amz-Meta", "X-Fastly-Imageopto-Api = ", "Requires-Auth", "Access-Control", "618", "()", "&& !)"} {
 		require.NotContains(t, program, text)
 	}
 	require.Len(t, cdnBlocks(service, "backends"), 1)
