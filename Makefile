@@ -78,9 +78,9 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 	    END { printf "  %d GB in all, %.2f USD a month at 0.10 a GB (some regions cost more)\n", gb, gb / 10 }' \
 	  || echo "  $(VOLUMES)"
 
-# Pulumi compiles the program each time, in silence. With all packages compiled it has no more to do than to link them.
+# Pulumi builds the program each time, in silence. With all packages compiled it has no more to do than to link them.
 program:
-	@$(TIMED) "compiling the program" go build -o /dev/null .
+	@$(TIMED) "compiling the program" go build ./stacks
 
 # The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
 pulumi-cli:
