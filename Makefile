@@ -94,9 +94,9 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 	    if (!n++) print "These nodes have no cluster any more, and cost until you delete them:"; \
 	    print "  linode-cli linodes delete " $$1 "  # " $$2 ", " $$3 }'
 
-# Pulumi compiles the program each time, in silence. With all packages compiled it has no more to do than to link them.
+# Pulumi builds the program each time, in silence. With all packages compiled it has no more to do than to link them.
 program:
-	@$(TIMED) "compiling the program" go build -o /dev/null .
+	@$(TIMED) "compiling the program" go build ./stacks
 
 # The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
 pulumi-cli:
