@@ -294,14 +294,10 @@ func (p *platform) declareApp() (err error) {
 
 // declareDelivery declares what brings new versions of the app; where the stack file names each version there is nothing to
 // declare.
-func (p *platform) declareDelivery() error {
+func (p *platform) declareDelivery() (err error) {
 	args := &p.config.Delivery
 	if !args.Keel() {
 		return nil
-	}
-	tls, err := p.newCertificates("keel", &certificates.Request{Hosts: []string{args.Host}, Namespace: p.keelNamespace.Name})
-	if err != nil {
-		return err
 	}
 	if args.TLSSecret, err = p.newHostTLS("keel", args.Host, p.keelNamespace.Name); err != nil {
 		return err
