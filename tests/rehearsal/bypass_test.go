@@ -51,8 +51,11 @@ func TestABypassThereAndBack(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return !e.isClosed(t) }, 10*time.Second, 100*time.Millisecond)
 	door := there.step("Release::ingress-traefik")
-	require.Len(t, door.diffs, 1, "the controller itself stays as it is, and no pod of it is replaced")
-	require.Contains(t, door.diffs[0], "firewall-acl")
+	for _, diff := range door.diffs {
+		require.Regexp(t, "firewall-acl|additionalVolume|tls", diff, "everybody may connect, and shows no certificate; nothing else")
+	}
+	require.Contains(t, strings.Join(door.diffs, "\n"), "firewall-acl")
+	require.Contains(t, strings.Join(door.diffs, "\n"), "tls")
 	for urn, step := range there.steps {
 		if strings.Contains(urn, "DomainRecord::hosts-") {
 			require.False(t, step.begin.Before(door.end), "the way is opened before %s leads there", urn)
