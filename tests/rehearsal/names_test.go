@@ -22,7 +22,7 @@ import (
 func TestACheckThatAsksTooEarlyFailsTheRehearsal(t *testing.T) {
 	o := options{stack: "staging", root: repository(t, strings.NewReplacer(
 		"      - name: staging.changelog.com\n", "      - name: staging.changelog.com\n        adopt: 4711\n",
-		"certificates:\n", "certificates:\n    values: {dns01RecursiveNameserversOnly: true}\n").Replace)}
+		"lke-platform:certificates:\n", "lke-platform:certificates:\n    values: {dns01RecursiveNameserversOnly: true}\n").Replace)}
 	err := run(t.Context(), o)
 	require.ErrorContains(t, err, "certificate staging-changelog-com-tls would not be issued in time")
 	require.ErrorContains(t, err, "have it ask the zone's own name servers")
