@@ -23,7 +23,7 @@ func (c *cluster) makeCertificate(ctx context.Context, owner *unstructured.Unstr
 		host := service + "." + wanted.Namespace + ".svc"
 		asked.Spec.DNSNames = append(asked.Spec.DNSNames, host, host+".cluster.local")
 	}
-	issued, key, err := asked.issue()
+	issued, key, err := asked.issue(nil)
 	if err != nil {
 		return err
 	}
