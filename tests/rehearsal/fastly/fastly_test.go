@@ -179,10 +179,6 @@ func TestVersionsAreEditedAsClones(t *testing.T) {
 func TestInvalidVersionIsNotActivated(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(t *testing.T, c *fastly.Client, id string){
-		"Version has no associated domains": func(t *testing.T, c *fastly.Client, id string) {
-			require.NoError(t, c.DeleteDomain(t.Context(),
-				&fastly.DeleteDomainInput{ServiceID: id, ServiceVersion: 1, Name: "www.example.com"}))
-		},
 		"Version has no associated backends": func(t *testing.T, c *fastly.Client, id string) {
 			require.NoError(t, c.DeleteBackend(t.Context(),
 				&fastly.DeleteBackendInput{ServiceID: id, ServiceVersion: 1, Name: "origin"}))
