@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"lke-platform/tests/rehearsal/fastly"
 )
 
 // endings are the signals that end a rehearsal: Ctrl-C, a supervisor's wish, and the end of the terminal.
@@ -51,6 +53,8 @@ type options struct {
 	resume  bool // go on with what the last rehearsal left
 	sandbox bool // keep everything running
 	clean   bool // remove what rehearsals of all stacks left
+	// fastlyAccount is the sort of account at Fastly, see fastly.AccountOf.
+	fastlyAccount string
 }
 
 // dir holds all that the rehearsal of the stack leaves.
@@ -69,6 +73,7 @@ func parseFlags(arguments []string) (options, error) {
 	flags.StringVar(&o.stack, "stack", "staging", "stack whose file is rehearsed")
 	flags.BoolVar(&o.resume, "resume", false, "go on with the simulated cloud that the last rehearsal left")
 	flags.BoolVar(&o.sandbox, "sandbox", false, "keep everything running for other programs")
+	flags.StringVar(&o.fastlyAccount, "fastly-account", fastly.Usual, "sort of account at Fastly, for instance new or trial")
 	flags.BoolVar(&o.clean, "clean", false, "only remove what rehearsals left, of all stacks")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err

@@ -107,7 +107,10 @@ func (w *world) start(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if w.fastly, err = fastly.New(fastly.Options{Dir: filepath.Join(o.dir(), "fastly"), Token: token}); err != nil {
+	w.fastly, err = fastly.New(fastly.Options{
+		Dir: filepath.Join(o.dir(), "fastly"), Token: token, Account: o.fastlyAccount, Resolve: w.resolve,
+	})
+	if err != nil {
 		return err
 	}
 	if w.fastlyURL, err = w.serve(w.fastly, fastlyLog); err != nil {
@@ -174,7 +177,7 @@ func (w *world) serveStandIns(o options) (debugProviders string, err error) {
 	if !installed("linode", linodeplugin.Version) {
 		constructors["linode"] = linodeplugin.New
 	}
-	if !installed("fastly", fastlyplugin.Version) {
+	if !installed("fastly", fastlyplugin.Version) || !installed("fastly", fastlyplugin.NewerVersion) {
 		constructors["fastly"] = fastlyplugin.New
 	}
 	if !installed("kubernetes", kubernetesplugin.Version) {

@@ -69,15 +69,15 @@ type account struct {
 
 func newAccount(t *testing.T) *account {
 	t.Helper()
-	a := openAccount(t, t.TempDir())
+	a := openAccount(t, t.TempDir(), fastly.Usual)
 	a.newService("site", domain, "*."+domain, other, "*."+other)
 	return a
 }
 
-// openAccount opens an account with the state that a folder has.
-func openAccount(t *testing.T, dir string) *account {
+// openAccount opens an account of some sort, with the state that a folder has.
+func openAccount(t *testing.T, dir, sort string) *account {
 	t.Helper()
-	api, err := fastly.New(fastly.Options{Dir: dir, Token: token})
+	api, err := fastly.New(fastly.Options{Dir: dir, Token: token, Account: sort})
 	require.NoError(t, err)
 	direct := httptest.NewServer(api)
 	t.Cleanup(direct.Close)

@@ -18,6 +18,8 @@ import (
 
 	gofastly "github.com/fastly/go-fastly/v12/fastly"
 	"github.com/stretchr/testify/require"
+
+	"lke-platform/tests/rehearsal/fastly"
 )
 
 func TestFirstSyncThenNothingToDo(t *testing.T) {
@@ -109,7 +111,7 @@ func TestKeyLostAtFastly(t *testing.T) {
 	state["tls"].(map[string]any)["keys"] = nil
 	require.NoError(t, os.WriteFile(file, must(json.Marshal(state)), 0o600))
 
-	a = openAccount(t, a.dir)
+	a = openAccount(t, a.dir, fastly.Usual)
 	a.sync(dir).requireInStep(t)
 	require.Equal(t, []string{"POST /tls/private_keys"}, a.writes())
 	require.NoError(t, a.serves(want))

@@ -1,6 +1,10 @@
 package fastly
 
+import "time"
+
 func (a *API) accountRoutes() {
+	a.handle("GET /current_customer", getCustomer)
+	a.handle("GET /entitled-products/{product}", getEntitlement)
 	a.handle("GET /current_user", func(*state, request) (any, error) { return currentUser, nil })
 	a.handle("GET /tokens/self", func(*state, request) (any, error) { return currentToken, nil })
 	a.handle("GET /public-ip-list", func(*state, request) (any, error) { return publicIPs, nil })
@@ -10,18 +14,21 @@ func (a *API) accountRoutes() {
 
 const userID = "0simulated0user0000000"
 
-// accountCreated dates the account; nothing depends on it.
-const accountCreated = "2020-01-01T00:00:00Z"
+// accountCreated is when accounts were made that are not new.
+var accountCreated = time.Date(2020, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// userCreated dates the user and the token; nothing depends on it.
+const userCreated = "2020-01-01T00:00:00Z"
 
 var currentUser = object{
 	"id": userID, "customer_id": customerID, "name": "Rehearsal", "login": "rehearsal@example.com", "role": "superuser",
-	"created_at": accountCreated, "updated_at": accountCreated, "deleted_at": nil, "locked": false,
+	"created_at": userCreated, "updated_at": userCreated, "deleted_at": nil, "locked": false,
 	"limit_services": false, "require_new_password": false, "two_factor_auth_enabled": nil,
 }
 
 var currentToken = object{
 	"id": "0simulated0token000000", "user_id": userID, "customer_id": customerID, "name": "rehearsal", "scope": "global",
-	"scopes": []string{"global"}, "services": []string{}, "created_at": accountCreated, "expires_at": nil,
+	"scopes": []string{"global"}, "services": []string{}, "created_at": userCreated, "expires_at": nil,
 }
 
 // publicIPs are the addresses that Fastly's requests to origins come from, https://api.fastly.com/public-ip-list.

@@ -5,6 +5,7 @@
 package fastly
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,11 @@ type Options struct {
 	Dir string
 	// Token is the API token accepted, in the Fastly-Key header. It must not be empty.
 	Token string
+	// Account is the sort of account, see AccountOf. Default Usual.
+	Account string
+	// Resolve returns the name that an alias (CNAME) leads to, "" where there is none: authorities prove by it whose names are.
+	// Default: there is none.
+	Resolve func(name string) string
 	// TokenWithoutTLS is accepted too, but not for TLS: a token of a user who may not manage that. Default none.
 	TokenWithoutTLS string
 }
@@ -29,6 +35,8 @@ type Options struct {
 type API struct {
 	token      string
 	withoutTLS string // empty when there is none
+	account    Account
+	resolve    func(name string) string
 	store      *simulation.Store[state]
 	mux        *http.ServeMux
 	faults     simulation.Faults
@@ -40,11 +48,18 @@ func New(options Options) (*API, error) {
 	if options.Token == "" {
 		return nil, errors.New("fastly: a token is required")
 	}
+	account, err := AccountOf(cmp.Or(options.Account, Usual))
+	if err != nil {
+		return nil, err
+	}
 	store, err := simulation.OpenStore[state](filepath.Join(options.Dir, "fastly.json"))
 	if err != nil {
 		return nil, fmt.Errorf("fastly: %w", err)
 	}
-	a := &API{token: options.Token, withoutTLS: options.TokenWithoutTLS, store: store, mux: http.NewServeMux()}
+	a := &API{
+		token: options.Token, withoutTLS: options.TokenWithoutTLS, account: account, resolve: options.Resolve,
+		store: store, mux: http.NewServeMux(),
+	}
 	a.front = a.faults.Wrap(http.HandlerFunc(a.authenticate), func(w http.ResponseWriter, status int) {
 		reply(w, status, failure{Msg: http.StatusText(status), Detail: "a simulated fault"})
 	})
@@ -54,12 +69,14 @@ func New(options Options) (*API, error) {
 	a.accountRoutes()
 	a.serviceRoutes()
 	a.versionRoutes()
+	a.domainRoutes()
 	a.objectRoutes()
 	a.settingsRoutes()
 	a.collectionRoutes()
 	a.productRoutes()
 	a.purgeRoutes()
 	a.tlsRoutes()
+	a.subscriptionRoutes()
 	return a, nil
 }
 
@@ -79,6 +96,10 @@ func (a *API) authenticate(w http.ResponseWriter, r *http.Request) {
 	case limited && strings.HasPrefix(r.URL.Path, "/tls/"):
 		reply(w, http.StatusForbidden, failure{Msg: "You are not authorized to perform this action"})
 	default:
+		if err := a.prove(r); err != nil {
+			replyError(w, err)
+			return
+		}
 		a.mux.ServeHTTP(w, r)
 	}
 }
@@ -88,6 +109,8 @@ type request struct {
 	*http.Request
 	fields map[string]any // the body, see decodeBody
 	header http.Header    // of the answer
+	// account is that of whoever asks.
+	account *Account
 }
 
 // A handler answers a request with a value that becomes JSON, a *document for JSON:API, or with nil for "no content".
@@ -105,12 +128,15 @@ func (a *API) handle(pattern string, h handler) {
 		var content []byte
 		status, mediaType := http.StatusOK, plainJSON
 		run := func(s *state) error {
-			answer, err := h(s, request{Request: r, fields: fields, header: w.Header()})
+			answer, err := h(s, request{Request: r, fields: fields, header: w.Header(), account: &a.account})
 			if err != nil || answer == nil {
 				return err
 			}
-			if d, ok := answer.(*document); ok {
+			switch d := answer.(type) {
+			case *document:
 				status, mediaType = d.status, jsonAPI
+			case createdDomain:
+				status = http.StatusCreated
 			}
 			content, err = json.Marshal(answer)
 			return err

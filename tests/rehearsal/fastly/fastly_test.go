@@ -186,10 +186,6 @@ func TestVersionsAreEditedAsClones(t *testing.T) {
 func TestInvalidVersionIsNotActivated(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(t *testing.T, c *fastly.Client, id string){
-		"Version has no associated domains": func(t *testing.T, c *fastly.Client, id string) {
-			require.NoError(t, c.DeleteDomain(t.Context(),
-				&fastly.DeleteDomainInput{ServiceID: id, ServiceVersion: 1, Name: "www.example.com"}))
-		},
 		"Backend 'origin' refers to unknown healthcheck 'none'": func(t *testing.T, c *fastly.Client, id string) {
 			changeBackend(t, c, fastly.UpdateBackendInput{ServiceID: id, HealthCheck: ptr("none")})
 		},

@@ -13,14 +13,14 @@ const versionPath = "/service/{service}/version/{version}/"
 func (a *API) objectRoutes() {
 	for _, k := range kinds {
 		a.handle("GET "+versionPath+k.path, k.list)
-		a.handle("POST "+versionPath+k.path, k.create)
+		a.handle("POST "+versionPath+k.path, k.onlyClassic(k.create))
 		one := versionPath + k.path + "/{name}"
 		if k.id == perVersion {
 			one = "/" + k.path + "/{name}"
 		}
 		a.handle("GET "+one, k.get)
-		a.handle("PUT "+one, k.update)
-		a.handle("DELETE "+one, k.delete)
+		a.handle("PUT "+one, k.onlyClassic(k.update))
+		a.handle("DELETE "+one, k.onlyClassic(k.delete))
 	}
 	a.handle("GET "+versionPath+"domain/{name}/check", checkDomain)
 	a.handle("GET "+versionPath+"domain/check_all", checkDomains)

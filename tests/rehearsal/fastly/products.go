@@ -3,6 +3,7 @@ package fastly
 import (
 	"maps"
 	"net/http"
+	"slices"
 )
 
 // products are the products that can be enabled on a service, and how each is configured to begin with; those without
@@ -46,16 +47,19 @@ func describeProduct(r request) object {
 func product(s *state, r request) (*service, string, error) {
 	id := r.PathValue("product")
 	if _, known := products[id]; !known {
-		return nil, "", &refusal{http.StatusNotFound,
-			problem{Title: "product not found", Status: http.StatusNotFound, Detail: id}}
+		return nil, "", noProduct(id)
 	}
 	svc, err := s.service(r)
 	return svc, id, err
 }
 
+func noProduct(id string) error {
+	return &refusal{http.StatusNotFound, problem{Title: "product not found", Status: http.StatusNotFound, Detail: id}}
+}
+
 func enabledProduct(s *state, r request) (*service, string, error) {
 	svc, id, err := product(s, r)
-	if err == nil && svc.Products[id] == nil {
+	if err == nil && svc.Products[id] == nil && !slices.Contains(r.account.Everywhere, id) {
 		err = badProblem("no product on service", "")
 	}
 	return svc, id, err
@@ -75,6 +79,9 @@ func enableProduct(s *state, r request) (any, error) {
 	}
 	if compute := id == "fanout"; compute && svc.Type != "wasm" {
 		return nil, badProblem("product cannot be enabled on this type of service", id+" is for Compute services")
+	}
+	if slices.Contains(r.account.Lacks, id) {
+		return nil, badProblem("not entitled to enable product", id)
 	}
 	sent, err := products[id].read(r.fields)
 	if err != nil {
@@ -97,6 +104,9 @@ func disableProduct(s *state, r request) (any, error) {
 	svc, id, err := product(s, r)
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(r.account.Everywhere, id) {
+		return nil, badProblem("product cannot be disabled", id+" is switched on for the account")
 	}
 	delete(svc.Products, id)
 	return nil, nil

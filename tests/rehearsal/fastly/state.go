@@ -14,6 +14,8 @@ type state struct {
 	Services []*service `json:"services"` // in the order of their creation
 	Purges   []purge    `json:"purges"`
 	TLS      tlsState   `json:"tls"`
+	// Domains are those of domain management, in the order of their last change.
+	Domains []*managedDomain `json:"domains,omitempty"`
 }
 
 // service is what Fastly keeps per service.

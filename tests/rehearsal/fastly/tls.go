@@ -16,6 +16,8 @@ type tlsState struct {
 	Keys         []*tlsKey         `json:"keys"`         // in the order of their creation, as all of these
 	Certificates []*tlsCertificate `json:"certificates"` // without the PEM text, which Fastly does not give back
 	Activations  []*tlsActivation  `json:"activations"`
+	// Subscriptions are certificates that Fastly gets itself.
+	Subscriptions []*tlsSubscription `json:"subscriptions,omitempty"`
 	// Configurations are those of a new account when empty, see tlsState.configurations.
 	Configurations []*tlsConfiguration `json:"configurations,omitempty"`
 }
@@ -197,6 +199,21 @@ func (r request) related(name string) string {
 	}
 	id, _ := target["id"].(string)
 	return id
+}
+
+// relatedTo returns the IDs of all that the object that a request sends is related to.
+func (r request) relatedTo(name string) (ids []string) {
+	data, _ := r.fields["data"].(map[string]any)
+	relationships, _ := data["relationships"].(map[string]any)
+	relation, _ := relationships[name].(map[string]any)
+	list, _ := relation["data"].([]any)
+	for _, one := range list {
+		target, _ := one.(map[string]any)
+		if id, isText := target["id"].(string); isText {
+			ids = append(ids, strings.ToLower(id))
+		}
+	}
+	return ids
 }
 
 // stamp is a time as this API writes it: whole seconds, and a fraction all the same.

@@ -195,7 +195,7 @@ func (s *state) checkActivation(a *tlsActivation, title string) error {
 		return refused(title, "certificate expired at "+stamp(c.NotAfter))
 	case now.Before(c.NotBefore):
 		return refused(title, "certificate is not valid before "+stamp(c.NotBefore))
-	case s.ownerOf(a.Domain, nil) == nil:
+	case !s.isServed(a.Domain):
 		return refused(title, fmt.Sprintf("domain %s is on no active service", a.Domain))
 	}
 	return nil

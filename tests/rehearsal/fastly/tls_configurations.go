@@ -92,6 +92,9 @@ func listConfigurations(s *state, r request) (any, error) {
 	}
 	var list []described
 	for _, c := range s.TLS.configurations() {
+		if r.account.WithoutTLS {
+			break
+		}
 		if chosen.passes("filter[bulk]", strconv.FormatBool(c.Bulk)) {
 			list = append(list, c.withIncluded(chosen))
 		}

@@ -11,6 +11,8 @@ type tlsDomain struct {
 	name         string
 	certificates []*tlsCertificate
 	activations  []*tlsActivation
+	// subscriptions are the IDs of those that the name is on.
+	subscriptions []string
 }
 
 // domains returns the names of all certificates, those of older certificates first.
@@ -33,6 +35,13 @@ func (t *tlsState) domains() []*tlsDomain {
 			d.activations = append(d.activations, a)
 		}
 	}
+	for _, sub := range t.Subscriptions {
+		for _, name := range sub.Domains {
+			if d := known[name]; d != nil {
+				d.subscriptions = append(d.subscriptions, sub.ID)
+			}
+		}
+	}
 	return all
 }
 
@@ -49,7 +58,7 @@ func (d *tlsDomain) withIncluded(chosen selection) described {
 	one := described{resource: &resource{ID: d.name, Type: "tls_domain", Relationships: map[string]relationship{
 		"tls_activations":   toMany("tls_activation", idsOf(d.activations)),
 		"tls_certificates":  toMany("tls_certificate", d.certificateIDs()),
-		"tls_subscriptions": toMany("tls_subscription", nil),
+		"tls_subscriptions": toMany("tls_subscription", d.subscriptions),
 	}}}
 	if chosen.includes("tls_activations") {
 		for _, a := range d.activations {
@@ -85,7 +94,7 @@ func listTLSDomains(s *state, r request) (any, error) {
 	for _, d := range all {
 		inUse := strconv.FormatBool(len(d.activations) > 0)
 		if chosen.passes("filter[in_use]", inUse) && chosen.passes("filter[tls_certificates.id]", d.certificateIDs()...) &&
-			chosen.passes("filter[tls_subscriptions.id]") {
+			chosen.passes("filter[tls_subscriptions.id]", d.subscriptions...) {
 			list = append(list, d.withIncluded(chosen))
 		}
 	}

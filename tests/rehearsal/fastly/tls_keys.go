@@ -74,6 +74,9 @@ func getKey(s *state, r request) (any, error) {
 }
 
 func createKey(s *state, r request) (any, error) {
+	if r.account.Trial { // in words of its own: Fastly says no more than that it is for paid accounts
+		return nil, refused(noKey, "certificates of one's own are for paid accounts")
+	}
 	text := r.attribute("key")
 	if text == "" {
 		return nil, absent("key")

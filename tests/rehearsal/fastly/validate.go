@@ -14,9 +14,6 @@ import (
 func (s *state) validate(svc *service, v *version) []string {
 	faults := []string{}
 	add := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	if len(v.Objects["domain"]) == 0 {
-		add("Version has no associated domains")
-	}
 	if svc.Type == "wasm" {
 		add("Version has no package")
 	}

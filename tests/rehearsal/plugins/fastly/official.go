@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/blang/semver"
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
@@ -18,7 +19,23 @@ import (
 // name up where the program gives none, the order of nested blocks means nothing, and what is looked up has an ID.
 func withOfficialSemantics(inferred p.Provider) p.Provider {
 	wrapped := inferred
+	newer := false
+	wrapped.Configure = func(ctx context.Context, req p.ConfigureRequest) error {
+		newer = isNewer(req.Args.Get("version"))
+		return inferred.Configure(ctx, req)
+	}
 	wrapped.Check = func(ctx context.Context, req p.CheckRequest) (p.CheckResponse, error) {
+		if req.Urn.Type() == domainToken && !newer {
+			return p.CheckResponse{}, fmt.Errorf("unrecognized resource type (Check): %s", domainToken)
+		}
+		if req.Urn.Type() != serviceToken {
+			return inferred.Check(ctx, req)
+		}
+		if domains := req.Inputs.Get("domains"); !newer && domains.IsArray() && domains.AsArray().Len() == 0 {
+			return p.CheckResponse{Inputs: req.Inputs, Failures: []p.CheckFailure{{
+				Property: "domains", Reason: "at least one is required",
+			}}}, nil
+		}
 		inputs, err := withName(req)
 		if err != nil {
 			return p.CheckResponse{}, err
@@ -52,6 +69,22 @@ func withOfficialSemantics(inferred p.Provider) p.Provider {
 		return response, err
 	}
 	return wrapped
+}
+
+// Tokens of resources that differ between the releases.
+const (
+	serviceToken = Name + ":index/serviceVcl:ServiceVcl"
+	domainToken  = Name + ":index/domain:Domain"
+)
+
+// isNewer says whether the engine wants a release that has domain management, and services without domains of their own. It tells
+// a provider its version among the configuration.
+func isNewer(version property.Value) bool {
+	if !version.IsString() {
+		return false
+	}
+	wanted, err := semver.Parse(version.AsString())
+	return err == nil && wanted.GTE(semver.MustParse(NewerVersion))
 }
 
 // withName returns the inputs of a service with a name: the one that it has already, else the resource's and a random end.

@@ -18,10 +18,12 @@ import (
 	"lke-platform/tests/rehearsal/plugins"
 )
 
-// Name is the provider's package, Version the release of the official provider that this one stands in for.
+// Name is the provider's package, Version and NewerVersion the releases of the official provider that this one stands in for:
+// that of the SDK, and the one that programs ask for by name where they need what the former has not.
 const (
-	Name    = "fastly"
-	Version = "8.14.0"
+	Name         = "fastly"
+	Version      = "8.14.0"
+	NewerVersion = "12.6.0"
 )
 
 // New makes a provider that nothing has configured yet.
@@ -31,8 +33,11 @@ func New(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
 
 func newProvider() p.Provider {
 	return withOfficialSemantics(infer.Provider(infer.Options{
-		Config:    infer.Config(&Config{}),
-		Resources: []infer.InferredResource{infer.Resource(ServiceVcl{})},
+		Config: infer.Config(&Config{}),
+		Resources: []infer.InferredResource{
+			infer.Resource(ServiceVcl{}), infer.Resource(ManagedDomain{}),
+			infer.Resource(TLSSubscription{}), infer.Resource(TLSSubscriptionValidation{}),
+		},
 		Functions: []infer.InferredFunction{
 			infer.Function(GetFastlyIPRanges{}), infer.Function(GetDatacenters{}), infer.Function(GetTLSConfiguration{}),
 		},
