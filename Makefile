@@ -28,8 +28,8 @@ REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 # The volumes of the stack, which outlive it unless they can be made again.
 VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
 # A node that was being made when its cluster was deleted stays: https://github.com/linode/terraform-provider-linode/issues/1962
-CLUSTERS := linode-cli lke clusters-list --text --no-headers --format id
-LINODES := linode-cli linodes list --text --no-headers --format id,label,type
+ALL_CLUSTERS := linode-cli lke clusters-list --text --no-headers --format id
+ALL_LINODES := linode-cli linodes list --text --no-headers --format id,label,type
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,7 +89,7 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 	    END { printf "  %d GB in all, %.2f USD a month at 0.10 a GB (some regions cost more)\n", gb, gb / 10 }' \
 	  || echo "  $(VOLUMES)"
 	@[ -z "$$LINODE_TOKEN" ] || export LINODE_CLI_TOKEN="$$LINODE_TOKEN"; \
-	{ $(CLUSTERS) && $(LINODES); } </dev/null 2>/dev/null | awk '{ alive[$$1] } \
+	{ $(ALL_CLUSTERS) && $(ALL_LINODES); } </dev/null 2>/dev/null | awk '{ alive[$$1] } \
 	  match($$2, /^lke[0-9]+-/) && !(substr($$2, 4, RLENGTH - 4) in alive) { \
 	    if (!n++) print "These nodes have no cluster any more, and cost until you delete them:"; \
 	    print "  linode-cli linodes delete " $$1 "  # " $$2 ", " $$3 }'

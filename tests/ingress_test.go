@@ -190,6 +190,7 @@ func declareIngress(t *testing.T) *graph {
 	t.Helper()
 	args := ingress.Defaults()
 	args.FastlyRanges = pulumi.ToStringArray([]string{fastlyIPv4})
+	args.Label = "platform-test"
 	args.Serves = map[string]pulumi.StringInput{"site": pulumi.String("site"), "keel": pulumi.String("keel")}
 	return declare(t, func(ctx *pulumi.Context) error {
 		controller, err := ingress.New(ctx, "ingress", &args)
