@@ -62,6 +62,9 @@ func (ServiceVcl) Update(
 		}
 		return infer.UpdateResponse[ServiceVclState]{Output: state}, err
 	}
+	if unfinished {
+		old.ProductEnablement = nil // which of them were switched on, nobody knows
+	}
 	clone, err := client.CloneVersion(ctx, &fastly.CloneVersionInput{ServiceID: v.service, ServiceVersion: v.number})
 	if err != nil {
 		return infer.UpdateResponse[ServiceVclState]{}, fmt.Errorf("cloning version %d: %w", v.number, err)

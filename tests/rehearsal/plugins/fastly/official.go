@@ -24,6 +24,11 @@ func withOfficialSemantics(inferred p.Provider) p.Provider {
 		newer = isNewer(req.Args.Get("version"))
 		return inferred.Configure(ctx, req)
 	}
+	wrapped.DiffConfig = func(ctx context.Context, req p.DiffRequest) (p.DiffResponse, error) {
+		req.OldInputs, req.State = req.OldInputs.Delete("version"), req.State.Delete("version")
+		req.Inputs = req.Inputs.Delete("version") // another release replaces nothing
+		return inferred.DiffConfig(ctx, req)
+	}
 	wrapped.Check = func(ctx context.Context, req p.CheckRequest) (p.CheckResponse, error) {
 		if req.Urn.Type() == domainToken && !newer {
 			return p.CheckResponse{}, fmt.Errorf("unrecognized resource type (Check): %s", domainToken)

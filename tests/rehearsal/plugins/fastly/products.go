@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/fastly/go-fastly/v12/fastly"
 	"github.com/pulumi/pulumi-go-provider/infer"
@@ -52,30 +53,39 @@ func sameProducts(a, b *ProductEnablement) bool {
 	return slices.EqualFunc(productsOf(a), productsOf(b), func(a, b product) bool { return value(a.enabled) == value(b.enabled) })
 }
 
-// applyProducts enables and disables products, unless the program declares and declared none.
+// applyProducts enables and disables the products of which the program says something else than before. That it may not disable
+// one is no failure, as with the official provider.
 func (v version) applyProducts(ctx context.Context, old, wanted *ProductEnablement) error {
-	if old == nil && wanted == nil {
-		return nil
-	}
-	for _, product := range productsOf(wanted) {
-		enabled, err := v.isEnabled(ctx, product.api)
-		if err != nil {
-			return err
-		}
-		if enabled == value(product.enabled) {
+	before := productsOf(old)
+	for i, product := range productsOf(wanted) {
+		if value(before[i].enabled) == value(product.enabled) {
 			continue
 		}
 		method := http.MethodPut
-		if enabled {
+		if !value(product.enabled) {
 			method = http.MethodDelete
 		}
 		response, err := v.client.Request(ctx, method, v.productURL(product.api), fastly.CreateRequestOptions())
+		if method == http.MethodDelete && mayNotDisable(err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("switching product %s: %w", product.api, err)
 		}
 		_ = response.Body.Close() // says nothing more
 	}
 	return nil
+}
+
+func mayNotDisable(err error) bool {
+	var failed *fastly.HTTPError
+	if !errors.As(err, &failed) || failed.StatusCode != http.StatusBadRequest {
+		return false
+	}
+	return slices.ContainsFunc(failed.Errors, func(one *fastly.ErrorObject) bool {
+		return slices.ContainsFunc([]string{"not entitled to disable", "product cannot be disabled", "cannot self-disable"},
+			func(said string) bool { return strings.Contains(one.Title, said) })
+	})
 }
 
 func (v version) productURL(id string) string {
