@@ -67,8 +67,6 @@ type platform struct {
 	// keelNamespace is nil where Keel does not run.
 	keelNamespace *namespace.Namespace
 	siteTLS       *certificates.Certificates
-	// shown are the Secrets with the certificates of public names, by domain; none where visitors come to Fastly only.
-	shown pulumi.StringMap
 	// free are the records that have to be there before the cluster can prove whose the public names are.
 	free     []pulumi.Resource
 	media    *objectstorage.Bucket
@@ -135,9 +133,7 @@ func (p *platform) declareNames() (err error) {
 	if config.showsCertificates() {
 		request.Domains = config.Domains.Names()
 	}
-	if p.siteTLS, err = p.newCertificates("site", request); err == nil && config.showsCertificates() {
-		p.shown = p.siteTLS.SecretNames
-	}
+	p.siteTLS, err = p.newCertificates("site", request)
 	return err
 }
 
@@ -185,6 +181,7 @@ func (p *platform) declareEntrance() (err error) {
 	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s", p.appNamespace.Name, p.siteTLS.SecretNames[certificate])
 	config.Ingress.Label = p.account
+	config.Ingress.Anonymous = config.CDN.WebSockets // which Fastly opens without a certificate of its own
 	if config.Ingress.Serves, err = p.servedNamespaces(); err != nil {
 		return err
 	}
@@ -278,7 +275,7 @@ func (p *platform) declareApp() (err error) {
 	})
 	args := &p.config.App
 	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
-	args.Certificates = p.shown
+	args.Certificates, args.OriginHost = p.siteTLS.SecretNames, p.config.originHost()
 	args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
@@ -372,7 +369,7 @@ func (p *platform) declareMedia() error {
 		return nil
 	}
 	passage, err := cdn.NewMediaPassage(p.Context, "media", &cdn.MediaPassageArgs{
-		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.shown,
+		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.siteTLS.SecretNames,
 		Hosts: args.MediaHosts(), Bucket: args.MediaAddress(),
 	}, p.cluster.Inside())
 	if err != nil {

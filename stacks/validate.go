@@ -176,6 +176,10 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "cdn.hsts: a zone is adopted, which may have a site to go back to, and browsers that saw "+
 			"this one would keep to HTTPS there too; set cdn.hsts to 0s until the move is over (docs/moving-in.md)")
 	}
+	if c.CDN.WebSockets {
+		warnings = append(warnings, "cdn.websockets: Fastly opens WebSockets without the certificate that the origin knows this "+
+			"service by, so the origin asks nobody for one: whoever else is a customer of Fastly's can reach it, too")
+	}
 	if c.CDN.OpenPurge {
 		warnings = append(warnings, "cdn.openPurge: anybody who knows a URL can have its copy thrown away, as often as he "+
 			"likes, and have the origin do the work; give the application a token that may purge, and leave openPurge out")

@@ -301,6 +301,7 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 		"database: {DATABASE_URL: pgbouncer-uri, DIRECT_URL: uri}\n    health:\n"), pooled)
 	require.Contains(t, warnings("staging", "changelog.com:master", "changelog.com:v1.2"), "app.image: Keel follows the tag of")
 	require.NotContains(t, warnings("staging"), "Keel")
+	require.Contains(t, warnings("prod", "imageOptimizer: true", "websockets: true"), "cdn.websockets: Fastly opens WebSockets without")
 	require.NotContains(t, warnings("prod"), "openPurge")
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")

@@ -150,6 +150,7 @@ func TestTheOriginAnswersNobodyElsesFastlyService(t *testing.T) {
 			"open to all":            func(args *ingress.Args) { args.Open = new(true) },
 			"during a bypass":        func(args *ingress.Args) { args.Bypass = new(true) },
 			"on the way back of one": func(args *ingress.Args) { args.Bypass = new(false) },
+			"with WebSockets":        func(args *ingress.Args) { args.Anonymous = true },
 		} {
 			values, _ := ingressValues(t, kind, open)
 			asks, volumes, _ := demand(kind, values)

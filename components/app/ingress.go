@@ -1,6 +1,8 @@
 package app
 
 import (
+	"slices"
+
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -16,7 +18,8 @@ func (a *App) newIngress(ctx *pulumi.Context, name string, args *Args) (*network
 			Rules: kube.IngressRules(args.Hosts, networkingv1.IngressServiceBackendArgs{
 				Name: a.serviceName, Port: networkingv1.ServiceBackendPortArgs{Name: pulumi.String(portName)},
 			}),
-			Tls: kube.IngressTLS(args.Hosts, args.Certificates),
+			// Whoever asks for the origin by its own name is shown a certificate for that, whichever host he wants.
+			Tls: kube.IngressTLS(append(slices.Clone(args.Hosts), args.OriginHost), args.Certificates),
 		},
 	}, pulumi.Parent(a))
 }

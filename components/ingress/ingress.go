@@ -96,7 +96,7 @@ func (c *Controller) newRelease(
 	ctx *pulumi.Context, name string, args *Args, k kind, space pulumi.StringOutput,
 ) (*charts.Release, error) {
 	identity := c.Identity
-	if args.IsOpen() {
+	if args.IsOpen() || args.Anonymous {
 		identity = nil
 	}
 	options := []pulumi.ResourceOption{pulumi.Parent(c)}

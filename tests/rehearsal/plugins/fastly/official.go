@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/blang/semver"
 	p "github.com/pulumi/pulumi-go-provider"
@@ -25,8 +26,9 @@ func withOfficialSemantics(inferred p.Provider) p.Provider {
 		return inferred.Configure(ctx, req)
 	}
 	wrapped.DiffConfig = func(ctx context.Context, req p.DiffRequest) (p.DiffResponse, error) {
-		req.OldInputs, req.State = req.OldInputs.Delete("version"), req.State.Delete("version")
-		req.Inputs = req.Inputs.Delete("version") // another release replaces nothing
+		if providerSettings(req.OldInputs).Equals(providerSettings(req.Inputs)) {
+			return p.DiffResponse{}, nil // another release replaces nothing
+		}
 		return inferred.DiffConfig(ctx, req)
 	}
 	wrapped.Check = func(ctx context.Context, req p.CheckRequest) (p.CheckResponse, error) {
@@ -90,6 +92,17 @@ func isNewer(version property.Value) bool {
 	}
 	wanted, err := semver.Parse(version.AsString())
 	return err == nil && wanted.GTE(semver.MustParse(NewerVersion))
+}
+
+// providerSettings are what a program can set of the provider, without what the engine and the inferred provider note there.
+func providerSettings(inputs property.Map) property.Value {
+	set := map[string]property.Value{}
+	for key, value := range inputs.All {
+		if key != "version" && !strings.HasPrefix(key, "__") {
+			set[key] = value
+		}
+	}
+	return property.New(set)
 }
 
 // withName returns the inputs of a service with a name: the one that it has already, else the resource's and a random end.
