@@ -142,6 +142,14 @@ func (p *platform) newCertificates(name string, request *certificates.Request) (
 	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready, p.free))
 }
 
+// shown are the Secrets with the certificates of public names, by domain; none where visitors come to Fastly only.
+func (p *platform) shown() pulumi.StringMap {
+	if !p.config.showsCertificates() {
+		return nil
+	}
+	return p.siteTLS.SecretNames
+}
+
 // newHostTLS returns the Secret with the certificate of one public name; nil where visitors come to Fastly only.
 func (p *platform) newHostTLS(name, host string, namespace pulumi.StringInput) (pulumi.StringInput, error) {
 	if !p.config.showsCertificates() {
@@ -275,7 +283,10 @@ func (p *platform) declareApp() (err error) {
 	})
 	args := &p.config.App
 	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
-	args.Certificates, args.OriginHost = p.siteTLS.SecretNames, p.config.originHost()
+	args.Certificates = p.shown()
+	if origin := p.config.originHost(); p.config.CDN.TLS.IsManaged() {
+		args.OriginHost, args.OriginCertificate = origin, p.siteTLS.SecretNames[origin]
+	}
 	args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
@@ -369,7 +380,7 @@ func (p *platform) declareMedia() error {
 		return nil
 	}
 	passage, err := cdn.NewMediaPassage(p.Context, "media", &cdn.MediaPassageArgs{
-		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.siteTLS.SecretNames,
+		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.shown(),
 		Hosts: args.MediaHosts(), Bucket: args.MediaAddress(),
 	}, p.cluster.Inside())
 	if err != nil {
