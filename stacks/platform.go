@@ -188,7 +188,7 @@ func (p *platform) declareEntrance() (err error) {
 		certificate = config.originHost()
 	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s", p.appNamespace.Name, p.siteTLS.SecretNames[certificate])
-	config.Ingress.Label = p.account
+	config.Ingress.Label, config.Ingress.Kubeconfig = p.account, p.cluster.Kubeconfig
 	config.Ingress.Anonymous = config.CDN.WebSockets // which Fastly opens without a certificate of its own
 	if config.Ingress.Serves, err = p.servedNamespaces(); err != nil {
 		return err

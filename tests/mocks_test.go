@@ -3,8 +3,12 @@ package tests
 
 import (
 	"encoding/base64"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -52,7 +56,7 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	outputs := args.Inputs.Copy()
 	switch args.TypeToken {
 	case "linode:index/lkeCluster:LkeCluster":
-		outputs["kubeconfig"] = resource.MakeSecret(resource.NewProperty("YXBpVmVyc2lvbjogdjE="))
+		outputs["kubeconfig"] = resource.MakeSecret(resource.NewProperty(base64.StdEncoding.EncodeToString([]byte(kubeconfig()))))
 		return "4711", outputs, nil
 	case "linode:index/domain:Domain":
 		return "4712", outputs, nil
@@ -70,12 +74,6 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		}})
 	case "kubernetes:core/v1:Secret":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
-		if args.ReadRPC != nil {
-			encoded := base64.StdEncoding.EncodeToString([]byte(secret))
-			outputs["data"] = resource.NewProperty(resource.NewPropertyMapFromMap(map[string]any{
-				"tls.crt": encoded, "tls.key": encoded,
-			}))
-		}
 	}
 	return args.Name + "-id", outputs, nil
 }
@@ -128,6 +126,18 @@ func endpoint(region, kind string) map[string]any {
 func nodeType(id, class string, gibibytes int) map[string]any {
 	return map[string]any{"id": id, "class": class, "memory": gibibytes * 1024}
 }
+
+// kubeconfig leads to an API server that holds every Secret that it is asked for.
+var kubeconfig = sync.OnceValue(func() string {
+	encoded := base64.StdEncoding.EncodeToString([]byte(secret))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": %q}, "data": {"tls.crt": %q, "tls.key": %[2]q}}`,
+			path.Base(r.URL.Path), encoded)
+	}))
+	return fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: it, contexts: [{name: it, context: {cluster: it, user: it}}],
+		clusters: [{name: it, cluster: {server: %q}}], users: [{name: it, user: {}}]}`, server.URL)
+})
 
 // find returns the one resource of a type and name.
 func (g *graph) find(t *testing.T, typ, name string) *node {

@@ -38,6 +38,8 @@ type Args struct {
 	// FastlyRanges are the networks that Fastly connects from. They may connect, and are believed about who the visitor is.
 	// During a bypass, when Fastly may not be there to say, those of before are believed.
 	FastlyRanges pulumi.StringArrayInput `json:"-"`
+	// Kubeconfig leads to the cluster, to read what cert-manager has made there.
+	Kubeconfig pulumi.StringInput `json:"-"`
 	// Anonymous says that the CDN cannot always show its certificate, so that nobody is asked for one.
 	Anonymous bool `json:"-"`
 	// DefaultCertificate is the Secret, as namespace/name, with a certificate for the name that the CDN asks for when it

@@ -1,16 +1,16 @@
 package ingress
 
 import (
-	"encoding/base64"
+	"context"
 	"fmt"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/internal/kube"
+	"lke-platform/components/internal/live"
 	"lke-platform/components/namespace"
 )
 
@@ -38,7 +38,9 @@ const (
 
 // newIdentity has cert-manager make an authority of this cluster alone, and the one certificate that it signs.
 // Upstream: https://cert-manager.io/docs/configuration/ca/
-func (c *Controller) newIdentity(ctx *pulumi.Context, name string, space pulumi.StringInput) (*Identity, error) {
+func (c *Controller) newIdentity(
+	ctx *pulumi.Context, name string, space, kubeconfig pulumi.StringInput,
+) (*Identity, error) {
 	root, err := c.newManaged(ctx, name+"-root", "Issuer", space, "origin-root", pulumi.Map{"selfSigned": pulumi.Map{}})
 	if err != nil {
 		return nil, fmt.Errorf("declaring the root issuer: %w", err)
@@ -64,32 +66,24 @@ func (c *Controller) newIdentity(ctx *pulumi.Context, name string, space pulumi.
 	if err != nil {
 		return nil, fmt.Errorf("declaring the client's certificate: %w", err)
 	}
-	return c.readIdentity(ctx, name, client)
+	return readIdentity(ctx, kubeconfig, client), nil
 }
 
-// readIdentity reads what cert-manager has made, when it is made.
-func (c *Controller) readIdentity(
-	ctx *pulumi.Context, name string, client *apiextensions.CustomResource,
-) (*Identity, error) {
-	id := client.ID().ApplyT(func(pulumi.ID) pulumi.ID { return namespace.Ingress + "/" + clientName }).(pulumi.IDOutput)
-	// The provider knows a Secret that it has made, and not that what it only reads is one; it keeps a copy in __inputs.
-	made, err := corev1.GetSecret(ctx, name+"-client", id, nil, pulumi.Parent(c),
-		pulumi.AdditionalSecretOutputs([]string{"data", "__inputs"}))
-	if err != nil {
-		return nil, fmt.Errorf("reading the client's certificate: %w", err)
+// readIdentity reads what cert-manager has made, when it is made. It is no resource that is read: in a preview of a cluster to come
+// the engine refuses everything that depends on one.
+func readIdentity(ctx *pulumi.Context, kubeconfig pulumi.StringInput, client *apiextensions.CustomResource) *Identity {
+	made := pulumi.All(kubeconfig, client.ID()).ApplyTWithContext(ctx.Context(),
+		func(ctx context.Context, known []any) (map[string]string, error) {
+			held, err := live.Secret(ctx, known[0].(string), namespace.Ingress, clientName)
+			if err != nil {
+				return nil, fmt.Errorf("ingress: reading the certificate that the CDN shows: %w", err)
+			}
+			return held, nil
+		}).(pulumi.StringMapOutput)
+	entry := func(key string) pulumi.StringOutput {
+		return pulumi.ToSecret(made.MapIndex(pulumi.String(key))).(pulumi.StringOutput)
 	}
-	return &Identity{
-		Certificate: entry(client, made, "tls.crt"), Key: entry(client, made, "tls.key"), secret: client.Metadata.Name().Elem(),
-	}, nil
-}
-
-// entry is what a Secret holds under a key. It depends on the certificate too: the engine is not told that a read does.
-func entry(client *apiextensions.CustomResource, secret *corev1.Secret, key string) pulumi.StringOutput {
-	text := pulumi.All(secret.Data, client.ID()).ApplyT(func(known []any) (string, error) {
-		decoded, err := base64.StdEncoding.DecodeString(known[0].(map[string]string)[key])
-		return string(decoded), err
-	})
-	return pulumi.ToSecret(text).(pulumi.StringOutput)
+	return &Identity{Certificate: entry("tls.crt"), Key: entry("tls.key"), secret: client.Metadata.Name().Elem()}
 }
 
 // newManaged declares an object of cert-manager, and waits for it.

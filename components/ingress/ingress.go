@@ -60,6 +60,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if args.FastlyRanges == nil && len(args.Allow) == 0 && !args.IsOpen() {
 		return nil, errors.New("ingress: nobody could connect: neither Fastly's ranges nor other networks are allowed")
 	}
+	if args.Kubeconfig == nil {
+		return nil, errors.New("ingress: the kubeconfig is needed, to read the certificate that the CDN shows")
+	}
 	if args.Label == "" {
 		return nil, errors.New("ingress: the NodeBalancer needs a label that tells it from those of other stacks")
 	}
@@ -79,7 +82,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("ingress: declaring the namespace: %w", err)
 	}
-	if c.Identity, err = c.newIdentity(ctx, name, ns.Name); err != nil {
+	if c.Identity, err = c.newIdentity(ctx, name, ns.Name, args.Kubeconfig); err != nil {
 		return nil, fmt.Errorf("ingress: %w", err)
 	}
 	release, err := c.newRelease(ctx, name, args, k, ns.Name)

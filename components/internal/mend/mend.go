@@ -4,21 +4,13 @@ package mend
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
+
+	"lke-platform/components/internal/live"
 )
-
-// answerTime is how long the API server has for an answer.
-const answerTime = 30 * time.Second
-
-// records are where Helm notes each revision of a release, and what it is doing to it.
-var records = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 
 // pending are the states of a release that only an operation under way, or one that was cut short, leaves it in. While there is
 // such a record Helm refuses every other operation.
@@ -31,16 +23,11 @@ var pending = []string{"pending-install", "pending-upgrade", "pending-rollback"}
 // Nobody else is at work on the release meanwhile: the state is locked. forgotten counts the records that are gone.
 // Upstream: https://github.com/helm/helm/blob/v3.21.4/pkg/storage/driver/secrets.go
 func Release(ctx context.Context, kubeconfig, namespace, name string, known bool) (forgotten int, err error) {
-	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(kubeconfig))
-	if err != nil {
-		return 0, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	config.Timeout = answerTime
-	client, err := dynamic.NewForConfig(config)
+	client, err := live.Connect(kubeconfig)
 	if err != nil {
 		return 0, err
 	}
-	return forget(ctx, client.Resource(records).Namespace(namespace), name, known)
+	return forget(ctx, client.Resource(live.Secrets).Namespace(namespace), name, known)
 }
 
 func forget(ctx context.Context, secrets dynamic.ResourceInterface, name string, known bool) (forgotten int, err error) {

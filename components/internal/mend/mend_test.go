@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
 	"sigs.k8s.io/yaml"
+
+	"lke-platform/components/internal/live"
 )
 
 const (
@@ -36,12 +38,12 @@ func TestOnlyWhatCutsAReleaseOffIsForgotten(t *testing.T) {
 				held = append(held, object)
 			}
 			client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
-				map[schema.GroupVersionResource]string{records: "SecretList"}, held...)
-			forgotten, err := forget(t.Context(), client.Resource(records).Namespace("edge"), "traefik", test.known)
+				map[schema.GroupVersionResource]string{live.Secrets: "SecretList"}, held...)
+			forgotten, err := forget(t.Context(), client.Resource(live.Secrets).Namespace("edge"), "traefik", test.known)
 			require.NoError(t, err)
 			require.Equal(t, len(held)-len(test.left), forgotten)
 
-			left, err := client.Resource(records).List(t.Context(), metav1.ListOptions{})
+			left, err := client.Resource(live.Secrets).List(t.Context(), metav1.ListOptions{})
 			require.NoError(t, err)
 			var names []string
 			for _, secret := range left.Items {
