@@ -47,9 +47,12 @@ func TestEveryStepOfAMoveHasItsGate(t *testing.T) {
 	for i, step := range steps {
 		require.Regexp(t, "(?s)\\*\\*Gate[^\n]*\\*\\*:?.*`", step, "step %d", i+1)
 	}
-	back := steps[6][strings.Index(steps[6], "Lead the names back"):]
+	_, back, found := strings.Cut(steps[6], "Lead the names back")
+	require.True(t, found)
 	require.Contains(t, back, "linode-cli domains records-update")
-	require.NotContains(t, back[:strings.Index(back, "Run no `make up`")], "make up")
+	before, _, found := strings.Cut(back, "Run no `make up`")
+	require.True(t, found)
+	require.NotContains(t, before, "make up")
 }
 
 // Each incident of the platform before has a test that keeps it from happening again.

@@ -28,9 +28,10 @@ func main() {
 	frozen := flag.Bool("frozen", false, "record no digest that is missing, but fail")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	f := &fetcher{client: &http.Client{Timeout: 2 * time.Minute}, frozen: *frozen}
-	if err := f.run(ctx); err != nil {
+	err := f.run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

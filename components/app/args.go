@@ -59,8 +59,8 @@ type Args struct {
 	// Certificates are the Secrets in Namespace that hold certificates: their names, each by the domain that it is valid for,
 	// together with all names right below. Nil leaves TLS to the ingress controller.
 	Certificates pulumi.StringMap `json:"-"`
-	// OriginHost is the name that the CDN connects by, and OriginCertificate the Secret in Namespace with the certificate that it is
-	// shown. Nil where one of Certificates is valid for that name, too.
+	// OriginHost is the name that the CDN connects by, and OriginCertificate the Secret in Namespace with the certificate that it
+	// is shown. Nil where one of Certificates is valid for that name, too.
 	OriginHost        string             `json:"-"`
 	OriginCertificate pulumi.StringInput `json:"-"`
 	// SecretValues holds a value for every entry of Secrets, by environment variable.

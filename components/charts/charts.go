@@ -36,18 +36,18 @@ var (
 		"c27101f3f3e2349fb4a9e704316105bf7b52ad73b8c8257d3498ef7f2f6a4adc"}
 	// LinodeWebhook solves DNS-01 challenges. Version v0.4.0 is withdrawn upstream.
 	LinodeWebhook = Chart{"oci://ghcr.io/linode/cert-manager-webhook-linode/charts/webhook", "", "v0.4.1",
-		"f1f64974e601a11f1595c87c121df340f4600054efd5ff0a492e78e46edc67a8"}
+		""}
 
 	Traefik = Chart{"traefik", "https://traefik.github.io/charts", "41.3.0",
-		"4a813249269853cd5c034c881c0ebaf66474081a3191ddc3c36813e81173106e"}
+		""}
 	IngressNGINX = Chart{"ingress-nginx", "https://kubernetes.github.io/ingress-nginx", "4.15.1",
 		"3eff0bd18151d6e6b1c441463410571443dda1ac78292cb189346628de784f0c"}
 
 	PostgresOperator = Chart{"oci://registry.developers.crunchydata.com/crunchydata/pgo", "", "6.0.3",
-		"fc7002ace28db7a57cc79ca3ebab6879f3e06a3fc02087573be652c710fa7ac7"}
+		""}
 
 	KubePrometheusStack = Chart{"kube-prometheus-stack", "https://prometheus-community.github.io/helm-charts", "88.5.3",
-		"783f92a639d759e143976febec0dd8682518a5034b7bb99e832d43bf66823326"}
+		""}
 	MetricsServer = Chart{"metrics-server", "https://kubernetes-sigs.github.io/metrics-server", "3.13.1",
 		"084e6edb680cf4e2acc30bd496568c53fdf663cbacf6e17876b25785c35b7a13"}
 
@@ -73,7 +73,8 @@ func (c Chart) Check(root string) error {
 	case err != nil:
 		return fmt.Errorf("%s %s: %w", c.Name, c.Version, err)
 	case c.SHA256 == "":
-		return fmt.Errorf("%s %s: components/charts/charts.go pins no digest; the archive has sha256 %s", c.Name, c.Version, digest)
+		return fmt.Errorf("%s %s: components/charts/charts.go pins no digest; the archive has sha256 %s",
+			c.Name, c.Version, digest)
 	case digest != c.SHA256:
 		return fmt.Errorf("%s %s: %s has sha256 %s, and components/charts/charts.go pins %s",
 			c.Name, c.Version, c.Path(), digest, c.SHA256)

@@ -69,8 +69,8 @@ func (c *Controller) newIdentity(
 	return readIdentity(ctx, kubeconfig, client), nil
 }
 
-// readIdentity reads what cert-manager has made, when it is made. It is no resource that is read: in a preview of a cluster to come
-// the engine refuses everything that depends on one.
+// readIdentity reads what cert-manager has made, when it is made. It is no resource that is read: in a preview of a cluster to
+// come the engine refuses everything that depends on one.
 func readIdentity(ctx *pulumi.Context, kubeconfig pulumi.StringInput, client *apiextensions.CustomResource) *Identity {
 	made := pulumi.All(kubeconfig, client.ID()).ApplyTWithContext(ctx.Context(),
 		func(ctx context.Context, known []any) (map[string]string, error) {

@@ -76,7 +76,8 @@ func (c *Controller) newRole(
 		return rbacv1.RoleRefArgs{}, err
 	}
 	return rbacv1.RoleRefArgs{
-		ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String("ClusterRole"), Name: role.Metadata.Name().Elem(),
+		ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String("ClusterRole"),
+		Name: role.Metadata.Name().Elem(),
 	}, nil
 }
 

@@ -44,8 +44,8 @@ func (a *Args) spec(keys, setup pulumi.StringPtrOutput) pulumi.Map {
 // Upstream: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html
 func patroni() pulumi.Map {
 	return pulumi.Map{
-		// The primary's lock is an object of Kubernetes. While the API server is away, which a version upgrade makes it, the primary
-		// would step down for want of its lock; so it goes on for as long as it reaches all other servers.
+		// The primary's lock is an object of Kubernetes. While the API server is away, which a version upgrade makes it, the
+		// primary would step down for want of its lock; so it goes on for as long as it reaches all other servers.
 		"failsafe_mode": pulumi.Bool(true),
 		// Without slots the primary keeps nothing for a replica that is gone: it catches up from the archive.
 		"postgresql": pulumi.Map{"use_slots": pulumi.Bool(false)},
