@@ -47,8 +47,8 @@ func (c *Cluster) mendRelease(ctx *pulumi.Context, args *pulumi.ResourceHookArgs
 		return fmt.Errorf("lke: looking for what an earlier run has left of release %s/%s: %w", namespace, name, err)
 	}
 	if forgotten > 0 {
-		_ = ctx.Log.Warn(fmt.Sprintf("release %s/%s: an earlier run was cut short in the middle of it; this one goes on from there",
-			namespace, name), nil)
+		_ = ctx.Log.Warn(fmt.Sprintf("release %s/%s: an earlier run was cut short in the middle of it; this one goes on from "+
+			"there", namespace, name), nil)
 	}
 	return nil
 }

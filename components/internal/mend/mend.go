@@ -17,8 +17,8 @@ import (
 var pending = []string{"pending-install", "pending-upgrade", "pending-rollback"}
 
 // Release makes a release ready for the next operation. One that the state knows (known) loses the records of operations that
-// were cut short. One that the state does not know loses all of its records: a run that ended before it could say so made it, and Helm
-// refuses a name that has any. What the release has made stays: Helm takes over the objects that bear its name.
+// were cut short. One that the state does not know loses all of its records: a run that ended before it could say so made it, and
+// Helm refuses a name that has any. What the release has made stays: Helm takes over the objects that bear its name.
 //
 // Nobody else is at work on the release meanwhile: the state is locked. forgotten counts the records that are gone.
 // Upstream: https://github.com/helm/helm/blob/v3.21.4/pkg/storage/driver/secrets.go
