@@ -16,8 +16,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
-
 	"lke-platform/components/cdn"
+
 	simulated "lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/simulation"
 )
@@ -49,7 +49,7 @@ func TestATrialAccountBringsStagingUp(t *testing.T) {
 
 	t.Run("a bypass orders the cluster's certificates, and gives the names back", func(t *testing.T) {
 		e := &estate{options: o}
-		e.options.resume = true
+		e.resume = true
 		e.bringUp(t)
 		fastlys := e.trialTargets(t, names)
 		require.NoError(t, e.world.fastly.Faults().Add(simulation.Fault{DelayMS: int(time.Hour.Milliseconds())}))

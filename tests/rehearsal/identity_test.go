@@ -42,7 +42,7 @@ func (e *estate) originBackend(t *testing.T) *fastly.Backend {
 	require.NoError(t, err)
 	require.Len(t, services, 1)
 	backend, err := cdn.GetBackend(t.Context(), &fastly.GetBackendInput{
-		ServiceID: *services[0].ServiceID, ServiceVersion: int(*services[0].ActiveVersion), Name: "origin",
+		ServiceID: *services[0].ServiceID, ServiceVersion: *services[0].ActiveVersion, Name: "origin",
 	})
 	require.NoError(t, err)
 	return backend

@@ -170,6 +170,16 @@ func standFor(reason string, names []string) []string {
 	return []string{fmt.Sprintf("secrets that %s, so that placeholders stand for them: %s", reason, strings.Join(names, ", "))}
 }
 
+// wantsNewerFastly says whether the stack has resources that the SDK's own Fastly plugin does not know.
+func wantsNewerFastly(o options) (bool, error) {
+	project, stack, err := readProject(o, o.stackFile())
+	if err != nil {
+		return false, err
+	}
+	cdn := decode(stack.Config, string(project.Name)).CDN
+	return cdn.DomainManagement || cdn.TLS.IsManaged(), nil
+}
+
 // ownPrograms are the programs of this repository that the stack runs in pods, by the name of their image: they run for real.
 func ownPrograms(o options) (map[string]string, error) {
 	project, stack, err := readProject(o, o.stackFile())

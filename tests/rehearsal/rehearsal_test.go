@@ -21,9 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
-
 	"lke-platform/components/charts"
 	"lke-platform/components/charts/archive"
+
 	"lke-platform/tests/rehearsal/simulation"
 )
 

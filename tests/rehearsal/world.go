@@ -177,7 +177,11 @@ func (w *world) serveStandIns(o options) (debugProviders string, err error) {
 	if !installed("linode", linodeplugin.Version) {
 		constructors["linode"] = linodeplugin.New
 	}
-	if !installed("fastly", fastlyplugin.Version) || !installed("fastly", fastlyplugin.NewerVersion) {
+	newer, err := wantsNewerFastly(o)
+	if err != nil {
+		return "", err
+	}
+	if !installed("fastly", fastlyplugin.Version) || newer && !installed("fastly", fastlyplugin.NewerVersion) {
 		constructors["fastly"] = fastlyplugin.New
 	}
 	if !installed("kubernetes", kubernetesplugin.Version) {

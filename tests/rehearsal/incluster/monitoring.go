@@ -41,8 +41,8 @@ func (c *cluster) runAlertmanager(
 	return c.runMonitor(ctx, resource, object, "alertmanager")
 }
 
-// runMonitor runs the pods of a Prometheus or an Alertmanager, with their volumes. Where a field of their StatefulSet is to change
-// that cannot, the StatefulSet is made anew, and what becomes of the volumes is what its retention policy says.
+// runMonitor runs the pods of a Prometheus or an Alertmanager, with their volumes. Where a field of their StatefulSet is to
+// change that cannot, the StatefulSet is made anew, and what becomes of the volumes is what its retention policy says.
 func (c *cluster) runMonitor(
 	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured, kind string,
 ) error {

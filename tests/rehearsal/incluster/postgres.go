@@ -95,9 +95,10 @@ func (c *cluster) runPostgres(
 		return err
 	}
 	wanted.complete()
-	if safe, _, _ := unstructured.NestedBool(object.Object, "spec", "patroni", "dynamicConfiguration", "failsafe_mode"); !safe {
-		c.notes.add(warning, "PostgresCluster %s/%s: without patroni's failsafe_mode its primary steps down whenever the API server "+
-			"is away, as for an upgrade", wanted.Namespace, wanted.Name)
+	failsafe := []string{"spec", "patroni", "dynamicConfiguration", "failsafe_mode"}
+	if safe, _, _ := unstructured.NestedBool(object.Object, failsafe...); !safe {
+		c.notes.add(warning, "PostgresCluster %s/%s: without patroni's failsafe_mode its primary steps down whenever the API "+
+			"server is away, as for an upgrade", wanted.Namespace, wanted.Name)
 	}
 	if err := c.hasConfiguration(ctx, wanted.Namespace, wanted.Spec.Backups.PGBackRest.Configuration); err != nil {
 		return err

@@ -8,8 +8,10 @@ func (a *API) accountRoutes() routes {
 	return routes{
 		"GET /account": func(*call) (any, error) {
 			return document{
-				"company": "Rehearsal", "email": "rehearsal@example.com", "country": "US", "active_since": "2018-01-02T03:04:05",
-				"first_name": "", "last_name": "", "address_1": "", "address_2": "", "city": "", "state": "", "zip": "", "phone": "",
+				"company": "Rehearsal", "email": "rehearsal@example.com", "country": "US",
+				"active_since": "2018-01-02T03:04:05",
+				"first_name":   "", "last_name": "", "address_1": "", "address_2": "", "city": "", "state": "", "zip": "",
+				"phone":  "",
 				"tax_id": "", "credit_card": nil, "active_promotions": []any{}, "balance_uninvoiced": 0,
 				"balance": 0, "billing_source": "linode", "euuid": "00000000-0000-4000-8000-000000000000",
 				"capabilities": []string{
@@ -49,7 +51,8 @@ func (s *state) settings() settings {
 		return *s.Settings
 	}
 	return settings{
-		ObjectStorage: "active", Interfaces: "legacy_config_default_but_linode_allowed", MaintenancePolicy: maintenancePolicies[0],
+		ObjectStorage: "active", Interfaces: "legacy_config_default_but_linode_allowed",
+		MaintenancePolicy: maintenancePolicies[0],
 	}
 }
 

@@ -325,7 +325,8 @@ func (i *instance) address(n int) document {
 		mask, prefix = "255.255.128.0", 17
 	}
 	return document{
-		"address": i.IPv4[n], "gateway": nil, "subnet_mask": mask, "prefix": prefix, "type": "ipv4", "public": n == 0, "rdns": nil,
+		"address": i.IPv4[n], "gateway": nil, "subnet_mask": mask, "prefix": prefix, "type": "ipv4", "public": n == 0,
+		"rdns":      nil,
 		"linode_id": i.ID, "interface_id": nil, "region": i.Region, "vpc_nat_1_1": nil, "reserved": false,
 		"assigned_entity": i.entity(),
 	}

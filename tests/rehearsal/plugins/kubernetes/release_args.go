@@ -110,7 +110,8 @@ func unknownProperties(properties resource.PropertyMap) map[string]error {
 	faults := map[string]error{}
 	for key := range properties {
 		if !slices.Contains(known, string(key)) {
-			faults[string(key)] = fmt.Errorf("the rehearsal's release has no property %q; it has %s", key, strings.Join(known, ", "))
+			faults[string(key)] = fmt.Errorf("the rehearsal's release has no property %q; it has %s",
+				key, strings.Join(known, ", "))
 		}
 	}
 	return faults
