@@ -52,7 +52,7 @@ func TestABypassThereAndBack(t *testing.T) {
 	require.Eventually(t, func() bool { return !e.isClosed(t) }, 10*time.Second, 100*time.Millisecond)
 	door := there.step("Release::ingress-traefik")
 	for _, diff := range door.diffs {
-		require.Regexp(t, "firewall-acl|additionalVolume|tls", diff, "everybody may connect, and shows no certificate; nothing else")
+		require.Regexp(t, "firewall-acl|additionalVolume|tls|notAppendXForwardedFor", diff, "everybody may connect, and shows no certificate; nothing else")
 	}
 	require.Contains(t, strings.Join(door.diffs, "\n"), "firewall-acl")
 	require.Contains(t, strings.Join(door.diffs, "\n"), "tls")

@@ -26,6 +26,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -255,9 +256,12 @@ func (e *estate) destroy(t *testing.T) {
 	_, err = e.stack.Destroy(t.Context(), optdestroy.RunProgram(true), optdestroy.SuppressProgress())
 	require.NoError(t, err)
 
-	bill := e.world.linode.MonthlyCost()
-	require.Len(t, bill, 1)
-	require.Equal(t, "GB of volumes in us-east", bill[0].What)
+	require.EventuallyWithT(t, func(t *assert.CollectT) { // Linode deletes a cluster after it has answered
+		bill := e.world.linode.MonthlyCost()
+		if assert.Len(t, bill, 1) {
+			assert.Equal(t, "GB of volumes in us-east", bill[0].What)
+		}
+	}, time.Minute, 100*time.Millisecond)
 	left, err := e.account.ListVolumes(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, left, len(kept))

@@ -187,7 +187,7 @@ func TestFailedRelease(t *testing.T) {
 	require.NotNil(t, failed, "Helm has the release, so the state has it too")
 	require.Contains(t, strings.Join(failed.unready, "\n"), "Insufficient cpu")
 
-	fit := releaseOf(folder, "failing", "1.0.0", "failing", nil, nil)
+	fit := releaseOf(folder, "failing", "1.0.0", "failing", props{"cpu": "10m"}, nil)
 	did, _, err := e.up(releaseToken, "failing", fit)
 	e.must("update", did, nil, err)
 	require.EqualValues(t, 2, e.output(releaseToken, "failing", "status.revision"), "an upgrade of the failed installation")
