@@ -114,8 +114,8 @@ func (o *object) toOutputs(live *unstructured.Unstructured, inputs resource.Prop
 	return outputs
 }
 
-// hide makes secrets of all outputs that are secret in the inputs. What a Secret holds is secret where the program has said so, as
-// the SDK does for those that are declared: one that is only read is not hidden by itself.
+// hide makes secrets of all outputs that are secret in the inputs. What a Secret holds is secret where the program has said so,
+// as the SDK does for those that are declared: one that is only read is not hidden by itself.
 func (o *object) hide(outputs, inputs resource.PropertyMap) {
 	hide(outputs, inputs)
 	if o.isSecret() && (inputs["data"].ContainsSecrets() || inputs["stringData"].ContainsSecrets()) {

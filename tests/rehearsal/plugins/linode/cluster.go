@@ -82,7 +82,7 @@ func (*LkeCluster) WireDependencies(f infer.FieldSelector, args *LkeClusterArgs,
 
 // Create creates the cluster and reads it. There is a kubeconfig when the control plane can be reached, and until then the
 // client repeats its request; the status says nothing, as a cluster is ready from the start. The official provider also waits
-// for a node, but for no more than 25 seconds, and goes on without one. As nobody can rely on that, nodes are not waited for here.
+// for a node, but for no more than 25 seconds, and goes on without one. As nobody can rely on that, they are not waited for here.
 func (*LkeCluster) Create(
 	ctx context.Context, req infer.CreateRequest[LkeClusterArgs],
 ) (resp infer.CreateResponse[LkeClusterState], err error) {
