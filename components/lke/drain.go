@@ -28,6 +28,16 @@ func (c *Cluster) emptyPool(ctx *pulumi.Context) pulumi.ResourceHookFunction {
 	}
 }
 
+// awaitKubeconfig returns the kubeconfig when it is known, for hooks, which run outside of the graph.
+func (c *Cluster) awaitKubeconfig(ctx context.Context) (string, error) {
+	kubeconfig, err := internals.UnsafeAwaitOutput(ctx, c.Kubeconfig)
+	if err != nil {
+		return "", fmt.Errorf("waiting for the kubeconfig: %w", err)
+	}
+	text, _ := kubeconfig.Value.(string)
+	return text, nil
+}
+
 // releasePool returns when the nodes of a pool can go.
 //
 // Where the stack lives on and the pool is only replaced or removed, its pods move to other nodes first; those of a new pool are
@@ -38,12 +48,11 @@ func (c *Cluster) emptyPool(ctx *pulumi.Context) pulumi.ResourceHookFunction {
 // The pool is of the stack's own cluster: one that is to be replaced keeps the name that Linode wants to be unique, and so `up`
 // ends before it.
 func (c *Cluster) releasePool(ctx context.Context, pool pulumi.ID, say func(string)) error {
-	kubeconfig, err := internals.UnsafeAwaitOutput(ctx, c.Kubeconfig)
+	kubeconfig, err := c.awaitKubeconfig(ctx)
 	if err != nil {
 		return err
 	}
-	text, _ := kubeconfig.Value.(string)
-	cluster, err := drain.Connect(text, say)
+	cluster, err := drain.Connect(kubeconfig, say)
 	if err != nil {
 		return err
 	}

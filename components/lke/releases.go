@@ -5,7 +5,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 
 	"lke-platform/components/internal/mend"
 )
@@ -36,13 +35,12 @@ func (c *Cluster) mendReleases(ctx *pulumi.Context, name string) (pulumi.Resourc
 }
 
 func (c *Cluster) mendRelease(ctx *pulumi.Context, args *pulumi.ResourceHookArgs) error {
-	kubeconfig, err := internals.UnsafeAwaitOutput(ctx.Context(), c.Kubeconfig)
+	kubeconfig, err := c.awaitKubeconfig(ctx.Context())
 	if err != nil {
-		return fmt.Errorf("lke: waiting for the kubeconfig: %w", err)
+		return fmt.Errorf("lke: %w", err)
 	}
-	text, _ := kubeconfig.Value.(string)
 	namespace, name := plainText(args.NewInputs["namespace"]), plainText(args.NewInputs["name"])
-	forgotten, err := mend.Release(ctx.Context(), text, namespace, name, len(args.OldInputs) > 0)
+	forgotten, err := mend.Release(ctx.Context(), kubeconfig, namespace, name, len(args.OldInputs) > 0)
 	if err != nil {
 		return fmt.Errorf("lke: looking for what an earlier run has left of release %s/%s: %w", namespace, name, err)
 	}

@@ -16,7 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
+
+	"lke-platform/components/internal/live"
 )
 
 // How long is waited, and for what.
@@ -52,13 +53,7 @@ type Cluster struct {
 
 // Connect returns the cluster of a kubeconfig; say takes lines of progress.
 func Connect(kubeconfig string, say func(string)) (*Cluster, error) {
-	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(kubeconfig))
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	config.Timeout = answerTime / 2
-	config.QPS = -1 // each look asks once for each pod that is left; the API server has limits of its own
-	client, err := dynamic.NewForConfig(config)
+	client, err := live.Connect(kubeconfig)
 	return &Cluster{client: client, say: say}, err
 }
 

@@ -27,6 +27,7 @@ func Connect(kubeconfig string) (dynamic.Interface, error) {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	config.Timeout = answerTime
+	config.QPS = -1 // whoever empties nodes asks for each pod; the API server has limits of its own
 	return dynamic.NewForConfig(config)
 }
 
