@@ -4,10 +4,11 @@ STACK ?= staging
 
 CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
 TOOLCHAIN := $(addprefix .bin/,pulumi $(CONTROL_PLANE))
-CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint)
+CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
 TIMED := $(CURDIR)/tools/timed
+GOTESTSUM := $(CURDIR)/.bin/gotestsum --format pkgname --
 FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 # What a rehearsal is asked for beside the stack.
 REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
@@ -105,10 +106,11 @@ pulumi-cli:
 	  exit 1 ;; \
 	esac
 
-test: toolchain .bin/certsync .bin/promtool .bin/actionlint charts-if-had ## Run all tests
+# Each module ends with what was skipped in it, and why: nobody has to take for tested what could not be tried here.
+test: toolchain .bin/certsync .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
-	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" go test -timeout 30m ./...) || exit 1; \
+	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 30m ./...) || exit 1; \
 	done
 
 lint: .bin/golangci-lint ## Check format and style
@@ -131,6 +133,7 @@ $(addprefix .bin/,$(CONTROL_PLANE)): tools/install tools/kubernetes/go.mod
 .bin/golangci-lint: tools/install tools/lint/go.mod
 .bin/promtool: tools/install tools/prometheus/go.mod
 .bin/actionlint: tools/install tools/actionlint/go.mod
+.bin/gotestsum: tools/install tools/gotestsum/go.mod
 $(TOOLCHAIN) $(CHECKERS):
 	@tools/install $(@F)
 
