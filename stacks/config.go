@@ -101,7 +101,7 @@ func (c *Config) siteHost() string {
 
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
-	return slices.Concat(c.App.Hosts, c.CDN.MediaHosts(), c.toolHosts())
+	return slices.Concat(c.App.AllHosts(), c.CDN.MediaHosts(), c.toolHosts())
 }
 
 // ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.

@@ -48,10 +48,16 @@ func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 	}
 }
 
+// defaulter is an entry of a list, which has defaults of its own.
+type defaulter interface{ Default() }
+
 func decodeStruct(path *field.Path, value any, target reflect.Value) field.ErrorList {
 	entries, isMap := value.(map[string]any)
 	if !isMap {
 		return mismatch(path, value, "an object")
+	}
+	if known, has := target.Addr().Interface().(defaulter); has {
+		known.Default()
 	}
 	fields := fieldsByKey(target)
 	var faults field.ErrorList
@@ -66,11 +72,13 @@ func decodeStruct(path *field.Path, value any, target reflect.Value) field.Error
 	return faults
 }
 
-// fieldsByKey returns the fields of a struct that configuration can set.
+// fieldsByKey returns the fields of a struct that configuration can set, and those of what is embedded in it.
 func fieldsByKey(target reflect.Value) map[string]reflect.Value {
 	fields := map[string]reflect.Value{}
 	for i := range target.NumField() {
-		if key := target.Type().Field(i).Tag.Get("json"); key != "" && key != "-" {
+		if target.Type().Field(i).Anonymous {
+			maps.Copy(fields, fieldsByKey(target.Field(i)))
+		} else if key := target.Type().Field(i).Tag.Get("json"); key != "" && key != "-" {
 			fields[key] = target.Field(i)
 		}
 	}

@@ -283,6 +283,7 @@ func (p *platform) declareApp() (err error) {
 	})
 	args := &p.config.App
 	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
+	args.StorageClass, args.Protect = pulumi.String(lke.StorageRetain), p.config.Protect
 	args.Certificates = p.shown()
 	if origin := p.config.originHost(); p.config.CDN.TLS.IsManaged() {
 		args.OriginHost, args.OriginCertificate = origin, p.siteTLS.SecretNames[origin]
@@ -311,7 +312,7 @@ func (p *platform) declareDelivery() (err error) {
 		return err
 	}
 	args.Namespace, args.AppNamespace, args.IngressClass = p.keelNamespace.Name, p.appNamespace.Name, p.entrance.ClassName
-	args.Deployment, args.PullSecret = p.app.Name, p.app.PullSecret
+	args.Deployments, args.PullSecret = p.app.Followed, p.app.PullSecret
 	watcher, err := delivery.New(p.Context, "delivery", args, p.cluster.Inside(), after(p.monitoring.Ready))
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ func (c *Config) readSecrets(ctx *pulumi.Context) field.ErrorList {
 	for variable, name := range c.App.Secrets {
 		c.App.SecretValues[variable] = values[name]
 	}
+	c.App.FileSecrets = values
 	if c.App.Registry != nil {
 		c.App.RegistryPassword = values[c.App.Registry.Password]
 	}

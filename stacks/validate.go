@@ -42,7 +42,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"monitoring": c.Monitoring.Validate,
 		"delivery":   c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {
-			faults := append(c.App.Validate(path), c.Delivery.ValidateImage(path.Child("image"), c.App.Image)...)
+			faults := append(c.App.Validate(path), c.validateDelivery(path)...)
 			return append(faults, postgres.ValidateName(path.Child("name"), c.App.Name)...) // the database bears it too
 		},
 		"cdn": func(path *field.Path) field.ErrorList {
@@ -83,6 +83,16 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		faults = append(faults, c.Domains.CheckChallenges(field.NewPath("domains"), c.CDN.Domains)...)
 	}
 	return append(faults, c.validateHosts()...)
+}
+
+// validateDelivery refuses an image and a release command that the way of delivery does not go with.
+func (c *Config) validateDelivery(path *field.Path) field.ErrorList {
+	faults := c.Delivery.ValidateImage(path.Child("image"), c.App.Image)
+	if c.App.Release != nil && c.Delivery.Keel() {
+		faults = append(faults, field.Forbidden(path.Child("release"), "Keel starts new versions by itself, and would run no command "+
+			"before them; set delivery.mode to pinned"))
+	}
+	return faults
 }
 
 // validateInstances refuses more database servers than there are nodes that can carry one. With one on each, a node has at most
@@ -130,6 +140,11 @@ func (c *Config) validateHosts() field.ErrorList {
 	for i, host := range c.App.Hosts {
 		check(field.NewPath("app", "hosts").Index(i), host)
 	}
+	for i, process := range c.App.Processes {
+		for j, host := range process.Hosts {
+			check(field.NewPath("app", "processes").Index(i).Child("hosts").Index(j), host)
+		}
+	}
 	if len(c.App.Hosts) > 0 && c.siteHost() == "" {
 		faults = append(faults, field.Invalid(field.NewPath("app", "hosts"), c.App.Hosts,
 			"must have a host that cdn.redirects does not lead to another"))
@@ -163,6 +178,7 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "app.user: the app runs as root, and its namespace, the database's too, is held to the "+
 			"baseline standard only; build the image for an ordinary user (USER 1000) and leave app.user out")
 	}
+	warnings = append(warnings, c.App.Warnings()...)
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
 		warnings = append(warnings, "ingress: everybody can connect past Fastly; set ingress.open to false when no name that "+
 			"leads there is cached any more")

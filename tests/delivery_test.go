@@ -32,7 +32,7 @@ func declareKeel(t *testing.T, edits ...func(*delivery.Args)) *graph {
 		args := delivery.Defaults()
 		args.Mode, args.Host = delivery.ModeKeel, "keel.changelog.com"
 		args.Namespace = keelNamespace.Name
-		args.AppNamespace, args.Deployment = pulumi.String("changelog"), pulumi.String("changelog")
+		args.AppNamespace, args.Deployments = pulumi.String("changelog"), pulumi.StringArray{pulumi.String("changelog")}
 		args.PullSecret, args.TLSSecret = pulumi.String("changelog-registry-1a2b"), pulumi.String("changelog-com-tls")
 		args.IngressClass = pulumi.String("traefik")
 		args.WebhookPassword = pulumi.ToSecret(pulumi.String(secret)).(pulumi.StringOutput)

@@ -1,9 +1,11 @@
-// Package app declares a web application: a Deployment that never drops below its replicas, with the Service, the Ingress,
-// the PodDisruptionBudget, the autoscaler, the Secrets and the scheduled jobs that belong to it.
+// Package app declares an application: for each of its processes a Deployment that never drops below its replicas, with the
+// Service, the PodDisruptionBudget, the autoscaler and the disks that belong to it; and the Ingress, the Secrets, the release
+// command and the scheduled jobs of all of them.
 package app
 
 import (
 	"fmt"
+	"slices"
 
 	autoscalingv2 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/autoscaling/v2"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -20,15 +22,14 @@ import (
 type App struct {
 	pulumi.ResourceState
 
-	// Name is that of the Deployment.
+	// Name is that of the Deployment of web.
 	Name pulumi.StringOutput `pulumi:"name"`
+	// Followed are the names of the Deployments that run the application's image.
+	Followed pulumi.StringArray
 	// PullSecret is the Secret with the credentials of the image's registry; nil for a public image.
 	PullSecret pulumi.StringInput
 	// Ready is what visitors need.
 	Ready []pulumi.Resource
-
-	// serviceName is the Service in front of the replicas, on port 80.
-	serviceName pulumi.StringOutput
 }
 
 const (
@@ -50,38 +51,72 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("lke-platform:app:App", name, a, opts...); err != nil {
 		return nil, fmt.Errorf("app: %w", err)
 	}
-	secrets, err := a.newSecrets(ctx, name, args)
+	shared, err := a.newShared(ctx, name, args)
 	if err != nil {
 		return nil, fmt.Errorf("app: declaring the Secrets: %w", err)
 	}
-	deployment, err := a.newDeployment(ctx, name, args, secrets)
-	if err != nil {
-		return nil, fmt.Errorf("app: declaring the Deployment: %w", err)
+	var before []pulumi.Resource
+	if args.Release != nil {
+		release, err := a.newRelease(ctx, name, args, shared)
+		if err != nil {
+			return nil, fmt.Errorf("app: declaring the release command: %w", err)
+		}
+		before = append(before, release)
 	}
-	a.Name = deployment.Metadata.Name().Elem()
-	if err := a.newAutoscaler(ctx, name, args); err != nil {
-		return nil, fmt.Errorf("app: declaring the autoscaler: %w", err)
+	processes := args.processes(name)
+	services := make([]pulumi.StringOutput, len(processes))
+	for i, process := range processes {
+		if services[i], err = a.newProcess(ctx, process, shared, before); err != nil {
+			return nil, fmt.Errorf("app: declaring process %s: %w", process.Name, err)
+		}
 	}
-	if err := a.newDisruptionBudget(ctx, name, args); err != nil {
-		return nil, fmt.Errorf("app: declaring the PodDisruptionBudget: %w", err)
-	}
-	if err := a.newService(ctx, name, args); err != nil {
-		return nil, fmt.Errorf("app: declaring the Service: %w", err)
-	}
-	ingress, err := a.newIngress(ctx, name, args)
+	ingress, err := a.newIngress(ctx, name, args, processes, services)
 	if err != nil {
 		return nil, fmt.Errorf("app: declaring the Ingress: %w", err)
 	}
-	a.Ready = []pulumi.Resource{deployment, ingress}
-	if err := a.newMonitor(ctx, name, args, secrets); err != nil {
-		return nil, fmt.Errorf("app: declaring the ServiceMonitor: %w", err)
-	}
+	a.Ready = append(a.Ready, ingress)
 	for _, job := range args.Jobs {
-		if err := a.newJob(ctx, name, args, job, secrets); err != nil {
+		if err := a.newJob(ctx, name, args, job, shared, before); err != nil {
 			return nil, fmt.Errorf("app: declaring job %s: %w", job.Name, err)
 		}
 	}
 	return a, component.Done(ctx, a, pulumi.Map{"name": a.Name})
+}
+
+// newProcess declares a process, and returns its Service, on port 80, if it serves.
+func (a *App) newProcess(
+	ctx *pulumi.Context, p *process, shared *shared, before []pulumi.Resource,
+) (service pulumi.StringOutput, err error) {
+	if err := a.newClaims(ctx, p); err != nil {
+		return service, fmt.Errorf("volumes: %w", err)
+	}
+	deployment, err := a.newDeployment(ctx, p, shared, before)
+	if err != nil {
+		return service, fmt.Errorf("the Deployment: %w", err)
+	}
+	name := deployment.Metadata.Name().Elem()
+	if p.Name == webName {
+		a.Name = name
+	}
+	if p.followed() {
+		a.Followed = append(a.Followed, name)
+	}
+	a.Ready = append(a.Ready, deployment)
+	if err := a.newAutoscaler(ctx, p, name); err != nil {
+		return service, fmt.Errorf("the autoscaler: %w", err)
+	}
+	if err := a.newDisruptionBudget(ctx, p); err != nil {
+		return service, fmt.Errorf("the PodDisruptionBudget: %w", err)
+	}
+	if p.serves() {
+		if service, err = a.newService(ctx, p); err != nil {
+			return service, fmt.Errorf("the Service: %w", err)
+		}
+	}
+	if err := a.newMonitor(ctx, p, shared); err != nil {
+		return service, fmt.Errorf("the monitor: %w", err)
+	}
+	return service, nil
 }
 
 // checkInputs refuses what configuration asks for and the caller has not given.
@@ -97,7 +132,10 @@ func (a *Args) checkInputs() field.ErrorList {
 	if len(a.Media) > 0 && a.Bucket == nil {
 		faults = append(faults, field.Required(field.NewPath("media"), "there is no bucket"))
 	}
-	for i, host := range a.Hosts {
+	if a.StorageClass == nil && slices.ContainsFunc(a.processes(""), func(p *process) bool { return len(p.Volumes) > 0 }) {
+		faults = append(faults, field.Required(field.NewPath("volumes"), "there is no class of storage"))
+	}
+	for i, host := range a.AllHosts() {
 		if _, found := kube.CertificateFor(host, a.Certificates); !found && a.Certificates != nil {
 			faults = append(faults, field.Invalid(field.NewPath("hosts").Index(i), host, "no certificate is valid for it"))
 		}
@@ -106,22 +144,22 @@ func (a *Args) checkInputs() field.ErrorList {
 }
 
 // newAutoscaler adds replicas under load.
-func (a *App) newAutoscaler(ctx *pulumi.Context, name string, args *Args) error {
-	if args.Autoscale == nil {
+func (a *App) newAutoscaler(ctx *pulumi.Context, p *process, deployment pulumi.StringInput) error {
+	if p.Autoscale == nil {
 		return nil
 	}
-	percent := args.Autoscale.CPUPercent
+	percent := p.Autoscale.CPUPercent
 	if percent == 0 {
 		percent = defaultCPUPercent
 	}
-	_, err := autoscalingv2.NewHorizontalPodAutoscaler(ctx, name, &autoscalingv2.HorizontalPodAutoscalerArgs{
-		Metadata: args.metadata(),
+	_, err := autoscalingv2.NewHorizontalPodAutoscaler(ctx, p.resource, &autoscalingv2.HorizontalPodAutoscalerArgs{
+		Metadata: p.metadata(),
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpecArgs{
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReferenceArgs{
-				ApiVersion: pulumi.String("apps/v1"), Kind: pulumi.String("Deployment"), Name: a.Name,
+				ApiVersion: pulumi.String("apps/v1"), Kind: pulumi.String("Deployment"), Name: deployment,
 			},
-			MinReplicas: pulumi.Int(args.Replicas),
-			MaxReplicas: pulumi.Int(args.Autoscale.Max),
+			MinReplicas: pulumi.Int(p.Replicas),
+			MaxReplicas: pulumi.Int(p.Autoscale.Max),
 			Metrics: autoscalingv2.MetricSpecArray{autoscalingv2.MetricSpecArgs{
 				Type: pulumi.String("Resource"),
 				Resource: autoscalingv2.ResourceMetricSourceArgs{
@@ -136,13 +174,13 @@ func (a *App) newAutoscaler(ctx *pulumi.Context, name string, args *Args) error 
 	return err
 }
 
-func (a *App) newDisruptionBudget(ctx *pulumi.Context, name string, args *Args) error {
-	_, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
-		Metadata: args.metadata(),
+func (a *App) newDisruptionBudget(ctx *pulumi.Context, p *process) error {
+	_, err := policyv1.NewPodDisruptionBudget(ctx, p.resource, &policyv1.PodDisruptionBudgetArgs{
+		Metadata: p.metadata(),
 		Spec: policyv1.PodDisruptionBudgetSpecArgs{
 			// Not minAvailable: with one replica that would block every drain of its node.
 			MaxUnavailable: pulumi.Int(1),
-			Selector:       args.selector(),
+			Selector:       p.selector(),
 			// A replica that is not ready protects nothing, and must not block a drain.
 			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
 		},
@@ -150,70 +188,28 @@ func (a *App) newDisruptionBudget(ctx *pulumi.Context, name string, args *Args) 
 	return err
 }
 
-func (a *App) newService(ctx *pulumi.Context, name string, args *Args) error {
+func (a *App) newService(ctx *pulumi.Context, p *process) (pulumi.StringOutput, error) {
 	ports := corev1.ServicePortArray{corev1.ServicePortArgs{
 		Name: pulumi.String(portName), Port: pulumi.Int(80), TargetPort: pulumi.String(portName),
 	}}
-	if args.metricsPortName() == metricsPortName {
+	if p.metricsPortName() == metricsPortName {
 		ports = append(ports, corev1.ServicePortArgs{
-			Name: pulumi.String(metricsPortName), Port: pulumi.Int(args.Metrics.Port), TargetPort: pulumi.String(metricsPortName),
+			Name: pulumi.String(metricsPortName), Port: pulumi.Int(p.Metrics.Port), TargetPort: pulumi.String(metricsPortName),
 		})
 	}
-	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: args.metadata(),
+	service, err := corev1.NewService(ctx, p.resource, &corev1.ServiceArgs{
+		Metadata: p.metadata(),
 		Spec: corev1.ServiceSpecArgs{
-			Type: pulumi.String("ClusterIP"), Selector: kube.SelectorLabels(args.Name), Ports: ports,
+			Type: pulumi.String("ClusterIP"), Selector: kube.SelectorLabels(p.object()), Ports: ports,
 		},
 	}, pulumi.Parent(a))
 	if err != nil {
-		return err
+		return pulumi.StringOutput{}, err
 	}
-	a.serviceName = service.Metadata.Name().Elem()
-	return nil
+	return service.Metadata.Name().Elem(), nil
 }
 
-// newMonitor has Prometheus collect the application's metrics.
-func (a *App) newMonitor(ctx *pulumi.Context, name string, args *Args, secrets *secrets) error {
-	if args.Metrics == nil {
-		return nil
-	}
-	endpoint := pulumi.Map{"port": pulumi.String(args.metricsPortName()), "path": pulumi.String(args.metricsPath())}
-	if args.Metrics.Token != "" {
-		endpoint["authorization"] = pulumi.Map{"credentials": pulumi.Map{
-			"name": secrets.environment.Metadata.Name(), "key": pulumi.String(args.Metrics.Token),
-		}}
-	}
-	return kube.NewServiceMonitor(ctx, name, args.metadata(), kube.SelectorLabels(args.Name), endpoint, pulumi.Parent(a))
-}
-
-func (a *Args) metricsPath() string {
-	if a.Metrics.Path == "" {
-		return "/metrics"
-	}
-	return a.Metrics.Path
-}
-
-// metricsPortName is the port that answers with metrics; portName where that is the one that serves visitors.
-func (a *Args) metricsPortName() string {
-	if a.Metrics == nil || a.Metrics.Port == 0 || a.Metrics.Port == a.Port {
-		return portName
-	}
-	return metricsPortName
-}
-
-// leave are the properties of the Deployment that belong to others: to what delivers new versions, and to the autoscaler.
-func (a *Args) leave() []string {
-	if a.Autoscale == nil {
-		return a.Leave
-	}
-	return append([]string{"spec.replicas"}, a.Leave...)
-}
-
-// metadata is that of every object of the application.
+// metadata is that of what all processes share.
 func (a *Args) metadata() *metav1.ObjectMetaArgs {
 	return &metav1.ObjectMetaArgs{Name: pulumi.String(a.Name), Namespace: a.Namespace, Labels: kube.Labels(a.Name, "web")}
-}
-
-func (a *Args) selector() *metav1.LabelSelectorArgs {
-	return &metav1.LabelSelectorArgs{MatchLabels: kube.SelectorLabels(a.Name)}
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// Args describes a web application.
+// Args describes an application: its process web, which the keys of Process describe, those beside it, and what they share.
 type Args struct {
 	// Name is the application's name: that of its objects in Kubernetes.
 	Name string `json:"name"`
@@ -17,24 +18,21 @@ type Args struct {
 	Image string `json:"image"`
 	// Registry is the account that pulls the image; nil for a public image.
 	Registry *Registry `json:"registry"`
-	// Port is where the application listens. Default 4000.
-	Port int `json:"port"`
-	// Replicas is how many run at the same time, also while a new version rolls out; with Autoscale, the least that run.
-	// Default 2.
-	Replicas int `json:"replicas"`
-	// Autoscale adds replicas under load; nil keeps to Replicas.
-	Autoscale *Autoscale `json:"autoscale"`
 	// User is the numeric user that the container runs as. Root, 0, is for images that know no other: the namespace is then held
 	// to a weaker standard, see PodSecurity. Default 1000.
 	User int `json:"user"`
-	// Resources is what each replica, and each run of a job, gets.
-	Resources Resources `json:"resources"`
-	// Health is how Kubernetes asks a replica whether it is well.
-	Health Health `json:"health"`
-	// Metrics is where Prometheus finds the application's metrics; nil where it has none.
-	Metrics *Metrics `json:"metrics"`
-	// Hosts are the names that the application answers to.
+	// Hosts are the names that web answers to.
 	Hosts []string `json:"hosts"`
+
+	// Process is web. Its Port is 4000, and its Health.Path /health, where nothing else is said; a job gets its Resources, and
+	// holds its DatabaseConnections.
+	Process
+	// Processes run beside web, in the same environment.
+	Processes []NamedProcess `json:"processes"`
+	// Release is run before each new version.
+	Release *Release `json:"release"`
+	// Files are those that the application looks for in its file system.
+	Files []File `json:"files"`
 	// Env is the plain environment.
 	Env map[string]string `json:"env"`
 	// Secrets is the secret environment: the name of a secret of the stack by environment variable.
@@ -43,9 +41,6 @@ type Args struct {
 	// or ca-file for the authority that signs the database's certificate, as text or as the path of a file.
 	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
 	Database map[string]string `json:"database"`
-	// DatabaseConnections is how many connections each replica, and each run of a job, holds at most. Required where the pooler
-	// of the database gives each of them a connection of its own.
-	DatabaseConnections int `json:"databaseConnections"`
 	// Media is the environment that describes the media bucket: bucket, region, endpoint, accessKey or secretKey by
 	// environment variable.
 	Media map[string]string `json:"media"`
@@ -65,6 +60,12 @@ type Args struct {
 	OriginCertificate pulumi.StringInput `json:"-"`
 	// SecretValues holds a value for every entry of Secrets, by environment variable.
 	SecretValues pulumi.StringMap `json:"-"`
+	// FileSecrets holds a value for every secret of Files, by its name.
+	FileSecrets pulumi.StringMap `json:"-"`
+	// StorageClass is the class of the volumes of processes. It should keep them when they are released.
+	StorageClass pulumi.StringInput `json:"-"`
+	// Protect refuses to delete the volumes.
+	Protect bool `json:"-"`
 	// RegistryPassword is the password of Registry.
 	RegistryPassword pulumi.StringInput `json:"-"`
 	// DatabaseSecret is the name of the Secret in Namespace that the Postgres operator writes; nil for no database.
@@ -74,9 +75,9 @@ type Args struct {
 	DatabaseAuthority pulumi.StringInput `json:"-"`
 	// Bucket is the bucket that Media describes.
 	Bucket *Bucket `json:"-"`
-	// Annotations of the Deployment, for what delivers new versions to it.
+	// Annotations of the Deployments of Image, for what delivers new versions to them.
 	Annotations map[string]string `json:"-"`
-	// Leave are the properties of the Deployment that belong to what delivers new versions to it.
+	// Leave are the properties of these Deployments that belong to what delivers new versions to them.
 	Leave []string `json:"-"`
 }
 
@@ -106,12 +107,17 @@ type Resources struct {
 	Memory string `json:"memory"`
 }
 
-// Health is what Kubernetes asks of a replica, over HTTP.
+// Health is what Kubernetes asks of a replica: Path, TCP or Command.
 // Upstream: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 type Health struct {
 	// Path of the request that a replica answers with 200 when it can serve visitors. It gets none until it does.
-	// Default /health.
 	Path string `json:"path"`
+	// TCP says that a replica is well when it takes connections.
+	TCP bool `json:"tcp"`
+	// Command is run in the container, and succeeds when the replica is well.
+	Command []string `json:"command"`
+	// StartLimit is how long a replica may take until it is well for the first time. Default 5m.
+	StartLimit string `json:"startLimit"`
 	// LivenessPath is the path of the request that a replica is restarted for when it does not answer. What asks the database
 	// there has a failover restart all replicas. Default: none; it is enough to take connections.
 	LivenessPath string `json:"livenessPath"`
@@ -119,16 +125,6 @@ type Health struct {
 	Host string `json:"host"`
 	// Headers of the requests besides, by name. X-Forwarded-Proto is https unless it stands here.
 	Headers map[string]string `json:"headers"`
-}
-
-// Metrics is an HTTP request that answers in Prometheus' text format.
-type Metrics struct {
-	// Path of the request. Default /metrics.
-	Path string `json:"path"`
-	// Port where the application answers it. Default: the port that serves visitors, who can then ask too.
-	Port int `json:"port"`
-	// Token is the variable of the secret environment that holds the bearer token which the application asks for.
-	Token string `json:"token"`
 }
 
 // Job runs a command in the application's image, with the application's environment.
@@ -160,26 +156,28 @@ type Bucket struct {
 
 // Defaults are the arguments where nothing else is said.
 func Defaults() Args {
+	web := defaultProcess()
+	web.Port = 4000
 	return Args{
-		Port:      4000,
-		Replicas:  2,
-		User:      1000,
-		Resources: Resources{CPU: "250m", Memory: "512Mi"},
-		Health:    Health{Path: "/health"},
+		Process: web,
+		User:    1000,
 		Database: map[string]string{
 			"DB_HOST": "pgbouncer-host", "DB_NAME": "dbname", "DB_USER": "user", "DB_PASS": "password",
 		},
 	}
 }
 
-// MostConnections is how many connections to the database there are at most: while a new version rolls out, one more replica
-// runs than otherwise.
+// MostConnections is how many connections to the database there are at most: while a new version rolls out, the release command
+// runs beside everything, and then one more replica of each process than otherwise.
 func (a *Args) MostConnections() int {
-	replicas := a.Replicas
-	if a.Autoscale != nil {
-		replicas = a.Autoscale.Max
+	most := len(a.Jobs) * a.DatabaseConnections
+	if a.Release != nil {
+		most += a.DatabaseConnections
 	}
-	return (replicas + surge + len(a.Jobs)) * a.DatabaseConnections
+	for _, process := range a.processes("") {
+		most += process.most() * cmp.Or(process.DatabaseConnections, a.DatabaseConnections)
+	}
+	return most
 }
 
 // Pooled tells whether the application connects through the pooler of the database.
@@ -202,6 +200,11 @@ func (a *Args) SecretNames() []string {
 	names := sets.New(slices.Collect(maps.Values(a.Secrets))...)
 	if a.Registry != nil {
 		names.Insert(a.Registry.Password)
+	}
+	for _, file := range a.Files {
+		if file.Secret != "" {
+			names.Insert(file.Secret)
+		}
 	}
 	return sets.List(names)
 }

@@ -48,13 +48,12 @@ func (a *Args) mountAuthority(pod *corev1.PodSpecArgs, container *corev1.Contain
 		return
 	}
 	name := pulumi.String("database-authority")
-	pod.Volumes = corev1.VolumeArray{corev1.VolumeArgs{Name: name, Secret: corev1.SecretVolumeSourceArgs{
+	mount(pod, container, corev1.VolumeArray{corev1.VolumeArgs{Name: name, Secret: corev1.SecretVolumeSourceArgs{
 		SecretName: a.DatabaseAuthority.ToStringOutput(),
 		Items: corev1.KeyToPathArray{corev1.KeyToPathArgs{
 			Key: pulumi.String(authorityKey), Path: pulumi.String(authorityKey),
 		}},
-	}}}
-	container.VolumeMounts = corev1.VolumeMountArray{corev1.VolumeMountArgs{
+	}}}, corev1.VolumeMountArray{corev1.VolumeMountArgs{
 		Name: name, MountPath: pulumi.String(authorityFolder), ReadOnly: pulumi.Bool(true),
-	}}
+	}})
 }

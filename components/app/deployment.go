@@ -1,6 +1,8 @@
 package app
 
 import (
+	"strconv"
+
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -15,70 +17,99 @@ const surge = 1
 
 // Seconds.
 const (
-	// startLimit is how long a replica may take until it answers for the first time.
+	// startLimit is how long a replica may take until it answers for the first time, where nothing else is said.
 	startLimit = 300
 	// probePeriod is the time between two health requests.
 	probePeriod = 10
 	// drainDelay is how long a replica goes on serving after it was told to stop, until no proxy sends to it any more.
 	drainDelay = 10
-	// stopLimit is how long a replica may take to finish its requests, drainDelay included.
-	stopLimit = 60
+	// stuckLimit is how long a rollout may take from one replica to the next, Kubernetes' own.
+	stuckLimit = 600
 )
 
 // newDeployment starts with the replicas asked for; with an autoscaler, their number is the autoscaler's from then on.
-func (a *App) newDeployment(ctx *pulumi.Context, name string, args *Args, secrets *secrets) (*appsv1.Deployment, error) {
-	metadata := args.metadata()
-	if len(args.Annotations) > 0 {
-		metadata.Annotations = pulumi.ToStringMap(args.Annotations)
+func (a *App) newDeployment(ctx *pulumi.Context, p *process, shared *shared, before []pulumi.Resource) (*appsv1.Deployment, error) {
+	metadata := p.metadata()
+	if annotations := p.annotations(); len(annotations) > 0 {
+		metadata.Annotations = annotations
 	}
-	return appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
-		Metadata: metadata,
-		Spec: appsv1.DeploymentSpecArgs{
-			Replicas:             pulumi.Int(args.Replicas),
-			RevisionHistoryLimit: pulumi.Int(3),
-			Selector:             args.selector(),
-			// A new replica has to be ready before an old one goes.
-			Strategy: appsv1.DeploymentStrategyArgs{
-				Type: pulumi.String("RollingUpdate"),
-				RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
-					MaxSurge: pulumi.Int(surge), MaxUnavailable: pulumi.Int(0),
-				},
-			},
-			Template: corev1.PodTemplateSpecArgs{
-				Metadata: &metav1.ObjectMetaArgs{Labels: args.metadata().Labels},
-				Spec:     args.replica(secrets),
-			},
+	spec := appsv1.DeploymentSpecArgs{
+		Replicas:             pulumi.Int(p.Replicas),
+		RevisionHistoryLimit: pulumi.Int(3),
+		Selector:             p.selector(),
+		Strategy:             p.strategy(),
+		Template: corev1.PodTemplateSpecArgs{
+			Metadata: &metav1.ObjectMetaArgs{Labels: p.metadata().Labels},
+			Spec:     p.replica(shared),
 		},
-	}, pulumi.Parent(a), pulumi.IgnoreChanges(args.leave()))
+	}
+	if limit := p.Health.startLimit(); limit >= stuckLimit {
+		spec.ProgressDeadlineSeconds = pulumi.Int(limit + startLimit)
+	}
+	return appsv1.NewDeployment(ctx, p.resource, &appsv1.DeploymentArgs{Metadata: metadata, Spec: spec},
+		pulumi.Parent(a), pulumi.IgnoreChanges(p.leave()), pulumi.DependsOn(before))
 }
 
-// replica is a pod that serves visitors.
-func (a *Args) replica(secrets *secrets) *corev1.PodSpecArgs {
-	container := a.container(secrets)
-	container.Ports = a.ports()
-	container.StartupProbe = a.livenessProbe(startLimit / probePeriod)
-	container.ReadinessProbe = a.probe(a.Health.Path, 2)
+// annotations are those of what delivers, and the time that a rollout of slow starters takes, one after the other.
+func (p *process) annotations() pulumi.StringMap {
+	annotations := pulumi.StringMap{}
+	if p.followed() {
+		annotations = pulumi.ToStringMap(p.app.Annotations)
+	}
+	if limit := p.Health.startLimit(); limit > startLimit {
+		annotations["pulumi.com/timeoutSeconds"] = pulumi.String(strconv.Itoa(stuckLimit + p.most()*limit))
+	}
+	return annotations
+}
+
+// strategy has a new replica ready before an old one goes, unless they would wait for each other's disk.
+func (p *process) strategy() appsv1.DeploymentStrategyArgs {
+	if len(p.Volumes) > 0 {
+		return appsv1.DeploymentStrategyArgs{Type: pulumi.String("Recreate")}
+	}
+	return appsv1.DeploymentStrategyArgs{
+		Type:          pulumi.String("RollingUpdate"),
+		RollingUpdate: appsv1.RollingUpdateDeploymentArgs{MaxSurge: pulumi.Int(surge), MaxUnavailable: pulumi.Int(0)},
+	}
+}
+
+// replica is a pod of a process.
+func (p *process) replica(shared *shared) *corev1.PodSpecArgs {
+	container := p.app.container(shared, p.image(), p.Resources)
+	container.Name = pulumi.String(p.object())
+	if len(p.Command) > 0 {
+		container.Command = pulumi.ToStringArray(p.Command)
+	}
+	if len(p.Arguments) > 0 {
+		container.Args = pulumi.ToStringArray(p.Arguments)
+	}
+	container.Ports = p.ports()
+	container.StartupProbe = p.liveness(p.Health.startLimit() / probePeriod)
+	container.ReadinessProbe = p.readiness()
 	// A restart is for a replica that hangs, not for one that is busy: it takes longer than to be taken out of service.
-	container.LivenessProbe = a.livenessProbe(6)
-	container.Lifecycle = corev1.LifecycleArgs{PreStop: corev1.LifecycleHandlerArgs{
-		Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
-	}}
-	pod := a.pod(secrets, container)
+	container.LivenessProbe = p.liveness(6)
+	if p.serves() {
+		container.Lifecycle = corev1.LifecycleArgs{PreStop: corev1.LifecycleHandlerArgs{
+			Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
+		}}
+	}
+	pod := p.app.pod(shared, container)
+	p.mountVolumes(pod, container)
 	pod.PriorityClassName = pulumi.String(kube.PriorityApp)
-	pod.TerminationGracePeriodSeconds = pulumi.Int(stopLimit)
+	pod.TerminationGracePeriodSeconds = pulumi.Int(p.gracePeriod())
 	// Replicas stand on different nodes where there is room, each version counted for itself.
 	pod.TopologySpreadConstraints = corev1.TopologySpreadConstraintArray{corev1.TopologySpreadConstraintArgs{
 		MaxSkew:           pulumi.Int(1),
 		TopologyKey:       pulumi.String("kubernetes.io/hostname"),
 		WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
-		LabelSelector:     a.selector(),
+		LabelSelector:     p.selector(),
 		MatchLabelKeys:    pulumi.ToStringArray([]string{"pod-template-hash"}),
 	}}
 	return pod
 }
 
 // pod is what replicas and jobs have in common.
-func (a *Args) pod(secrets *secrets, container *corev1.ContainerArgs) *corev1.PodSpecArgs {
+func (a *Args) pod(shared *shared, container *corev1.ContainerArgs) *corev1.PodSpecArgs {
 	pod := &corev1.PodSpecArgs{
 		AutomountServiceAccountToken: pulumi.Bool(false),
 		Containers:                   corev1.ContainerArray{container},
@@ -92,9 +123,10 @@ func (a *Args) pod(secrets *secrets, container *corev1.ContainerArgs) *corev1.Po
 		Tolerations: kube.Tolerations(),
 	}
 	a.mountAuthority(pod, container)
-	if secrets.registry != nil {
+	a.mountFiles(shared, pod, container)
+	if shared.registry != nil {
 		pod.ImagePullSecrets = corev1.LocalObjectReferenceArray{corev1.LocalObjectReferenceArgs{
-			Name: secrets.registry.Metadata.Name(),
+			Name: shared.registry.Metadata.Name(),
 		}}
 	}
 	return pod
@@ -113,18 +145,18 @@ func (a *Args) PodSecurity() namespace.Standard {
 }
 
 // container is what replicas and jobs have in common.
-func (a *Args) container(secrets *secrets) *corev1.ContainerArgs {
+func (a *Args) container(shared *shared, image string, resources Resources) *corev1.ContainerArgs {
 	return &corev1.ContainerArgs{
 		Name:            pulumi.String(a.Name),
-		Image:           pulumi.String(a.imageName()),
-		ImagePullPolicy: pulumi.String(a.pullPolicy()),
+		Image:           pulumi.String(imageName(image)),
+		ImagePullPolicy: pulumi.String(pullPolicy(image)),
 		Env:             a.environment(),
 		EnvFrom: corev1.EnvFromSourceArray{corev1.EnvFromSourceArgs{
-			SecretRef: corev1.SecretEnvSourceArgs{Name: secrets.environment.Metadata.Name()},
+			SecretRef: corev1.SecretEnvSourceArgs{Name: shared.environment.Metadata.Name()},
 		}},
 		Resources: corev1.ResourceRequirementsArgs{
-			Requests: pulumi.ToStringMap(map[string]string{"cpu": a.Resources.CPU, "memory": a.Resources.Memory}),
-			Limits:   pulumi.ToStringMap(map[string]string{"memory": a.Resources.Memory}),
+			Requests: pulumi.ToStringMap(map[string]string{"cpu": resources.CPU, "memory": resources.Memory}),
+			Limits:   pulumi.ToStringMap(map[string]string{"memory": resources.Memory}),
 		},
 		SecurityContext: corev1.SecurityContextArgs{
 			AllowPrivilegeEscalation: pulumi.Bool(false),
@@ -133,34 +165,15 @@ func (a *Args) container(secrets *secrets) *corev1.ContainerArgs {
 	}
 }
 
-func (a *Args) ports() corev1.ContainerPortArray {
-	ports := corev1.ContainerPortArray{corev1.ContainerPortArgs{
-		Name: pulumi.String(portName), ContainerPort: pulumi.Int(a.Port),
-	}}
-	if a.metricsPortName() == metricsPortName {
+func (p *process) ports() corev1.ContainerPortArray {
+	var ports corev1.ContainerPortArray
+	if p.serves() {
+		ports = append(ports, corev1.ContainerPortArgs{Name: pulumi.String(portName), ContainerPort: pulumi.Int(p.Port)})
+	}
+	if p.metricsPortName() == metricsPortName {
 		ports = append(ports, corev1.ContainerPortArgs{
-			Name: pulumi.String(metricsPortName), ContainerPort: pulumi.Int(a.Metrics.Port),
+			Name: pulumi.String(metricsPortName), ContainerPort: pulumi.Int(p.Metrics.Port),
 		})
 	}
 	return ports
-}
-
-// livenessProbe restarts a replica, also one that does not start.
-func (a *Args) livenessProbe(failures int) *corev1.ProbeArgs {
-	probe := a.probe(a.Health.LivenessPath, failures)
-	if a.Health.LivenessPath == "" {
-		probe.HttpGet, probe.TcpSocket = nil, corev1.TCPSocketActionArgs{Port: pulumi.String(portName)}
-	}
-	return probe
-}
-
-func (a *Args) probe(path string, failures int) *corev1.ProbeArgs {
-	return &corev1.ProbeArgs{
-		HttpGet: corev1.HTTPGetActionArgs{
-			Path: pulumi.String(path), Port: pulumi.String(portName), HttpHeaders: a.Health.headers(),
-		},
-		PeriodSeconds:    pulumi.Int(probePeriod),
-		TimeoutSeconds:   pulumi.Int(5),
-		FailureThreshold: pulumi.Int(failures),
-	}
 }

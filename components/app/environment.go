@@ -9,19 +9,22 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// secrets are the application's Secrets. They are immutable and named by the engine, so that a changed value is a new Secret,
-// which rolls the Deployment.
-type secrets struct {
+// shared is what all processes and jobs of the application read. The objects are immutable and named by the engine, so that a
+// changed value is a new object, which rolls the Deployments.
+type shared struct {
 	environment *corev1.Secret
-	// registry is nil for a public image.
-	registry *corev1.Secret
+	// registry is nil for a public image, and the others are where there are no such files.
+	registry, secretFiles *corev1.Secret
+	files                 *corev1.ConfigMap
 }
 
-func (a *App) newSecrets(ctx *pulumi.Context, name string, args *Args) (*secrets, error) {
-	s := &secrets{}
+func (a *App) newShared(ctx *pulumi.Context, name string, args *Args) (*shared, error) {
+	s := &shared{}
 	var err error
-	s.environment, err = a.newSecret(ctx, name, args, "Opaque", args.secretEnvironment())
-	if err != nil || args.Registry == nil {
+	if s.environment, err = a.newSecret(ctx, name, args, "Opaque", args.secretEnvironment()); err != nil {
+		return nil, err
+	}
+	if err := a.newFiles(ctx, name, args, s); err != nil || args.Registry == nil {
 		return s, err
 	}
 	s.registry, err = a.newSecret(ctx, name+"-registry", args, "kubernetes.io/dockerconfigjson", pulumi.StringMap{

@@ -17,6 +17,18 @@ func validateImage(path *field.Path, image string) field.ErrorList {
 	return nil
 }
 
+// validateOwnImage refuses an image of a single process without a digest: nobody watches over its tag. None is the application's.
+func validateOwnImage(path *field.Path, image string) field.ErrorList {
+	if image == "" {
+		return nil
+	}
+	faults := validateImage(path, image)
+	if len(faults) == 0 && !pinned(image) {
+		faults = append(faults, field.Invalid(path, image, "must have a digest (name@sha256:…): what is delivered is app.image only"))
+	}
+	return faults
+}
+
 // steady are the tags that nobody moves: versions of two parts or more (v1.2, 2022-03-17), commits, whole or not (860c190,
 // sha-860c190), and days (20220317).
 var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|(sha-)?[0-9a-f]{7,40})$`)
@@ -34,29 +46,34 @@ func (a *Args) tag() string {
 	if err != nil {
 		return "" // Validate's to report
 	}
-	if _, pinned := named.(reference.Digested); pinned {
+	if pinned(a.Image) {
 		return ""
 	}
 	tagged, _ := reference.TagNameOnly(named).(reference.Tagged)
 	return tagged.Tag()
 }
 
-// named is the image of arguments that are valid.
-func (a *Args) named() reference.Named {
-	named, _ := reference.ParseNormalizedNamed(a.Image)
+// parsed is an image of arguments that are valid.
+func parsed(image string) reference.Named {
+	named, _ := reference.ParseNormalizedNamed(image)
 	return named
 }
 
-// imageName is the image in the short form, tag included: Keel and the kubelet write it so, and another spelling of the same
+func pinned(image string) bool {
+	_, pinned := parsed(image).(reference.Digested)
+	return pinned
+}
+
+// imageName is an image in the short form, tag included: Keel and the kubelet write it so, and another spelling of the same
 // image would look like a change.
-func (a *Args) imageName() string {
-	return reference.FamiliarString(reference.TagNameOnly(a.named()))
+func imageName(image string) string {
+	return reference.FamiliarString(reference.TagNameOnly(parsed(image)))
 }
 
 // pullPolicy has nodes ask the registry unless the image is pinned: behind a tag there may be another image by now, and all
 // replicas shall run the same one.
-func (a *Args) pullPolicy() string {
-	if _, pinned := a.named().(reference.Digested); pinned {
+func pullPolicy(image string) string {
+	if pinned(image) {
 		return "IfNotPresent"
 	}
 	return "Always"
@@ -64,7 +81,7 @@ func (a *Args) pullPolicy() string {
 
 // registryKey is what the image's registry is called in a file of credentials.
 func (a *Args) registryKey() string {
-	if domain := reference.Domain(a.named()); domain != "docker.io" {
+	if domain := reference.Domain(parsed(a.Image)); domain != "docker.io" {
 		return domain
 	}
 	return "https://index.docker.io/v1/"

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"time"
-
 	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -22,8 +20,8 @@ const (
 )
 
 // newJob runs a command in the application's image on a schedule, one run at a time.
-func (a *App) newJob(ctx *pulumi.Context, name string, args *Args, job Job, secrets *secrets) error {
-	timeout, err := job.timeout()
+func (a *App) newJob(ctx *pulumi.Context, name string, args *Args, job Job, shared *shared, before []pulumi.Resource) error {
+	timeout, err := duration(job.Timeout, jobTimeout)
 	if err != nil {
 		return err
 	}
@@ -31,9 +29,9 @@ func (a *App) newJob(ctx *pulumi.Context, name string, args *Args, job Job, secr
 	metadata.Name = pulumi.String(args.jobName(job))
 	// Labels of its own: the Service would send visitors to a pod with the application's.
 	metadata.Labels = kube.Labels(args.jobName(job), "job")
-	container := args.container(secrets)
+	container := args.container(shared, args.Image, args.Resources)
 	container.Command = pulumi.ToStringArray(job.Command)
-	pod := args.pod(secrets, container)
+	pod := args.pod(shared, container)
 	pod.RestartPolicy = pulumi.String("Never")
 	_, err = batchv1.NewCronJob(ctx, name+"-"+job.Name, &batchv1.CronJobArgs{
 		Metadata: metadata,
@@ -52,7 +50,7 @@ func (a *App) newJob(ctx *pulumi.Context, name string, args *Args, job Job, secr
 				},
 			}},
 		},
-	}, pulumi.Parent(a))
+	}, pulumi.Parent(a), pulumi.DependsOn(before))
 	return err
 }
 
@@ -63,11 +61,4 @@ func (j *Job) timeZone() string {
 		return "Etc/UTC"
 	}
 	return j.TimeZone
-}
-
-func (j *Job) timeout() (time.Duration, error) {
-	if j.Timeout == "" {
-		return time.Hour, nil
-	}
-	return time.ParseDuration(j.Timeout)
 }

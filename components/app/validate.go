@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 	_ "time/tzdata" // a time zone is known or not, whatever machine the program runs on
 
@@ -26,6 +27,14 @@ const (
 // maxCronJobName is what Kubernetes leaves of a name's 63 characters, since it adds the time to the names of runs.
 const maxCronJobName = 52
 
+const (
+	jobTimeout     = time.Hour
+	releaseTimeout = 10 * time.Minute
+)
+
+// theirs are the endings of what others name after the application in its namespace: the operator its database, and the graph.
+var theirs = sets.New(webName, releaseName, "load", "primary", "replicas", "ha", "ha-config", "pods", "pgbouncer", "repo-host", "config")
+
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Name(path.Child("name"), a.Name)
@@ -34,22 +43,109 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 		faults = append(faults, check.Required(path.Child("registry", "username"), a.Registry.Username)...)
 		faults = append(faults, check.SecretName(path.Child("registry", "password"), a.Registry.Password)...)
 	}
-	faults = append(faults, check.Between(path.Child("port"), a.Port, 1, 65535)...)
-	faults = append(faults, check.Between(path.Child("replicas"), a.Replicas, 1, 100)...)
-	if a.Autoscale != nil {
-		faults = append(faults, a.Autoscale.validate(path.Child("autoscale"), a.Replicas)...)
-	}
 	faults = append(faults, check.Between(path.Child("user"), a.User, 0, 65535)...)
-	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
-	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
-	faults = append(faults, a.Health.validate(path.Child("health"))...)
-	if a.Metrics != nil {
-		faults = append(faults, a.validateMetrics(path.Child("metrics"))...)
-	}
 	faults = append(faults, check.Domains(path.Child("hosts"), a.Hosts)...)
-	faults = append(faults, check.Between(path.Child("databaseConnections"), a.DatabaseConnections, 0, 1000)...)
 	faults = append(faults, a.validateEnvironment(path)...)
+	faults = append(faults, a.validateFiles(path.Child("files"))...)
+	if a.Release != nil {
+		faults = append(faults, a.Release.validate(path.Child("release"))...)
+	}
+	faults = append(faults, a.validateProcesses(path)...)
 	return append(faults, a.validateJobs(path.Child("jobs"))...)
+}
+
+func (r *Release) validate(path *field.Path) field.ErrorList {
+	faults := command(path.Child("command"), r.Command, true)
+	if r.Timeout != "" {
+		faults = append(faults, between(path.Child("timeout"), r.Timeout, time.Second, 24*time.Hour)...)
+	}
+	return faults
+}
+
+// validateProcesses also refuses what two processes cannot both have.
+func (a *Args) validateProcesses(path *field.Path) field.ErrorList {
+	processes := a.processes("")
+	faults := check.Between(path.Child("port"), a.Port, 1, 65535)
+	faults = append(faults, processes[0].validate(path)...)
+	names, paths, ports := sets.New[string](), sets.New("/"), sets.New(a.Port)
+	for i, process := range processes[1:] {
+		at := path.Child("processes").Index(i)
+		faults = append(faults, process.validate(at)...)
+		faults = append(faults, a.validateName(at.Child("name"), process.Name, names)...)
+		faults = append(faults, validateOwnImage(at.Child("image"), process.Image)...)
+		faults = append(faults, process.validateRoute(at, paths)...)
+		// Another image may listen where it likes. Two processes of one that listen alike are a port that was forgotten.
+		if process.serves() && process.followed() {
+			if ports.Has(process.Port) {
+				faults = append(faults, field.Duplicate(at.Child("port"), process.Port))
+			}
+			ports.Insert(process.Port)
+		}
+	}
+	return faults
+}
+
+// validateName checks the name of what stands beside web. What a Service selects by is the name, so that no two may have one.
+func (a *Args) validateName(path *field.Path, name string, seen sets.Set[string]) field.ErrorList {
+	faults := check.Name(path, name)
+	if theirs.Has(name) || strings.HasPrefix(name, "repo1-") || strings.HasPrefix(name, "pg-") {
+		faults = append(faults, field.Forbidden(path, fmt.Sprintf("%s-%s is the name of what belongs to the platform", a.Name, name)))
+	}
+	if seen.Has(name) {
+		faults = append(faults, field.Duplicate(path, name))
+	}
+	seen.Insert(name)
+	if most := validation.DNS1123LabelMaxLength - len(a.Name+"-"); len(name) > most && len(a.Name) < validation.DNS1123LabelMaxLength {
+		faults = append(faults, field.TooLong(path, name, most))
+	}
+	return faults
+}
+
+// validate checks what every process has.
+func (p *process) validate(path *field.Path) field.ErrorList {
+	faults := check.Between(path.Child("replicas"), p.Replicas, 1, 100)
+	if p.Autoscale != nil {
+		faults = append(faults, p.Autoscale.validate(path.Child("autoscale"), p.Replicas)...)
+	}
+	faults = append(faults, command(path.Child("command"), p.Command, false)...)
+	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), p.Resources.CPU)...)
+	faults = append(faults, check.Quantity(path.Child("resources", "memory"), p.Resources.Memory)...)
+	faults = append(faults, p.Health.validate(path.Child("health"), p.serves())...)
+	if p.Metrics != nil {
+		faults = append(faults, p.validateMetrics(path.Child("metrics"))...)
+	}
+	least := time.Second
+	if p.serves() {
+		least += drainDelay * time.Second
+	}
+	faults = append(faults, between(path.Child("gracePeriod"), p.GracePeriod, least, time.Hour)...)
+	faults = append(faults, check.Between(path.Child("databaseConnections"), p.DatabaseConnections, 0, 1000)...)
+	return append(faults, p.validateVolumes(path)...)
+}
+
+// validateRoute checks where the requests of a process beside web come from. taken are the paths of the application's hosts.
+func (p *process) validateRoute(path *field.Path, taken sets.Set[string]) field.ErrorList {
+	var faults field.ErrorList
+	if p.Port != 0 {
+		faults = check.Between(path.Child("port"), p.Port, 1, 65535)
+	} else if len(p.Hosts) > 0 || p.Path != "" {
+		faults = field.ErrorList{field.Required(path.Child("port"), "a process with hosts or a path listens somewhere")}
+	}
+	if len(p.Hosts) > 0 {
+		faults = append(faults, check.Domains(path.Child("hosts"), p.Hosts)...)
+	}
+	if p.Path == "" {
+		return faults
+	}
+	faults = append(faults, check.URLPath(path.Child("path"), p.Path)...)
+	if len(p.Hosts) > 0 {
+		return faults
+	}
+	if taken.Has(p.Path) {
+		faults = append(faults, field.Duplicate(path.Child("path"), p.Path))
+	}
+	taken.Insert(p.Path)
+	return faults
 }
 
 func (s *Autoscale) validate(path *field.Path, replicas int) field.ErrorList {
@@ -59,17 +155,6 @@ func (s *Autoscale) validate(path *field.Path, replicas int) field.ErrorList {
 	}
 	if s.CPUPercent != 0 {
 		faults = append(faults, check.Between(path.Child("cpuPercent"), s.CPUPercent, 10, 500)...)
-	}
-	return faults
-}
-
-func (a *Args) validateMetrics(path *field.Path) field.ErrorList {
-	faults := check.URLPath(path.Child("path"), a.metricsPath())
-	if a.Metrics.Port != 0 {
-		faults = append(faults, check.Between(path.Child("port"), a.Metrics.Port, 1, 65535)...)
-	}
-	if _, found := a.Secrets[a.Metrics.Token]; !found && a.Metrics.Token != "" {
-		faults = append(faults, field.NotFound(path.Child("token"), a.Metrics.Token))
 	}
 	return faults
 }
@@ -111,13 +196,12 @@ func (a *Args) validateEnvironment(path *field.Path) field.ErrorList {
 func (a *Args) validateJobs(path *field.Path) field.ErrorList {
 	var faults field.ErrorList
 	seen := sets.New[string]()
+	for _, process := range a.Processes {
+		seen.Insert(process.Name)
+	}
 	for i, job := range a.Jobs {
 		at := path.Index(i)
-		faults = append(faults, check.Name(at.Child("name"), job.Name)...)
-		if seen.Has(job.Name) {
-			faults = append(faults, field.Duplicate(at.Child("name"), job.Name))
-		}
-		seen.Insert(job.Name)
+		faults = append(faults, a.validateName(at.Child("name"), job.Name, seen)...)
 		if length := len(a.jobName(job)); length > maxCronJobName {
 			faults = append(faults, field.TooLong(at.Child("name"), job.Name, len(job.Name)-(length-maxCronJobName)))
 		}
@@ -126,12 +210,37 @@ func (a *Args) validateJobs(path *field.Path) field.ErrorList {
 			faults = append(faults, field.Invalid(at.Child("timeZone"), job.TimeZone,
 				"must be a time zone, for instance US/Central"))
 		}
-		if len(job.Command) == 0 || job.Command[0] == "" {
-			faults = append(faults, field.Required(at.Child("command"), "must say what to run"))
-		}
-		if timeout, err := job.timeout(); err != nil || timeout < time.Second {
+		faults = append(faults, command(at.Child("command"), job.Command, true)...)
+		if timeout, err := duration(job.Timeout, jobTimeout); err != nil || timeout < time.Second {
 			faults = append(faults, field.Invalid(at.Child("timeout"), job.Timeout, "must be a duration, for instance 30m"))
 		}
 	}
 	return faults
+}
+
+// command refuses what cannot be run.
+func command(path *field.Path, command []string, required bool) field.ErrorList {
+	if len(command) == 0 && !required {
+		return nil
+	}
+	if len(command) == 0 || command[0] == "" {
+		return field.ErrorList{field.Required(path, "must say what to run")}
+	}
+	return nil
+}
+
+// duration reads a duration; where there is no text it is the other.
+func duration(text string, otherwise time.Duration) (time.Duration, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	return time.ParseDuration(text)
+}
+
+// between refuses what is no duration within the bounds, which are both allowed.
+func between(path *field.Path, text string, least, most time.Duration) field.ErrorList {
+	if length, err := time.ParseDuration(text); err != nil || length < least || length > most {
+		return field.ErrorList{field.Invalid(path, text, fmt.Sprintf("must be a duration from %s to %s", least, most))}
+	}
+	return nil
 }

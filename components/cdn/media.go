@@ -67,9 +67,9 @@ func NewMediaPassage(
 		}),
 		Spec: networkingv1.IngressSpecArgs{
 			IngressClassName: args.IngressClass,
-			Rules: kube.IngressRules(args.Hosts, networkingv1.IngressServiceBackendArgs{
+			Rules: kube.IngressRules(args.Hosts, kube.IngressPath("/", networkingv1.IngressServiceBackendArgs{
 				Name: service.Metadata.Name().Elem(), Port: networkingv1.ServiceBackendPortArgs{Name: pulumi.String("https")},
-			}),
+			})),
 			Tls: kube.IngressTLS(args.Hosts, args.Certificates),
 		},
 	}, pulumi.Parent(p))

@@ -38,8 +38,8 @@ type Args struct {
 	Image string `json:"-"`
 	// AppNamespace is the only namespace that Keel looks into.
 	AppNamespace pulumi.StringInput `json:"-"`
-	// Deployment is the name of the only Deployment in AppNamespace that Keel may change.
-	Deployment pulumi.StringInput `json:"-"`
+	// Deployments are the names of the only Deployments in AppNamespace that Keel may change.
+	Deployments pulumi.StringArray `json:"-"`
 	// PullSecret is the Secret in AppNamespace with the credentials of the image's registry; nil for a public image.
 	PullSecret pulumi.StringInput `json:"-"`
 	// WebhookPassword is the value of the secret that Webhook.Password names.
@@ -104,7 +104,7 @@ func (a *Args) SecretNames() []string {
 // Keel says whether Keel delivers.
 func (a *Args) Keel() bool { return a.Mode == ModeKeel }
 
-// Annotations are what Keel wants to find on the app's Deployment: it follows the tag of the image, no other, and asks for it
+// Annotations are what Keel wants to find on the app's Deployments: it follows the tag of the image, no other, and asks for it
 // besides being called.
 // Upstream: https://keel.sh/docs/#policies
 func (a *Args) Annotations() map[string]string {
@@ -119,7 +119,7 @@ func (a *Args) Annotations() map[string]string {
 	}
 }
 
-// Leave are the properties of the app's Deployment that are Keel's. As it follows one tag, it never changes the image: what rolls
+// Leave are the properties of the app's Deployments that are Keel's. As it follows one tag, it never changes the image: what rolls
 // the pods is the time that it notes on their template, and then they pull. So everything else, the tag included, stays Pulumi's.
 func (a *Args) Leave() []string {
 	if !a.Keel() {

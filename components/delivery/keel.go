@@ -108,7 +108,7 @@ func (k *Keel) newAccount(ctx *pulumi.Context, name string, args *Args) (*corev1
 	}, pulumi.Parent(k))
 }
 
-// newPermission lets Keel see the workloads of the app's namespace, and change one. The chart's own role would let it read all
+// newPermission lets Keel see the workloads of the app's namespace, and change those of its image. The chart's own role would let it read all
 // Secrets and change all workloads of the cluster.
 func (k *Keel) newPermission(ctx *pulumi.Context, name string, args *Args) (*rbacv1.RoleBinding, error) {
 	metadata := args.metadata()
@@ -141,7 +141,7 @@ func (a *Args) rules() rbacv1.PolicyRuleArray {
 		rule("apps", "statefulsets", nil, "list", "watch"),
 		rule("apps", "daemonsets", nil, "list", "watch"),
 		rule("batch", "cronjobs", nil, "list", "watch"),
-		rule("apps", "deployments", pulumi.StringArray{a.Deployment}, "update"),
+		rule("apps", "deployments", a.Deployments, "update"),
 		// Tells which digest runs.
 		rule("", "pods", nil, "list"),
 	}

@@ -38,9 +38,9 @@ func (s *Stack) NewIngress(
 		},
 		Spec: networkingv1.IngressSpecArgs{
 			IngressClassName: args.Class,
-			Rules: kube.IngressRules([]string{args.Host}, networkingv1.IngressServiceBackendArgs{
+			Rules: kube.IngressRules([]string{args.Host}, kube.IngressPath("/", networkingv1.IngressServiceBackendArgs{
 				Name: pulumi.String(grafanaService), Port: networkingv1.ServiceBackendPortArgs{Number: pulumi.Int(80)},
-			}),
+			})),
 			Tls: tls,
 		},
 	}, opts...)

@@ -1,10 +1,9 @@
 package postgres
 
 import (
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"lke-platform/components/internal/kube"
 	"lke-platform/components/namespace"
 )
 
@@ -25,26 +24,18 @@ func Bounds() []namespace.Bound {
 // Upstream: https://github.com/CrunchyData/postgres-operator/tree/main/config/monitoring
 func (c *Cluster) newMonitor(ctx *pulumi.Context, name string, args *Args) error {
 	const label = "__meta_kubernetes_pod_label_postgres_operator_crunchydata_com_"
-	_, err := apiextensions.NewCustomResource(ctx, name+"-monitor", &apiextensions.CustomResourceArgs{
-		ApiVersion: pulumi.String("monitoring.coreos.com/v1"),
-		Kind:       pulumi.String("PodMonitor"),
-		Metadata:   args.metadata(args.Name, nil),
-		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{
-			"selector": pulumi.Map{"matchLabels": pulumi.StringMap{
-				prefix + "cluster": pulumi.String(args.Name), prefix + "crunchy-postgres-exporter": pulumi.String("true"),
-			}},
-			"podMetricsEndpoints": pulumi.Array{pulumi.Map{
-				"port": pulumi.String(ExporterPort),
-				"relabelings": pulumi.Array{
-					relabel("pg_cluster", "__meta_kubernetes_namespace", label+"cluster"),
-					relabel("deployment", label+"instance"),
-					relabel("role", label+"role"),
-					relabel("ip", "__meta_kubernetes_pod_ip"),
-				},
-			}},
-		}},
+	metadata := args.metadata(args.Name, nil)
+	return kube.NewPodMonitor(ctx, name+"-monitor", &metadata, pulumi.StringMap{
+		prefix + "cluster": pulumi.String(args.Name), prefix + "crunchy-postgres-exporter": pulumi.String("true"),
+	}, pulumi.Map{
+		"port": pulumi.String(ExporterPort),
+		"relabelings": pulumi.Array{
+			relabel("pg_cluster", "__meta_kubernetes_namespace", label+"cluster"),
+			relabel("deployment", label+"instance"),
+			relabel("role", label+"role"),
+			relabel("ip", "__meta_kubernetes_pod_ip"),
+		},
 	}, pulumi.Parent(c))
-	return err
 }
 
 // relabel makes a label of others, with a colon between them.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -22,8 +21,6 @@ const (
 	oldestVersion, newestVersion = 15, 17
 	// superuser is the role that owns the databases of PostgreSQL's own.
 	superuser = "postgres"
-	// smallestVolume is Linode's: a smaller one is silently made as large.
-	smallestVolume = "10Gi"
 	// longestName leaves room for what the operator appends: 46 characters with the name of the instance set.
 	longestName = 46 - len(instanceSet)
 )
@@ -33,8 +30,8 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Between(path.Child("version"), a.Version, oldestVersion, newestVersion)
 	faults = append(faults, a.validateNames(path)...)
 	faults = append(faults, check.Between(path.Child("instances"), a.Instances, 1, 10)...)
-	faults = append(faults, volume(path.Child("storage"), a.Storage)...)
-	faults = append(faults, volume(path.Child("walStorage"), a.WALStorage)...)
+	faults = append(faults, check.Volume(path.Child("storage"), a.Storage)...)
+	faults = append(faults, check.Volume(path.Child("walStorage"), a.WALStorage)...)
 	faults = append(faults, check.Quantity(path.Child("cpu"), a.CPU)...)
 	faults = append(faults, check.Quantity(path.Child("memory"), a.Memory)...)
 	faults = append(faults, parameters(path.Child("parameters"), a.Parameters)...)
@@ -164,17 +161,6 @@ func (s *StartFrom) validate(path *field.Path) field.ErrorList {
 		faults = append(faults, check.SecretName(bucket.Child("encryption"), s.Bucket.Encryption)...)
 	}
 	return faults
-}
-
-// volume refuses what is not a size, and sizes below the smallest volume.
-func volume(path *field.Path, value string) field.ErrorList {
-	if faults := check.Quantity(path, value); len(faults) > 0 {
-		return faults
-	}
-	if size := resource.MustParse(value); size.Cmp(resource.MustParse(smallestVolume)) < 0 {
-		return field.ErrorList{field.Invalid(path, value, "must be at least "+smallestVolume+", Linode's smallest volume")}
-	}
-	return nil
 }
 
 // schedule refuses what is not a schedule, and schedules that never come.

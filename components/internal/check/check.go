@@ -114,6 +114,20 @@ func Quantity(path *field.Path, value string) field.ErrorList {
 	return nil
 }
 
+// smallestVolume is Linode's: a smaller one is silently made as large.
+const smallestVolume = "10Gi"
+
+// Volume refuses what is not a size, and sizes below the smallest volume.
+func Volume(path *field.Path, value string) field.ErrorList {
+	if faults := Quantity(path, value); len(faults) > 0 {
+		return faults
+	}
+	if size := resource.MustParse(value); size.Cmp(resource.MustParse(smallestVolume)) < 0 {
+		return field.ErrorList{field.Invalid(path, value, "must be at least "+smallestVolume+", Linode's smallest volume")}
+	}
+	return nil
+}
+
 // URLPath refuses what does not begin with a slash.
 func URLPath(path *field.Path, value string) field.ErrorList {
 	if !strings.HasPrefix(value, "/") {

@@ -9,21 +9,24 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// IngressRules route all paths of some hosts to one backend.
-func IngressRules(hosts []string, backend networkingv1.IngressServiceBackendArgs) networkingv1.IngressRuleArray {
+// IngressRules route the same paths of some hosts.
+func IngressRules(hosts []string, paths ...networkingv1.HTTPIngressPathInput) networkingv1.IngressRuleArray {
 	var rules networkingv1.IngressRuleArray
 	for _, host := range hosts {
 		rules = append(rules, networkingv1.IngressRuleArgs{
 			Host: pulumi.String(host),
-			Http: networkingv1.HTTPIngressRuleValueArgs{Paths: networkingv1.HTTPIngressPathArray{
-				networkingv1.HTTPIngressPathArgs{
-					Path: pulumi.String("/"), PathType: pulumi.String("Prefix"),
-					Backend: networkingv1.IngressBackendArgs{Service: backend},
-				},
-			}},
+			Http: networkingv1.HTTPIngressRuleValueArgs{Paths: networkingv1.HTTPIngressPathArray(paths)},
 		})
 	}
 	return rules
+}
+
+// IngressPath routes a path, and all below it, to a backend.
+func IngressPath(path string, backend networkingv1.IngressServiceBackendArgs) networkingv1.HTTPIngressPathArgs {
+	return networkingv1.HTTPIngressPathArgs{
+		Path: pulumi.String(path), PathType: pulumi.String("Prefix"),
+		Backend: networkingv1.IngressBackendArgs{Service: backend},
+	}
 }
 
 // IngressTLS groups hosts by the certificate that is valid for them. Certificates are the names of Secrets, by domain.
