@@ -14,16 +14,26 @@ import (
 )
 
 // stages is what kwok plays: nodes become Ready and stay so by renewing their lease, pods become ready at once, pods of
-// jobs complete, deleted pods go away. It leaves pods of the given images alone.
+// jobs complete, deleted pods go away. It leaves pods of the given images alone. Nothing is run, but for one program that everybody
+// knows the end of: the command false fails.
 func stages(leaveAlone []string) (string, error) {
 	documents := []string{nodestages.DefaultNodeInit, heartbeat.DefaultNodeHeartbeatWithLease}
-	for _, text := range []string{podstages.DefaultPodReady, podstages.DefaultPodComplete, podstages.DefaultPodDelete} {
+	for _, played := range []struct {
+		text string
+		when []v1alpha1.MatchExpression
+	}{
+		{podstages.DefaultPodReady, nil},
+		{podstages.DefaultPodComplete, runsFalse(v1alpha1.SelectorOpNotIn)},
+		{failing.Replace(podstages.DefaultPodComplete), runsFalse(v1alpha1.SelectorOpIn)},
+		{podstages.DefaultPodDelete, nil},
+	} {
 		var stage v1alpha1.Stage
-		if err := yaml.UnmarshalStrict([]byte(text), &stage); err != nil {
+		if err := yaml.UnmarshalStrict([]byte(played.text), &stage); err != nil {
 			return "", fmt.Errorf("reading a stage of kwok: %w", err)
 		}
+		selector := stage.Spec.Selector
+		selector.MatchExpressions = append(selector.MatchExpressions, played.when...)
 		if len(leaveAlone) > 0 {
-			selector := stage.Spec.Selector
 			selector.MatchExpressions = append(selector.MatchExpressions, v1alpha1.MatchExpression{
 				JQ: &v1alpha1.SelectorJQ{
 					Key:      fmt.Sprintf(`.spec.containers.[].image | sub("%s"; "")`, imageVersion),
@@ -39,6 +49,16 @@ func stages(leaveAlone []string) (string, error) {
 		documents = append(documents, string(document))
 	}
 	return strings.Join(documents, "\n---\n"), nil
+}
+
+// failing makes the end of a job's pod a bad one, with last words.
+var failing = strings.NewReplacer("name: pod-complete", "name: pod-fail", "exitCode: 0", "exitCode: 1",
+	"reason: Completed", "reason: Error\n            message: the command false fails", "phase: Succeeded", "phase: Failed")
+
+func runsFalse(operator v1alpha1.SelectorOperator) []v1alpha1.MatchExpression {
+	return []v1alpha1.MatchExpression{{
+		JQ: &v1alpha1.SelectorJQ{Key: `.spec.containers.[].command.[0]`, Operator: operator, Values: []string{"false"}},
+	}}
 }
 
 // imageVersion is a tag, a digest or both at the end of an image's name, but not the port of its registry.

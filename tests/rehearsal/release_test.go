@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// released are the images that processes run, and that the release command ran with.
+func (e *estate) released(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	deployments, err := e.cluster.AppsV1().Deployments("changelog").List(t.Context(), metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/managed-by=pulumi",
+	})
+	require.NoError(t, err)
+	for _, deployment := range deployments.Items {
+		found[deployment.Name] = deployment.Spec.Template.Spec.Containers[0].Image
+	}
+	jobs, err := e.cluster.BatchV1().Jobs("changelog").List(t.Context(), metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/component=release",
+	})
+	require.NoError(t, err)
+	require.Len(t, jobs.Items, 1, "two never run")
+	found["release"] = jobs.Items[0].Spec.Template.Spec.Containers[0].Image
+	return found
+}
+
+// A version whose release command fails serves nobody: the old one stays, until the command has succeeded.
+func TestAReleaseCommandComesBeforeItsVersion(t *testing.T) {
+	const (
+		one = "thechangelog/changelog.com@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+		two = "thechangelog/changelog.com@sha256:2222222222222222222222222222222222222222222222222222222222222222"
+	)
+	e := &estate{options: options{stack: "staging", root: repository(t, strings.NewReplacer(
+		"    mode: keel\n    host: keel.staging.changelog.com\n", "    mode: pinned\n",
+		"image: thechangelog/changelog.com:master", "image: "+one, "size: 123", "size: 300",
+		"    health:\n", "    processes: [{name: worker, command: [work]}]\n    release: {command: [migrate]}\n    health:\n",
+	).Replace)}}
+	e.start(t)
+	e.up(t)
+	first := map[string]string{"changelog": one, "changelog-worker": one, "release": one}
+	require.Equal(t, first, e.released(t))
+	e.up(t, optup.ExpectNoChanges())
+
+	e.edit(t, one, two)
+	e.edit(t, "[migrate]", `["false"]`)
+	e.load(t)
+	for range 2 { // it is run again, and not taken for done
+		_, err := e.stack.Up(t.Context(), optup.SuppressProgress())
+		require.ErrorContains(t, err, "the command false fails")
+		require.Equal(t, map[string]string{"changelog": one, "changelog-worker": one, "release": two}, e.released(t))
+	}
+
+	e.edit(t, `["false"]`, "[migrate]")
+	e.load(t)
+	e.up(t)
+	require.Equal(t, map[string]string{"changelog": two, "changelog-worker": two, "release": two}, e.released(t))
+	e.up(t, optup.ExpectNoChanges())
+}
