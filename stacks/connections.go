@@ -2,6 +2,8 @@ package stacks
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -23,4 +25,16 @@ func (c *Config) validateConnections() field.ErrorList {
 				"otherwise lower app.databaseConnections or app.autoscale.max", most, c.App.DatabaseConnections))}
 	}
 	return nil
+}
+
+// validateDatabases refuses an app that is told of a database that is none.
+func (c *Config) validateDatabases() field.ErrorList {
+	var faults field.ErrorList
+	known, used := c.Postgres.DatabaseNames(), c.App.Databases()
+	for _, variable := range slices.Sorted(maps.Keys(used)) {
+		if !slices.Contains(known, used[variable]) {
+			faults = append(faults, field.NotSupported(field.NewPath("app", "database").Key(variable), used[variable], known))
+		}
+	}
+	return faults
 }

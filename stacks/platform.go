@@ -289,6 +289,7 @@ func (p *platform) declareApp() (err error) {
 		args.OriginHost, args.OriginCertificate = origin, p.siteTLS.SecretNames[origin]
 	}
 	args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
+	args.DatabaseSecrets = p.database.SecretNames
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
 		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,

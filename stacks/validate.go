@@ -66,6 +66,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	}
 	if !hasFault(undecoded, "app") && !hasFault(undecoded, "postgres") {
 		faults = append(faults, c.validateConnections()...)
+		faults = append(faults, c.validateDatabases()...)
 	}
 	if c.CDN.Bypassed() && !c.Ingress.IsOpen() {
 		faults = append(faults, field.Invalid(field.NewPath("ingress", "open"), false,

@@ -114,6 +114,8 @@ var faults = map[string]struct{ old, new, fault string }{
 	"invalid image":              {"thechangelog/changelog.com:master", "The Changelog:master", `app.image: Invalid value: "The Changelog:master"`},
 	"invalid memory":             {"resources: {cpu: 250m, memory: 768Mi}\n    health", "resources: {memory: much}\n    health", `app.resources.memory: Invalid value: "much": must be a quantity`},
 	"invalid variable":           {"HTTP_PORT:", "HTTP=PORT:", "app.env[HTTP=PORT]: Invalid value"},
+	"database that is none":      {"health:\n", "database: {URL: uri, OTHER: reports/uri}\n    health:\n", `app.database[OTHER]: Unsupported value: "reports": supported values: "changelog"`},
+	"key of a database":          {"health:\n", "database: {URL: changelog/url}\n    health:\n", `app.database[URL]: Unsupported value: "url"`},
 	"variable twice":             {"HTTP_PORT:", "SIGNING_SALT:", "app.env[SIGNING_SALT]: Forbidden: stands in secrets too"},
 	"job without a time":         {"health:\n", "jobs: [{name: clean, schedule: daily, command: [x]}]\n    health:\n", `app.jobs[0].schedule: Invalid value: "daily"`},
 

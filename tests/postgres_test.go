@@ -286,10 +286,66 @@ func TestTheSuperuserCreatesExtensionsInTheAppsDatabase(t *testing.T) {
 	require.Equal(t, []string{"postgres-setup"}, g.find(t, "kubernetes:core/v1:ConfigMap", "postgres").request.GetHooks().GetBeforeUpdate())
 	_, two := setup("vector", "uuid-ossp")
 	_, none := setup()
-	require.Equal(t, []string{"uuid-ossp"}, postgres.LateExtensions(one, two))
-	require.Equal(t, []string{"vector", "uuid-ossp"}, postgres.LateExtensions(none, two))
-	require.Empty(t, postgres.LateExtensions(two, one))
-	require.Empty(t, postgres.LateExtensions(nil, none))
+	create := func(extension string) postgres.Statement {
+		return postgres.Statement{Database: "app", SQL: `CREATE EXTENSION IF NOT EXISTS "` + extension + `";`}
+	}
+	require.Equal(t, []postgres.Statement{create("uuid-ossp")}, postgres.Late(one, two))
+	require.Equal(t, []postgres.Statement{create("vector"), create("uuid-ossp")}, postgres.Late(none, two))
+	require.Empty(t, postgres.Late(two, one))
+}
+
+// A second database, of a role of its own or of the first's, and roles for people.
+func TestAClusterHasSeveralDatabasesAndReaders(t *testing.T) {
+	t.Parallel()
+	setup := func(edit func(*postgres.Args)) (*graph, resource.PropertyMap) {
+		g := declarePostgres(t, func(args *postgres.Args) {
+			args.Database, args.Extensions = "shop", []string{"citext"}
+			edit(args)
+		})
+		return g, g.find(t, "kubernetes:core/v1:ConfigMap", "postgres").inputs
+	}
+	g, all := setup(func(args *postgres.Args) {
+		args.Databases = []postgres.Database{{Name: "shop_cache", User: "shop"}, {Name: "reports", Extensions: []string{"citext", "tablefunc"}}}
+		args.Readers = []string{"metabase"}
+	})
+	password := map[string]any{"type": "AlphaNumeric"}
+	require.Equal(t, []any{
+		map[string]any{"name": "shop", "databases": []any{"shop", "shop_cache"}, "password": password},
+		map[string]any{"name": "reports", "databases": []any{"reports"}, "password": password},
+		map[string]any{"name": "metabase", "password": password},
+	}, at(clusterSpec(t, g), "users"), "whom the operator gives a database may write to it")
+	require.Equal(t, `\set ON_ERROR_STOP on
+ALTER DATABASE "shop" OWNER TO "shop";
+\connect "shop"
+CREATE EXTENSION IF NOT EXISTS "citext";
+\connect "postgres"
+ALTER DATABASE "shop_cache" OWNER TO "shop";
+ALTER DATABASE "reports" OWNER TO "reports";
+\connect "reports"
+CREATE EXTENSION IF NOT EXISTS "citext";
+CREATE EXTENSION IF NOT EXISTS "tablefunc";
+\connect "postgres"
+GRANT pg_read_all_data TO "metabase";
+`, firstSQL(t, g))
+	_, before := setup(func(*postgres.Args) {})
+	late := postgres.Late(before, all)
+	require.Len(t, late, 5)
+	require.Contains(t, late, postgres.Statement{Database: "reports", SQL: `CREATE EXTENSION IF NOT EXISTS "citext";`},
+		"the other database has it, this one not")
+}
+
+func TestExtensionsComeWithTheImageThatHasThem(t *testing.T) {
+	t.Parallel()
+	spec := func(edit func(*postgres.Args)) map[string]any {
+		return clusterSpec(t, declarePostgres(t, edit)).(map[string]any)
+	}
+	require.NotContains(t, spec(nil), "postGISVersion")
+	require.Equal(t, "3.4", spec(func(args *postgres.Args) {
+		args.Databases = []postgres.Database{{Name: "maps", Extensions: []string{"postgis"}}}
+	})["postGISVersion"])
+	own := spec(func(args *postgres.Args) { args.Image, args.Extensions = "registry.example/postgres:17", []string{"hypopg", "postgis"} })
+	require.Equal(t, "registry.example/postgres:17", own["image"])
+	require.NotContains(t, own, "postGISVersion", "which names an image of the operator's")
 }
 
 func TestWhoUsesADatabaseWaitsUntilItIsThere(t *testing.T) {
@@ -455,6 +511,14 @@ func TestEveryFaultOfADatabaseIsNamed(t *testing.T) {
 		"no role":            {func(a *postgres.Args) { a.Database = "__" }, `postgres.user: Invalid value: ""`},
 		"superuser's role":   {func(a *postgres.Args) { a.User = "postgres" }, "postgres.user: Forbidden: is the superuser"},
 		"extension twice":    {func(a *postgres.Args) { a.Extensions = []string{"vector", "vector"} }, `postgres.extensions[1]: Duplicate value: "vector"`},
+		"extension unknown":  {func(a *postgres.Args) { a.Extensions = []string{"hypopg"} }, `postgres.extensions[0]: Not found: "hypopg (the operator's image lacks it`},
+		"no such image":      {func(a *postgres.Args) { a.Image = "Postgres" }, `postgres.image: Invalid value: "Postgres"`},
+		"database twice":     {func(a *postgres.Args) { a.Databases = []postgres.Database{{Name: a.Database}} }, "postgres.databases[0].name: Duplicate value"},
+		"another's database": {func(a *postgres.Args) { a.Databases = []postgres.Database{{Name: "template1"}} }, "postgres.databases[0].name: Forbidden: is PostgreSQL's own"},
+		"another superuser":  {func(a *postgres.Args) { a.Databases = []postgres.Database{{Name: "a", User: "postgres"}} }, "postgres.databases[0].user: Forbidden: is the superuser"},
+		"extension of none":  {func(a *postgres.Args) { a.Databases = []postgres.Database{{Name: "a", Extensions: []string{"x"}}} }, "postgres.databases[0].extensions[0]: Not found"},
+		"reader that writes": {func(a *postgres.Args) { a.Database, a.Readers = "shop", []string{"shop"} }, `postgres.readers[0]: Duplicate value: "shop"`},
+		"reader of capitals": {func(a *postgres.Args) { a.Readers = []string{"Me"} }, `postgres.readers[0]: Invalid value: "Me"`},
 		"bad extension":      {func(a *postgres.Args) { a.Extensions = []string{"vector; DROP"} }, "postgres.extensions[0]: Invalid value"},
 		"logical decoding":   {func(a *postgres.Args) { a.Parameters = map[string]string{"wal_level": "logical"} }, ""},
 		"less of the log":    {func(a *postgres.Args) { a.Parameters = map[string]string{"wal_level": "minimal"} }, "postgres.parameters[wal_level]: Forbidden"},

@@ -38,7 +38,8 @@ type Args struct {
 	// Secrets is the secret environment: the name of a secret of the stack by environment variable.
 	Secrets map[string]string `json:"secrets"`
 	// Database is the environment that describes the database: by environment variable the key of the operator's Secret, or ca
-	// or ca-file for the authority that signs the database's certificate, as text or as the path of a file.
+	// or ca-file for the authority that signs the database's certificate, as text or as the path of a file. A key of a further
+	// database stands behind its name and a slash: analytics/uri.
 	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
 	Database map[string]string `json:"database"`
 	// Media is the environment that describes the media bucket: bucket, region, endpoint, accessKey or secretKey by
@@ -70,6 +71,8 @@ type Args struct {
 	RegistryPassword pulumi.StringInput `json:"-"`
 	// DatabaseSecret is the name of the Secret in Namespace that the Postgres operator writes; nil for no database.
 	DatabaseSecret pulumi.StringInput `json:"-"`
+	// DatabaseSecrets are those of all databases, by their names.
+	DatabaseSecrets pulumi.StringMap `json:"-"`
 	// DatabaseAuthority is the name of the Secret in Namespace whose ca.crt is the authority that signs the database's
 	// certificate.
 	DatabaseAuthority pulumi.StringInput `json:"-"`
@@ -192,7 +195,10 @@ func (a *Args) Direct() bool {
 
 // uses tells whether one of the variables that describe the database is of a kind.
 func (a *Args) uses(kind func(key string) bool) bool {
-	return slices.ContainsFunc(slices.Collect(maps.Values(a.Database)), kind)
+	return slices.ContainsFunc(slices.Collect(maps.Values(a.Database)), func(entry string) bool {
+		_, key := databaseOf(entry)
+		return kind(key)
+	})
 }
 
 // SecretNames are the secrets of the stack that the application uses, each once and sorted.

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"strings"
+
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -27,9 +29,32 @@ const (
 	authorityFolder = "/etc/database"
 )
 
-// databaseVariable is the variable that has a key of Args.Database.
-func (a *Args) databaseVariable(key string) corev1.EnvVarArgs {
+// databaseOf takes an entry of Args.Database apart: the name of a further database, if it is one of such, and the key.
+func databaseOf(entry string) (database, key string) {
+	if database, key, further := strings.Cut(entry, "/"); further {
+		return database, key
+	}
+	return "", entry
+}
+
+// Databases are the further databases that the application uses, by the variable that needs them.
+func (a *Args) Databases() map[string]string {
+	used := map[string]string{}
+	for variable, entry := range a.Database {
+		if database, _ := databaseOf(entry); database != "" {
+			used[variable] = database
+		}
+	}
+	return used
+}
+
+// databaseVariable is the variable that has an entry of Args.Database.
+func (a *Args) databaseVariable(entry string) corev1.EnvVarArgs {
+	database, key := databaseOf(entry)
 	secret := a.DatabaseSecret
+	if database != "" {
+		secret = a.DatabaseSecrets[database]
+	}
 	switch key {
 	case authorityFile:
 		return corev1.EnvVarArgs{Value: pulumi.String(authorityFolder + "/" + authorityKey)}

@@ -5,24 +5,16 @@ import (
 
 	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-)
 
-func validateImage(path *field.Path, image string) field.ErrorList {
-	if image == "" {
-		return field.ErrorList{field.Required(path, "must name a container image")}
-	}
-	if _, err := reference.ParseNormalizedNamed(image); err != nil {
-		return field.ErrorList{field.Invalid(path, image, err.Error())}
-	}
-	return nil
-}
+	"lke-platform/components/internal/check"
+)
 
 // validateOwnImage refuses an image of a single process without a digest: nobody watches over its tag. None is the application's.
 func validateOwnImage(path *field.Path, image string) field.ErrorList {
 	if image == "" {
 		return nil
 	}
-	faults := validateImage(path, image)
+	faults := check.Image(path, image)
 	if len(faults) == 0 && !pinned(image) {
 		faults = append(faults, field.Invalid(path, image, "must have a digest (name@sha256:…): what is delivered is app.image only"))
 	}

@@ -38,7 +38,7 @@ var theirs = sets.New(webName, releaseName, "load", "primary", "replicas", "ha",
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Name(path.Child("name"), a.Name)
-	faults = append(faults, validateImage(path.Child("image"), a.Image)...)
+	faults = append(faults, check.Image(path.Child("image"), a.Image)...)
 	if a.Registry != nil {
 		faults = append(faults, check.Required(path.Child("registry", "username"), a.Registry.Username)...)
 		faults = append(faults, check.SecretName(path.Child("registry", "password"), a.Registry.Password)...)
@@ -182,7 +182,11 @@ func (a *Args) validateEnvironment(path *field.Path) field.ErrorList {
 				faults = append(faults, check.SecretName(at, section.variables[name])...)
 			}
 			if section.allowed != nil {
-				faults = append(faults, check.OneOf(at, section.variables[name], section.allowed...)...)
+				value := section.variables[name]
+				if section.name == "database" {
+					_, value = databaseOf(value)
+				}
+				faults = append(faults, check.OneOf(at, value, section.allowed...)...)
 			}
 			if other, twice := setIn[name]; twice {
 				faults = append(faults, field.Forbidden(at, fmt.Sprintf("stands in %s too", other)))

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"strings"
-
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
 )
@@ -14,14 +12,18 @@ type Args struct {
 	// Version is the major version of PostgreSQL, 15 to 17: the operator's exporter has no metrics of 18 yet. Another one needs
 	// a new cluster. Default 17.
 	Version int `json:"version"`
-	// Database is the name of the one database. Default app.
+	// Image is one of PostgreSQL of one's own, for extensions that the operator's lacks; it has to be made for the operator.
+	Image string `json:"image"`
+	// Database is the name of the database, or of the first. Default app.
 	Database string `json:"database"`
-	// User is the name of the ordinary role that owns the database. It is part of names in Kubernetes: lower-case letters, digits
-	// and dashes. Default: the name of the database, with dashes for what a role cannot have.
+	// User is the name of the ordinary role that owns it, see Database.User.
 	User string `json:"user"`
-	// Extensions are created in the database together with it, by the superuser: those that an ordinary role may not create,
-	// such as vector.
+	// Extensions are created in it, see Database.Extensions.
 	Extensions []string `json:"extensions"`
+	// Databases are further ones.
+	Databases []Database `json:"databases"`
+	// Readers are roles that read everything and change nothing, for people and reports.
+	Readers []string `json:"readers"`
 	// Instances is the number of servers, each on a node of its own: one primary, the others take over. Default 2.
 	Instances int `json:"instances"`
 	// Storage is the size of each server's data, at least 10Gi, which is Linode's smallest volume. It only ever grows.
@@ -150,14 +152,6 @@ func Defaults() Args {
 		Backups:    Backups{Full: "0 3 * * 0", Differential: "0 3 * * 1-6", RetentionDays: 14},
 		Timeout:    "30m",
 	}
-}
-
-// role is the name of the role that owns the database.
-func (a *Args) role() string {
-	if a.User != "" {
-		return a.User
-	}
-	return strings.Trim(strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(a.Database)), "-")
 }
 
 // SecretNames are the secrets of the stack that the cluster uses, each once and sorted.

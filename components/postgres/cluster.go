@@ -28,6 +28,8 @@ type Cluster struct {
 	// writes its keys: user, password and dbname; host, port and uri of the primary; pgbouncer-host, pgbouncer-port and
 	// pgbouncer-uri of the pooler. It is known when the database is there, and loaded where there is something to load.
 	SecretName pulumi.StringOutput `pulumi:"secretName"`
+	// SecretNames are those of all databases, by their names.
+	SecretNames pulumi.StringMap
 	// AuthorityName is the name of the Secret, in the cluster's namespace, whose ca.crt is the authority that signs the
 	// certificates of the servers and of the pooler, for the hosts that are in the Secret of SecretName.
 	AuthorityName pulumi.StringOutput `pulumi:"authorityName"`
@@ -59,7 +61,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("postgres: declaring the PodMonitor: %w", err)
 	}
 	c.Name = cluster.Metadata.Name().Elem()
-	user := pulumi.Sprintf("%s-pguser-%s", c.Name, args.role())
+	databases := args.databases()
+	user := secretOf(c.Name, databases[0])
 	c.SecretName, c.AuthorityName = user, pulumi.Sprintf("%s-cluster-cert", c.Name)
 	if args.Load != nil {
 		job, err := c.newLoad(ctx, name, args, user)
@@ -71,9 +74,18 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return values[0].(string)
 		}).(pulumi.StringOutput)
 	}
+	c.SecretNames = pulumi.StringMap{args.Database: c.SecretName}
+	for _, database := range databases[1:] {
+		c.SecretNames[database.Name] = secretOf(c.Name, database)
+	}
 	return c, component.Done(ctx, c, pulumi.Map{
 		"name": c.Name, "secretName": c.SecretName, "authorityName": c.AuthorityName,
 	})
+}
+
+// secretOf is the Secret that the operator writes for the role of a database.
+func secretOf(cluster pulumi.StringInput, database Database) pulumi.StringOutput {
+	return pulumi.Sprintf("%s-pguser-%s", cluster, database.role())
 }
 
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*apiextensions.CustomResource, error) {

@@ -13,57 +13,66 @@ import (
 // initKey is the key of the SQL that the superuser runs once, in a new cluster.
 const initKey = "init.sql"
 
-// newSetup declares that SQL. The operator never runs it again, so that whoever adds an extension later is told to create it.
+// newSetup declares that SQL. The operator never runs it again, so that whoever adds something later is told to run it.
 func (c *Cluster) newSetup(ctx *pulumi.Context, name string, args *Args) (*corev1.ConfigMap, error) {
 	hook, err := ctx.RegisterResourceHook(name+"-setup", func(change *pulumi.ResourceHookArgs) error {
-		late := LateExtensions(change.OldInputs, change.NewInputs)
+		late := Late(change.OldInputs, change.NewInputs)
 		if len(late) == 0 {
 			return nil
 		}
 		primary := prefix + "cluster=" + args.Name + "," + prefix + "role=master"
-		return ctx.Log.Warn(fmt.Sprintf("postgres.extensions: the database is there already, and nothing creates %s in it; run "+
-			"once, in its namespace: kubectl exec -i $(kubectl get pod -o name -l %s) -c database -- psql -d %s "+
-			"-c 'CREATE EXTENSION %s'", strings.Join(late, ", "), primary, args.Database, quote(late[0])), nil)
+		warning := "postgres: the cluster is there already, and nothing does this in it; run once, in its namespace:"
+		for _, statement := range late {
+			warning += fmt.Sprintf("\n  kubectl exec -i $(kubectl get pod -o name -l %s) -c database -- psql -d %s -c '%s'",
+				primary, statement.Database, statement.SQL)
+		}
+		return ctx.Log.Warn(warning, nil)
 	}, &pulumi.ResourceHookOptions{OnDryRun: true})
 	if err != nil {
-		return nil, fmt.Errorf("registering the warning of extensions: %w", err)
+		return nil, fmt.Errorf("registering the warning of what comes late: %w", err)
 	}
 	return corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
 		Metadata: args.metadata(args.Name+"-init", nil),
-		Data:     pulumi.StringMap{initKey: pulumi.String(args.initSQL())},
+		Data:     pulumi.StringMap{initKey: pulumi.String(script(args.setup()))},
 	}, pulumi.Parent(c), pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}))
 }
 
-// initSQL makes the role the owner of its database, since as an ordinary role it could not even create a table from PostgreSQL
-// 15 on, and creates the extensions. Without ON_ERROR_STOP the operator would take SQL that failed for done.
-func (a *Args) initSQL() string {
-	sql := "\\set ON_ERROR_STOP on\n" + fmt.Sprintf("ALTER DATABASE %s OWNER TO %s;\n", quote(a.Database), quote(a.role()))
-	if len(a.Extensions) > 0 {
-		sql += "\\connect " + quote(a.Database) + "\n"
+const connect = "\\connect "
+
+// script is what psql runs. Without ON_ERROR_STOP the operator would take SQL that failed for done.
+func script(statements []Statement) string {
+	text, connected := "\\set ON_ERROR_STOP on\n", superuser
+	for _, statement := range statements {
+		if statement.Database != connected {
+			connected = statement.Database
+			text += connect + quote(connected) + "\n"
+		}
+		text += statement.SQL + "\n"
 	}
-	for _, extension := range a.Extensions {
-		sql += createExtension + quote(extension) + ";\n"
-	}
-	return sql
+	return text
 }
 
-const createExtension = "CREATE EXTENSION IF NOT EXISTS "
-
-// quote makes an identifier of a name that has no quotes.
-func quote(name string) string { return `"` + name + `"` }
-
-// LateExtensions are the extensions that a change of the first SQL's ConfigMap adds.
-func LateExtensions(before, after resource.PropertyMap) (late []string) {
-	had := strings.Split(initSQLOf(before), "\n")
-	for line := range strings.SplitSeq(initSQLOf(after), "\n") {
-		if extension, isOne := strings.CutPrefix(line, createExtension); isOne && !slices.Contains(had, line) {
-			late = append(late, strings.Trim(extension, `";`))
+// statements are those of a script.
+func statements(text string) (found []Statement) {
+	connected := superuser
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if database, moves := strings.CutPrefix(line, connect); moves {
+			connected = strings.Trim(database, `"`)
+		} else if !strings.HasPrefix(line, `\`) {
+			found = append(found, Statement{connected, line})
 		}
 	}
-	return late
+	return found
 }
 
-func initSQLOf(configMap resource.PropertyMap) string {
+// Late are the statements that a change of the script's ConfigMap adds.
+func Late(before, after resource.PropertyMap) []Statement {
+	had := statements(scriptOf(before))
+	return slices.DeleteFunc(statements(scriptOf(after)), func(statement Statement) bool { return slices.Contains(had, statement) })
+}
+
+func scriptOf(configMap resource.PropertyMap) string {
 	if sql := at(configMap, "data", initKey); sql.IsString() {
 		return sql.StringValue()
 	}

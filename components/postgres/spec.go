@@ -16,12 +16,7 @@ func (a *Args) spec(keys, setup pulumi.StringPtrOutput) pulumi.Map {
 	spec := pulumi.Map{
 		"postgresVersion": pulumi.Int(a.Version),
 		"instances":       pulumi.Array{a.instances()},
-		"users": pulumi.Array{pulumi.Map{
-			"name":      pulumi.String(a.role()),
-			"databases": pulumi.ToStringArray([]string{a.Database}),
-			// Passwords stand in URLs, where other characters would have to be escaped.
-			"password": pulumi.Map{"type": pulumi.String("AlphaNumeric")},
-		}},
+		"users":           a.users(),
 		"databaseInitSQL": pulumi.Map{"name": setup, "key": pulumi.String(initKey)},
 		"config":          pulumi.Map{"parameters": pulumi.ToStringMap(a.parameters())},
 		"patroni":         pulumi.Map{"dynamicConfiguration": patroni()},
@@ -30,6 +25,12 @@ func (a *Args) spec(keys, setup pulumi.StringPtrOutput) pulumi.Map {
 		"monitoring": pulumi.Map{"pgmonitor": pulumi.Map{
 			"exporter": pulumi.Map{"resources": kube.Requests("20m", "128Mi")},
 		}},
+	}
+	switch {
+	case a.Image != "":
+		spec["image"] = pulumi.String(a.Image)
+	case a.spatial():
+		spec["postGISVersion"] = pulumi.String(postgisVersion)
 	}
 	if !a.RequireTLS {
 		// "host" is a connection with TLS or without.

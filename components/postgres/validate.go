@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
@@ -28,7 +27,10 @@ const (
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Between(path.Child("version"), a.Version, oldestVersion, newestVersion)
-	faults = append(faults, a.validateNames(path)...)
+	if a.Image != "" {
+		faults = append(faults, check.Image(path.Child("image"), a.Image)...)
+	}
+	faults = append(faults, a.validateDatabases(path)...)
 	faults = append(faults, check.Between(path.Child("instances"), a.Instances, 1, 10)...)
 	faults = append(faults, check.Volume(path.Child("storage"), a.Storage)...)
 	faults = append(faults, check.Volume(path.Child("walStorage"), a.WALStorage)...)
@@ -46,40 +48,8 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	return faults
 }
 
-// identifiers are the names that need no care in SQL, URLs and shells. The operator takes others, but none of PostgreSQL's own.
+// identifiers are the names that need no care.
 var identifiers = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$`)
-
-func identifier(path *field.Path, name string) field.ErrorList {
-	if !identifiers.MatchString(name) {
-		return field.ErrorList{field.Invalid(path, name,
-			"must be 63 letters, digits, underscores, dashes and periods at most, and not begin with one of the latter two")}
-	}
-	return nil
-}
-
-// validateNames checks the database, its role and its extensions.
-func (a *Args) validateNames(path *field.Path) field.ErrorList {
-	faults := identifier(path.Child("database"), a.Database)
-	if slices.Contains([]string{"postgres", "template0", "template1"}, a.Database) {
-		faults = append(faults, field.Forbidden(path.Child("database"), "is PostgreSQL's own"))
-	}
-	if len(faults) == 0 || a.User != "" { // else the role is named after what is wrong already
-		faults = append(faults, check.Name(path.Child("user"), a.role())...)
-		if a.role() == superuser {
-			faults = append(faults, field.Forbidden(path.Child("user"), "is the superuser"))
-		}
-	}
-	seen := sets.New[string]()
-	for i, extension := range a.Extensions {
-		at := path.Child("extensions").Index(i)
-		faults = append(faults, identifier(at, extension)...)
-		if seen.Has(extension) {
-			faults = append(faults, field.Duplicate(at, extension))
-		}
-		seen.Insert(extension)
-	}
-	return faults
-}
 
 // ValidateName refuses what cannot be the name of a cluster.
 func ValidateName(path *field.Path, name string) field.ErrorList {

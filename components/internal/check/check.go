@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"strings"
 
+	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -52,6 +53,17 @@ func SecretName(path *field.Path, value string) field.ErrorList {
 			"pulumi config set --secret secret-api-key")}
 	}
 	return invalid(path, value, validation.IsConfigMapKey(value))
+}
+
+// Image refuses what is not the name of a container image.
+func Image(path *field.Path, value string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(path, "must name a container image")}
+	}
+	if _, err := reference.ParseNormalizedNamed(value); err != nil {
+		return field.ErrorList{field.Invalid(path, value, err.Error())}
+	}
+	return nil
 }
 
 // LabelKey refuses what Kubernetes does not take as the key of a label or taint.
