@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/app"
@@ -40,7 +41,7 @@ type Config struct {
 	Ingress ingress.Args `json:"ingress"`
 	// Storage is where the buckets are.
 	Storage objectstorage.Args `json:"storage"`
-	// Postgres is the database.
+	// Postgres is the database; "off" does without.
 	Postgres postgres.Args `json:"postgres"`
 	// Monitoring is metrics, dashboards and alerts.
 	Monitoring monitoring.Args `json:"monitoring"`
@@ -48,9 +49,11 @@ type Config struct {
 	Delivery delivery.Args `json:"delivery"`
 	// App is the web application.
 	App app.Args `json:"app"`
-	// CDN is the Fastly service.
+	// CDN is the Fastly service; "off" does without, so that names lead to the platform itself.
 	CDN cdn.Args `json:"cdn"`
 
+	// off are the sections that say so: parts that the stack does without.
+	off sets.Set[string]
 	// edge is where the public names lead.
 	edge edge
 	// shields are the sites of Fastly's that others can ask first.
@@ -66,6 +69,7 @@ type Config struct {
 // defaults are the configuration where nothing else is said.
 func defaults() *Config {
 	return &Config{
+		off:          sets.Set[string]{},
 		Certificates: certificates.Defaults(),
 		Ingress:      ingress.Defaults(),
 		Postgres:     postgres.Defaults(),
@@ -73,6 +77,23 @@ func defaults() *Config {
 		Delivery:     delivery.Defaults(),
 		App:          app.Defaults(),
 		CDN:          cdn.Defaults(),
+	}
+}
+
+// off is the text of a section that the stack does without, which only some can be.
+const off = "off"
+
+var optional = sets.New("cdn", "postgres")
+
+// switchOff leaves nothing of a section that is off for the others to see. Without a CDN all names lead to the platform itself, as
+// they do during a bypass that does not end.
+func (c *Config) switchOff() {
+	if c.off.Has("cdn") {
+		c.CDN = cdn.Defaults()
+		c.CDN.Bypass = new(true)
+	}
+	if c.off.Has("postgres") && maps.Equal(c.App.Database, app.Defaults().Database) {
+		c.App.Database = nil
 	}
 }
 
@@ -214,10 +235,15 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 	c := defaults()
 	var faults field.ErrorList
 	for section, target := range fieldsByKey(reflect.ValueOf(c).Elem()) {
-		if text := get(section); text != "" { // validate says what is missing
+		text := get(section)
+		switch {
+		case text == off && optional.Has(section):
+			c.off.Insert(section)
+		case text != "": // validate says what is missing
 			faults = append(faults, decode(field.NewPath(section), parse(text), target)...)
 		}
 	}
+	c.switchOff()
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image
 	if len(c.Domains.Zones) > 0 {

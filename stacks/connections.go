@@ -12,7 +12,7 @@ import (
 // last wait until another client hangs up. A rollout would wait forever: its new replica is ready before an old one goes.
 func (c *Config) validateConnections() field.ErrorList {
 	pooler := c.Postgres.Pooler
-	if pooler.Mode != "session" || !c.App.Pooled() {
+	if c.off.Has("postgres") || pooler.Mode != "session" || !c.App.Pooled() {
 		return nil
 	}
 	if c.App.DatabaseConnections == 0 {
@@ -29,6 +29,10 @@ func (c *Config) validateConnections() field.ErrorList {
 
 // validateDatabases refuses an app that is told of a database that is none.
 func (c *Config) validateDatabases() field.ErrorList {
+	if c.off.Has("postgres") && len(c.App.Database) > 0 {
+		return field.ErrorList{field.Forbidden(field.NewPath("app", "database"),
+			"describes the platform's database, and postgres is off; a database elsewhere is for app.env and app.secrets")}
+	}
 	var faults field.ErrorList
 	known, used := c.Postgres.DatabaseNames(), c.App.Databases()
 	for _, variable := range slices.Sorted(maps.Keys(used)) {

@@ -68,8 +68,9 @@ type platform struct {
 	keelNamespace *namespace.Namespace
 	siteTLS       *certificates.Certificates
 	// free are the records that have to be there before the cluster can prove whose the public names are.
-	free     []pulumi.Resource
-	media    *objectstorage.Bucket
+	free  []pulumi.Resource
+	media *objectstorage.Bucket
+	// database is nil where the stack does without.
 	database *postgres.Cluster
 	app      *app.App
 	// serving is what has to be there before visitors come.
@@ -116,7 +117,7 @@ func (p *platform) declareNames() (err error) {
 			{Name: "web", Namespaces: []string{namespace.Ingress}, Ports: []any{"http"}},
 			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{"http", "metrics", postgres.ExporterPort}},
 		},
-		Bound: postgres.Bounds(),
+		Bound: p.bounds(),
 	}, p.cluster.Inside())
 	if err != nil {
 		return err
@@ -135,6 +136,14 @@ func (p *platform) declareNames() (err error) {
 	}
 	p.siteTLS, err = p.newCertificates("site", request)
 	return err
+}
+
+// bounds are for the database that runs beside the app.
+func (p *platform) bounds() []namespace.Bound {
+	if p.config.off.Has("postgres") {
+		return nil
+	}
+	return postgres.Bounds()
 }
 
 func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
@@ -243,6 +252,9 @@ func fastlyRanges(ctx *pulumi.Context) (pulumi.StringArrayInput, error) {
 
 // declareDatabase declares the database, and before it the bucket that it writes every change to.
 func (p *platform) declareDatabase() error {
+	if p.config.off.Has("postgres") {
+		return nil
+	}
 	backups, err := p.newBucket("backups", false)
 	if err != nil {
 		return err
@@ -288,8 +300,10 @@ func (p *platform) declareApp() (err error) {
 	if origin := p.config.originHost(); p.config.CDN.TLS.IsManaged() {
 		args.OriginHost, args.OriginCertificate = origin, p.siteTLS.SecretNames[origin]
 	}
-	args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
-	args.DatabaseSecrets = p.database.SecretNames
+	if p.database != nil {
+		args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
+		args.DatabaseSecrets = p.database.SecretNames
+	}
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
 		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,
@@ -325,6 +339,10 @@ func (p *platform) declareDelivery() (err error) {
 // declareCDN declares the Fastly service that all visitors come through, and has it show certificates.
 func (p *platform) declareCDN() error {
 	config, args := p.config, &p.config.CDN
+	p.Export("url", pulumi.String("https://"+config.siteHost()))
+	if config.off.Has("cdn") {
+		return nil
+	}
 	args.Name, args.Protect = p.account, config.Protect
 	if config.fastly != nil {
 		args.Known = config.fastly.Domains
@@ -339,7 +357,6 @@ func (p *platform) declareCDN() error {
 		return err
 	}
 	p.Export("fastlyServiceId", service.ID)
-	p.Export("url", pulumi.String("https://"+config.siteHost()))
 	if !config.Certificates.Trusted() {
 		return nil // Fastly would take none of them
 	}

@@ -41,6 +41,9 @@ func (c *Config) secretNames() map[string][]string {
 		"postgres":   c.Postgres.SecretNames(),
 	}
 	for section, names := range sections {
+		if c.off.Has(section) {
+			names = nil
+		}
 		sections[section] = slices.DeleteFunc(names, func(name string) bool { return name == "" })
 	}
 	return sections

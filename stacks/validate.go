@@ -56,12 +56,12 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			return faults
 		},
 	} {
-		if !hasFault(undecoded, section) {
+		if !hasFault(undecoded, section) && !c.off.Has(section) {
 			faults = append(faults, check(field.NewPath(section))...)
 		}
 	}
 	found := slices.Concat(undecoded, faults)
-	if catalog != nil && !hasFault(found, "cluster") && !hasFault(found, "postgres") {
+	if catalog != nil && !hasFault(found, "cluster") && !hasFault(found, "postgres") && !c.off.Has("postgres") {
 		faults = append(faults, c.validateInstances(catalog)...)
 	}
 	if !hasFault(undecoded, "app") && !hasFault(undecoded, "postgres") {
@@ -189,7 +189,7 @@ func (c *Config) Warnings() (warnings []string) {
 			"Let's Encrypt issues each of them 5 times in 7 days, then once in 34 hours: keep their Secrets over a rebuild "+
 			"(docs/components/certificates.md), or set certificates.issuer to staging", len(c.ordered())))
 	}
-	if c.Domains.Adopts() && c.CDN.HSTS != "0s" {
+	if c.Domains.Adopts() && c.CDN.HSTS != "0s" && !c.off.Has("cdn") {
 		warnings = append(warnings, "cdn.hsts: a zone is adopted, which may have a site to go back to, and browsers that saw "+
 			"this one would keep to HTTPS there too; set cdn.hsts to 0s until the move is over (docs/moving-in.md)")
 	}
@@ -204,6 +204,9 @@ func (c *Config) Warnings() (warnings []string) {
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")
+	}
+	if c.off.Has("cdn") {
+		return warnings
 	}
 	return append(warnings, c.CDN.Warnings()...)
 }

@@ -21,6 +21,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	"unknown section":        {"lke-platform:cdn:", "lke-platform:cnd:", "cnd: Forbidden: unknown key; known are: app, cdn, certificates, cluster"},
 	"unknown namespace":      {"lke-platform:cdn:", "platform:cdn:", "platform:cdn: Forbidden: unknown key"},
 	"missing section":        {"lke-platform:cdn:", "pulumi:cdn:", "cdn.origin.shield: Required value"},
+	"what cannot be off":     {"lke-platform:storage:\n    region: us-east", "lke-platform:storage: off", `storage: Invalid value: "off": must be an object`},
 	"misspelt key":           {"kubernetesVersion:", "kuberntesVersion:", "cluster.kuberntesVersion: Forbidden: unknown key; known are: apiAccess, highAvailability"},
 	"misspelt key in a list": {"count: 2", "cuont: 2", "cluster.nodePools[0].cuont: Forbidden: unknown key; known are: autoscale, count"},
 	"text for a number":      {"count: 2", `count: "2"`, `cluster.nodePools[0].count: Invalid value: "2": must be a whole number`},

@@ -343,7 +343,9 @@ func TestExtensionsComeWithTheImageThatHasThem(t *testing.T) {
 	require.Equal(t, "3.4", spec(func(args *postgres.Args) {
 		args.Databases = []postgres.Database{{Name: "maps", Extensions: []string{"postgis"}}}
 	})["postGISVersion"])
-	own := spec(func(args *postgres.Args) { args.Image, args.Extensions = "registry.example/postgres:17", []string{"hypopg", "postgis"} })
+	own := spec(func(args *postgres.Args) {
+		args.Image, args.Extensions = "registry.example/postgres:17", []string{"hypopg", "postgis"}
+	})
 	require.Equal(t, "registry.example/postgres:17", own["image"])
 	require.NotContains(t, own, "postGISVersion", "which names an image of the operator's")
 }

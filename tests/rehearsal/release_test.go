@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,4 +61,20 @@ func TestAReleaseCommandComesBeforeItsVersion(t *testing.T) {
 	e.up(t)
 	require.Equal(t, map[string]string{"changelog": two, "changelog-worker": two, "release": two}, e.released(t))
 	e.up(t, optup.ExpectNoChanges())
+}
+
+// A stack that does without Fastly and without a database of its own is rehearsed like all others.
+func TestAStackMayDoWithoutFastlyAndADatabase(t *testing.T) {
+	cut := func(text, section string) string {
+		return regexp.MustCompile(`(?m)^  lke-platform:`+section+`:\n(    .*\n|\n)*`).ReplaceAllString(text, "  lke-platform:"+section+": off\n")
+	}
+	o := options{stack: "staging", root: repository(t, func(text string) string { return cut(cut(text, "cdn"), "postgres") })}
+	require.NoError(t, run(t.Context(), o))
+	s := readSummary(t, o)
+	require.Zero(t, s.Again.Changed)
+	require.Empty(t, s.Activated)
+	require.Len(t, s.WentLive, len(stagingNames))
+	for kind := range s.Resources {
+		require.NotContains(t, kind, "fastly")
+	}
 }
