@@ -90,8 +90,8 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 func (c *Config) validateDelivery(path *field.Path) field.ErrorList {
 	faults := c.Delivery.ValidateImage(path.Child("image"), c.App.Image)
 	if c.App.Release != nil && c.Delivery.Keel() {
-		faults = append(faults, field.Forbidden(path.Child("release"), "Keel starts new versions by itself, and would run no command "+
-			"before them; set delivery.mode to pinned"))
+		faults = append(faults, field.Forbidden(path.Child("release"), "Keel starts new versions by itself, and would run no "+
+			"command before them; set delivery.mode to pinned"))
 	}
 	return faults
 }

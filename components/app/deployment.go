@@ -28,7 +28,9 @@ const (
 )
 
 // newDeployment starts with the replicas asked for; with an autoscaler, their number is the autoscaler's from then on.
-func (a *App) newDeployment(ctx *pulumi.Context, p *process, shared *shared, before []pulumi.Resource) (*appsv1.Deployment, error) {
+func (a *App) newDeployment(
+	ctx *pulumi.Context, p *process, shared *shared, before []pulumi.Resource,
+) (*appsv1.Deployment, error) {
 	metadata := p.metadata()
 	if annotations := p.annotations(); len(annotations) > 0 {
 		metadata.Annotations = annotations

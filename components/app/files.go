@@ -80,7 +80,7 @@ func (a *Args) mountFiles(shared *shared, pod *corev1.PodSpecArgs, container *co
 	if shared.secretFiles != nil {
 		volumes = append(volumes, corev1.VolumeArgs{
 			Name: pulumi.String(secretVolume), Secret: corev1.SecretVolumeSourceArgs{
-				SecretName: shared.secretFiles.Metadata.Name(), DefaultMode: pulumi.Int(0o440), // nobody but the container's group
+				SecretName: shared.secretFiles.Metadata.Name(), DefaultMode: pulumi.Int(0o440), // for the container's group
 			},
 		})
 	}
@@ -105,7 +105,7 @@ func mount(pod *corev1.PodSpecArgs, container *corev1.ContainerArgs, volumes cor
 	}
 	hadVolumes, _ := pod.Volumes.(corev1.VolumeArray)
 	hadMounts, _ := container.VolumeMounts.(corev1.VolumeMountArray)
-	pod.Volumes, container.VolumeMounts = append(hadVolumes, volumes...), append(hadMounts, mounts...)
+	pod.Volumes, container.VolumeMounts = slices.Concat(hadVolumes, volumes), slices.Concat(hadMounts, mounts)
 }
 
 func (a *Args) validateFiles(at *field.Path) field.ErrorList {
@@ -135,7 +135,7 @@ func (a *Args) validateFiles(at *field.Path) field.ErrorList {
 // absolute refuses what is not the path of a file or folder that something can be put at.
 func absolute(at *field.Path, value string) field.ErrorList {
 	if !path.IsAbs(value) || path.Clean(value) != value || value == "/" || slices.Contains([]rune(value), ':') {
-		return field.ErrorList{field.Invalid(at, value, "must be an absolute path below /, without colons, dots and a slash at its end")}
+		return field.ErrorList{field.Invalid(at, value, "must be an absolute path below /, in its shortest form and without colons")}
 	}
 	return nil
 }

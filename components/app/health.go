@@ -47,8 +47,8 @@ func (p *process) readiness() *corev1.ProbeArgs {
 	return nil
 }
 
-// liveness restarts a replica, also one that does not start. By default it is enough to take connections, or for a worker that its
-// command succeeds.
+// liveness restarts a replica, also one that does not start. By default it is enough to take connections, and for a worker that
+// its command succeeds.
 func (p *process) liveness(failures int) *corev1.ProbeArgs {
 	switch {
 	case p.Health.LivenessPath != "":
@@ -139,14 +139,14 @@ func (h *Health) validateWays(path *field.Path, serves bool) field.ErrorList {
 			continue
 		}
 		if ways++; ways > 1 {
-			faults = append(faults, field.Forbidden(path.Child(way.key), "is a second way to ask; leave one of path, tcp and command"))
+			faults = append(faults, field.Forbidden(path.Child(way.key), "is a second way; leave one of path, tcp and command"))
 		}
 		if way.key != "command" && !serves {
-			faults = append(faults, field.Forbidden(path.Child(way.key), "there is no port to ask at; a worker has health.command"))
+			faults = append(faults, field.Forbidden(path.Child(way.key), "there is no port to ask at; a worker has a command"))
 		}
 	}
 	if ways == 0 && serves {
-		faults = append(faults, field.Required(path, "a process with a port gets visitors when it is well: say path, tcp or command"))
+		faults = append(faults, field.Required(path, "a process with a port is asked by path, tcp or command"))
 	}
 	for key, value := range map[string]string{"path": h.Path, "livenessPath": h.LivenessPath} {
 		if value != "" {

@@ -16,7 +16,7 @@ func validateOwnImage(path *field.Path, image string) field.ErrorList {
 	}
 	faults := check.Image(path, image)
 	if len(faults) == 0 && !pinned(image) {
-		faults = append(faults, field.Invalid(path, image, "must have a digest (name@sha256:…): what is delivered is app.image only"))
+		faults = append(faults, field.Invalid(path, image, "must have a digest (name@sha256:…): only app.image is delivered"))
 	}
 	return faults
 }

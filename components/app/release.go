@@ -27,8 +27,8 @@ const releaseName = "release"
 // awaitMargin is how much longer than a Job may take it is waited for, in seconds: its own end says more.
 const awaitMargin = 60
 
-// newRelease runs the release command once for what the processes are about to run. There is one Job by its name, and the last one
-// is gone before the next is made, so that two never run. It stays when it has ended, or it would be missed and made again.
+// newRelease runs the release command once for what the processes are about to run. There is one Job by its name, and the last
+// one is gone before the next is made, so that two never run. It stays when it has ended, or it would be missed and made again.
 func (a *App) newRelease(ctx *pulumi.Context, name string, args *Args, shared *shared) (*batchv1.Job, error) {
 	timeout, err := duration(args.Release.Timeout, releaseTimeout)
 	if err != nil {

@@ -33,7 +33,7 @@ const (
 )
 
 // theirs are the endings of what others name after the application in its namespace: the operator its database, and the graph.
-var theirs = sets.New(webName, releaseName, "load", "primary", "replicas", "ha", "ha-config", "pods", "pgbouncer", "repo-host", "config")
+var theirs = sets.New(webName, releaseName, "load", "primary", "replicas", "ha", "pods", "pgbouncer", "repo-host")
 
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
@@ -89,13 +89,13 @@ func (a *Args) validateProcesses(path *field.Path) field.ErrorList {
 func (a *Args) validateName(path *field.Path, name string, seen sets.Set[string]) field.ErrorList {
 	faults := check.Name(path, name)
 	if theirs.Has(name) || strings.HasPrefix(name, "repo1-") || strings.HasPrefix(name, "pg-") {
-		faults = append(faults, field.Forbidden(path, fmt.Sprintf("%s-%s is the name of what belongs to the platform", a.Name, name)))
+		faults = append(faults, field.Forbidden(path, a.Name+"-"+name+" is the name of what belongs to the platform"))
 	}
 	if seen.Has(name) {
 		faults = append(faults, field.Duplicate(path, name))
 	}
 	seen.Insert(name)
-	if most := validation.DNS1123LabelMaxLength - len(a.Name+"-"); len(name) > most && len(a.Name) < validation.DNS1123LabelMaxLength {
+	if most := validation.DNS1123LabelMaxLength - len(a.Name+"-"); len(name) > most && most > 0 {
 		faults = append(faults, field.TooLong(path, name, most))
 	}
 	return faults

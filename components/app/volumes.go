@@ -76,8 +76,8 @@ func (a *Args) Warnings() (warnings []string) {
 		}
 		if len(process.Volumes) > 0 {
 			warnings = append(warnings, path+".volumes: a disk is attached to one node, so there is one replica: nobody answers "+
-				"for a minute or so while a new version takes the disk over, and for seven minutes or more when the node is lost; "+
-				"keep files in the bucket, and state in the database or a cache, where the application can")
+				"for a minute or so while a new version takes the disk over, and for seven minutes or more when its node is "+
+				"lost; keep files in the bucket, and state in the database or a cache, where the application can")
 		}
 	}
 	return warnings

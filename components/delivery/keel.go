@@ -108,8 +108,8 @@ func (k *Keel) newAccount(ctx *pulumi.Context, name string, args *Args) (*corev1
 	}, pulumi.Parent(k))
 }
 
-// newPermission lets Keel see the workloads of the app's namespace, and change those of its image. The chart's own role would let it read all
-// Secrets and change all workloads of the cluster.
+// newPermission lets Keel see the workloads of the app's namespace, and change those of its image. The chart's own role would let
+// it read all Secrets and change all workloads of the cluster.
 func (k *Keel) newPermission(ctx *pulumi.Context, name string, args *Args) (*rbacv1.RoleBinding, error) {
 	metadata := args.metadata()
 	metadata.Namespace = args.AppNamespace

@@ -78,13 +78,16 @@ const (
 // carried are the extensions in the operator's images: PostgreSQL's own, and others.
 // Upstream: https://www.postgresql.org/docs/current/contrib.html and
 // https://access.crunchydata.com/documentation/postgres-operator/latest/releases
-var carried = sets.New("amcheck", "autoinc", "bloom", "btree_gin", "btree_gist", "citext", "cube", "dblink", "dict_int", "dict_xsyn",
-	"earthdistance", "file_fdw", "fuzzystrmatch", "hstore", "insert_username", "intagg", "intarray", "isn", "lo", "ltree",
-	"moddatetime", "pageinspect", "pg_buffercache", "pg_freespacemap", "pg_prewarm", "pg_stat_statements", "pg_surgery", "pg_trgm",
-	"pg_visibility", "pg_walinspect", "pgcrypto", "pgrowlocks", "pgstattuple", "plpgsql", "postgres_fdw", "refint", "seg", "sslinfo",
-	"tablefunc", "tcn", "tsm_system_rows", "tsm_system_time", "unaccent", "uuid-ossp", "xml2",
-	"orafce", "pg_cron", "pg_partman", "pgaudit", "pgnodemx", "set_user", "timescaledb", "vector",
-	postgis, "postgis_raster", "postgis_tiger_geocoder", "postgis_topology", "pgrouting")
+var carried = sets.New(
+	"amcheck", "autoinc", "bloom", "btree_gin", "btree_gist", "citext", "cube", "dblink", "dict_int", "dict_xsyn",
+	"earthdistance", "file_fdw", "fuzzystrmatch", "hstore", "insert_username", "intagg", "intarray", "isn", "lo",
+	"ltree", "moddatetime", "pageinspect", "pg_buffercache", "pg_freespacemap", "pg_prewarm", "pg_stat_statements",
+	"pg_surgery", "pg_trgm", "pg_visibility", "pg_walinspect", "pgcrypto", "pgrowlocks", "pgstattuple", "plpgsql",
+	"postgres_fdw", "refint", "seg", "sslinfo", "tablefunc", "tcn", "tsm_system_rows", "tsm_system_time", "unaccent",
+	"uuid-ossp", "xml2", "orafce", "pg_cron", "pg_partman", "pgaudit", "pgnodemx", "set_user", "timescaledb", "vector",
+	"postgis_raster", "postgis_tiger_geocoder", "postgis_topology", "pgrouting",
+	postgis,
+)
 
 // spatial tells whether one of the extensions is of PostGIS, which has images of its own.
 func (a *Args) spatial() bool {

@@ -66,7 +66,8 @@ func TestAReleaseCommandComesBeforeItsVersion(t *testing.T) {
 // A stack that does without Fastly and without a database of its own is rehearsed like all others.
 func TestAStackMayDoWithoutFastlyAndADatabase(t *testing.T) {
 	cut := func(text, section string) string {
-		return regexp.MustCompile(`(?m)^  lke-platform:`+section+`:\n(    .*\n|\n)*`).ReplaceAllString(text, "  lke-platform:"+section+": off\n")
+		whole := regexp.MustCompile(`(?m)^  lke-platform:` + section + `:\n(    .*\n|\n)*`)
+		return whole.ReplaceAllString(text, "  lke-platform:"+section+": off\n")
 	}
 	o := options{stack: "staging", root: repository(t, func(text string) string { return cut(cut(text, "cdn"), "postgres") })}
 	require.NoError(t, run(t.Context(), o))

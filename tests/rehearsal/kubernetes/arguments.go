@@ -14,8 +14,8 @@ import (
 )
 
 // stages is what kwok plays: nodes become Ready and stay so by renewing their lease, pods become ready at once, pods of
-// jobs complete, deleted pods go away. It leaves pods of the given images alone. Nothing is run, but for one program that everybody
-// knows the end of: the command false fails.
+// jobs complete, deleted pods go away. It leaves pods of the given images alone. Nothing is run, but for one program that all
+// know the end of: the command false fails.
 func stages(leaveAlone []string) (string, error) {
 	documents := []string{nodestages.DefaultNodeInit, heartbeat.DefaultNodeHeartbeatWithLease}
 	for _, played := range []struct {
