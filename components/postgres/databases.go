@@ -85,8 +85,7 @@ var carried = sets.New(
 	"pg_surgery", "pg_trgm", "pg_visibility", "pg_walinspect", "pgcrypto", "pgrowlocks", "pgstattuple", "plpgsql",
 	"postgres_fdw", "refint", "seg", "sslinfo", "tablefunc", "tcn", "tsm_system_rows", "tsm_system_time", "unaccent",
 	"uuid-ossp", "xml2", "orafce", "pg_cron", "pg_partman", "pgaudit", "pgnodemx", "set_user", "timescaledb", "vector",
-	"postgis_raster", "postgis_tiger_geocoder", "postgis_topology", "pgrouting",
-	postgis,
+	"postgis_raster", "postgis_tiger_geocoder", "postgis_topology", "pgrouting", postgis,
 )
 
 // spatial tells whether one of the extensions is of PostGIS, which has images of its own.
