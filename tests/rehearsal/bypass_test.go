@@ -123,20 +123,30 @@ func (e *estate) targets(t *testing.T) map[string][]string {
 	return targets
 }
 
-// addresses are those of each name in the zone, sorted.
+// addresses are those of each name in the one zone, sorted.
 func (e *estate) addresses(t *testing.T) map[string][]string {
 	t.Helper()
 	zones, err := e.account.ListDomains(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, zones, 1)
-	records, err := e.account.ListDomainRecords(t.Context(), zones[0].ID, nil)
+	return e.everyAddress(t)
+}
+
+// everyAddress lists the addresses of each name in all zones, sorted.
+func (e *estate) everyAddress(t *testing.T) map[string][]string {
+	t.Helper()
+	zones, err := e.account.ListDomains(t.Context(), nil)
 	require.NoError(t, err)
 	addresses := map[string][]string{}
-	for _, record := range records {
-		if record.Type == "A" || record.Type == "AAAA" {
-			name := strings.TrimPrefix(record.Name+"."+zones[0].Domain, ".")
-			addresses[name] = append(addresses[name], record.Target)
-			slices.Sort(addresses[name])
+	for _, zone := range zones {
+		records, err := e.account.ListDomainRecords(t.Context(), zone.ID, nil)
+		require.NoError(t, err)
+		for _, record := range records {
+			if record.Type == "A" || record.Type == "AAAA" {
+				name := strings.TrimPrefix(record.Name+"."+zone.Domain, ".")
+				addresses[name] = append(addresses[name], record.Target)
+				slices.Sort(addresses[name])
+			}
 		}
 	}
 	return addresses

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,29 +27,38 @@ import (
 	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
 	linodeplugin "lke-platform/tests/rehearsal/plugins/linode"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
-// TestTheOfficialPlugins takes both stacks through their lives with the plugins that users run. What a stand-in takes, and an
+// chapter is a part of a stack's life, which builds on those before it.
+type chapter struct {
+	name string
+	run  func(*testing.T)
+}
+
+// TestTheOfficialPlugins takes the stacks through their lives with the plugins that users run. What a stand-in takes, and an
 // official plugin refuses, is found here and nowhere else.
 func TestTheOfficialPlugins(t *testing.T) {
+	const adopted = "      - name: staging.changelog.com\n"
 	home, charts := officialPlugins(t)
-	for _, stack := range []string{"staging", "prod"} {
-		t.Run(stack, func(t *testing.T) {
-			e := &estate{options: options{root: repository(t, asItIs), stack: stack}}
+	for _, life := range []struct {
+		name, stack, account string
+		edit                 func(string) string
+		chapters             func(*estate) []chapter
+	}{
+		{"staging", "staging", "", strings.NewReplacer(adopted, adopted+"        adopt: 4711\n").Replace, (*estate).wholeLife},
+		{"prod", "prod", "", asItIs, (*estate).wholeLife},
+		{"trial", "staging", "trial", func(text string) string { return forTrials(withRelease(text)) }, (*estate).lifeOfATrial},
+	} {
+		t.Run(life.name, func(t *testing.T) {
+			e := &estate{options: options{
+				root: repository(t, life.edit), stack: life.stack, fastlyAccount: life.account,
+			}}
 			t.Setenv("PULUMI_HOME", home)
 			require.NoError(t, os.Symlink(charts, filepath.Join(e.root, archive.Folder)))
 			e.start(t)
 			require.Empty(t, e.world.standIns)
-			for _, chapter := range []struct {
-				name string
-				run  func(*testing.T)
-			}{
-				{"a preview passes", e.previewOfficially},
-				{"an up that is killed in the middle of a release is taken up by the next", e.killAndResume},
-				{"nothing changes by itself", e.isClean},
-				{"what was changed by hand is found and repaired", e.meddle},
-				{"nothing is left in the end", e.destroyOfficially},
-			} {
+			for _, chapter := range life.chapters(e) {
 				if !t.Run(chapter.name, chapter.run) {
 					break // what follows builds on it
 				}
@@ -57,16 +67,38 @@ func TestTheOfficialPlugins(t *testing.T) {
 	}
 }
 
+func (e *estate) wholeLife() []chapter {
+	return []chapter{
+		{"a preview passes", e.previewOfficially},
+		{"an up that is killed in the middle of a release is taken up by the next", e.killAndResume},
+		{"nothing changes by itself", e.isClean},
+		{"what was changed by hand is found and repaired", e.meddle},
+		{"names are led past Fastly and back", e.bypassOfficially},
+		{"nothing is left in the end", e.destroyOfficially},
+	}
+}
+
+// lifeOfATrial is one with domain management and Fastly's own certificates, which are a newer plugin's, and of pinned versions.
+func (e *estate) lifeOfATrial() []chapter {
+	return []chapter{
+		{"it comes up", func(t *testing.T) { e.up(t) }},
+		{"nothing changes by itself", e.isClean},
+		{"a version comes after its release command", e.release},
+		{"nothing is left in the end", e.destroyOfficially},
+	}
+}
+
 // officialPlugins returns the folder in which Pulumi has installed the plugins, and that of the charts, which they install for
 // real. It skips the test where something is missing, and says how to get it.
 func officialPlugins(t *testing.T) (home, folder string) {
 	t.Helper()
 	var missing []string
-	for name, version := range map[string]string{
-		"fastly": fastlyplugin.Version, "kubernetes": kubernetesplugin.Version, "linode": linodeplugin.Version,
+	for _, plugin := range [][2]string{
+		{"fastly", fastlyplugin.Version}, {"fastly", fastlyplugin.NewerVersion}, {"kubernetes", kubernetesplugin.Version},
+		{"linode", linodeplugin.Version},
 	} {
-		if !installed(name, version) {
-			missing = append(missing, "pulumi plugin install resource "+name+" "+version)
+		if !installed(plugin[0], plugin[1]) {
+			missing = append(missing, "pulumi plugin install resource "+plugin[0]+" "+plugin[1])
 		}
 	}
 	root, err := filepath.Abs("../..")
@@ -191,6 +223,29 @@ func (e *estate) meddle(t *testing.T) {
 	_, err = e.stack.Up(t.Context(), optup.Refresh(), optup.RunProgram(true), optup.SuppressProgress())
 	require.NoError(t, err)
 	e.isClean(t)
+}
+
+// bypassOfficially asks Fastly for nothing on the way there, as it may not answer.
+func (e *estate) bypassOfficially(t *testing.T) {
+	const cdn = "  lke-platform:cdn:\n"
+	before := e.everyAddress(t)
+	require.NoError(t, e.world.fastly.Faults().Add(simulation.Fault{Status: http.StatusServiceUnavailable}))
+	e.edit(t, cdn, cdn+"    bypass: true\n")
+	e.load(t)
+	e.up(t, optup.Exclude([]string{withoutFastly}))
+	balancers, err := e.account.ListNodeBalancers(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, balancers, 1)
+	there := e.everyAddress(t)
+	require.NotEqual(t, before, there)
+	for name := range before {
+		require.Equal(t, []string{*balancers[0].IPv4, *balancers[0].IPv6}, there[name], name)
+	}
+	e.world.fastly.Faults().Clear()
+	e.edit(t, "bypass: true", "bypass: false")
+	e.load(t)
+	e.up(t)
+	require.Equal(t, before, e.everyAddress(t))
 }
 
 func (e *estate) destroyOfficially(t *testing.T) {

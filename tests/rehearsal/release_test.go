@@ -30,36 +30,52 @@ func (e *estate) released(t *testing.T) map[string]string {
 	return found
 }
 
+// The versions of the app that are released.
+const (
+	versionOne = "thechangelog/changelog.com@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	versionTwo = "thechangelog/changelog.com@sha256:2222222222222222222222222222222222222222222222222222222222222222"
+)
+
+// withRelease gives staging a pinned version, a worker and a release command.
+func withRelease(stackFile string) string {
+	return strings.NewReplacer(
+		"    mode: keel\n    host: keel.staging.changelog.com\n", "    mode: pinned\n",
+		"image: thechangelog/changelog.com:master", "image: "+versionOne, "size: 123", "size: 300",
+		"    health:\n", "    processes: [{name: worker, command: [work]}]\n    release: {command: [migrate]}\n    health:\n",
+	).Replace(stackFile)
+}
+
 // A version whose release command fails serves nobody: the old one stays, until the command has succeeded.
 func TestAReleaseCommandComesBeforeItsVersion(t *testing.T) {
-	const (
-		one = "thechangelog/changelog.com@sha256:1111111111111111111111111111111111111111111111111111111111111111"
-		two = "thechangelog/changelog.com@sha256:2222222222222222222222222222222222222222222222222222222222222222"
-	)
-	e := &estate{options: options{stack: "staging", root: repository(t, strings.NewReplacer(
-		"    mode: keel\n    host: keel.staging.changelog.com\n", "    mode: pinned\n",
-		"image: thechangelog/changelog.com:master", "image: "+one, "size: 123", "size: 300",
-		"    health:\n", "    processes: [{name: worker, command: [work]}]\n    release: {command: [migrate]}\n    health:\n",
-	).Replace)}}
+	e := &estate{options: options{stack: "staging", root: repository(t, withRelease)}}
 	e.start(t)
 	e.up(t)
-	first := map[string]string{"changelog": one, "changelog-worker": one, "release": one}
+	e.release(t)
+}
+
+// release brings a version whose release command fails at first.
+func (e *estate) release(t *testing.T) {
+	first := map[string]string{"changelog": versionOne, "changelog-worker": versionOne, "release": versionOne}
 	require.Equal(t, first, e.released(t))
 	e.up(t, optup.ExpectNoChanges())
 
-	e.edit(t, one, two)
+	e.edit(t, versionOne, versionTwo)
 	e.edit(t, "[migrate]", `["false"]`)
 	e.load(t)
 	for range 2 { // it is run again, and not taken for done
 		_, err := e.stack.Up(t.Context(), optup.SuppressProgress())
 		require.ErrorContains(t, err, "the command false fails")
-		require.Equal(t, map[string]string{"changelog": one, "changelog-worker": one, "release": two}, e.released(t))
+		require.Equal(t, map[string]string{
+			"changelog": versionOne, "changelog-worker": versionOne, "release": versionTwo,
+		}, e.released(t))
 	}
 
 	e.edit(t, `["false"]`, "[migrate]")
 	e.load(t)
 	e.up(t)
-	require.Equal(t, map[string]string{"changelog": two, "changelog-worker": two, "release": two}, e.released(t))
+	require.Equal(t, map[string]string{
+		"changelog": versionTwo, "changelog-worker": versionTwo, "release": versionTwo,
+	}, e.released(t))
 	e.up(t, optup.ExpectNoChanges())
 }
 
