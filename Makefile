@@ -14,7 +14,7 @@ FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts preview up bypass drift heal-node destroy program pulumi-cli charts-if-had test lint bench toolchain \
+.PHONY: help rehearse sandbox charts preview up release bypass drift heal-node destroy program pulumi-cli charts-if-had test lint bench toolchain \
 	clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -53,6 +53,9 @@ preview: pulumi-cli charts program ## Show what up would do to STACK
 
 up: pulumi-cli charts program ## Make the cloud what the program says for STACK (asks first, but not in CI)
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
+
+release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app to STACK, and take it back if it does not do well
+	@go run ./cmd/release -stack '$(STACK)' -image '$(IMAGE)' $(if $(CI),-push) -- $(LIVE)
 
 bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and ask nothing of Fastly (docs/bypass.md)
 	@tools/bypass '$(STACK)' $(WITHOUT_FASTLY)

@@ -65,6 +65,7 @@ func TestWorkflowsCallMakeTargetsThatExist(t *testing.T) {
 	makefile := textOf(t, "../Makefile")
 	for workflow, targets := range map[string][]string{
 		"test": {"test", "lint"}, "preview": {"preview", "rehearse"}, "up": {"up"}, "drift": {"drift"}, "bypass": {"bypass"},
+		"release": {"release"},
 	} {
 		text := textOf(t, "../.github/workflows/"+workflow+".yml")
 		for _, target := range targets {
@@ -108,6 +109,7 @@ func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 	require.Len(t, groups, 2)
 	require.NotContains(t, groups, workflows(t)["drift"].Jobs["drift"].Concurrency.Group)
 	require.Equal(t, "bypass-${{ inputs.stack }}", workflows(t)["bypass"].Concurrency.Group, "it ends an up that hangs")
+	require.Equal(t, "up-${{ inputs.stack }}", workflows(t)["release"].Concurrency.Group, "it is one")
 }
 
 // What Fastly serves cannot be downloaded when it is down.
@@ -182,6 +184,7 @@ func TestWorkflowsHaveTheLeastPermissions(t *testing.T) {
 		"preview/preview": {"contents": "read", "pull-requests": "write"},
 		"image/image":     {"contents": "read", "packages": "write"},
 		"bypass/bypass":   {"actions": "write", "contents": "write"},
+		"release/release": {"contents": "write"},
 	}
 	for _, workflow := range workflows(t) {
 		require.Equal(t, map[string]string{"contents": "read"}, workflow.Permissions, workflow.Name)

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// errLocked says that another run is at work, so that this one has changed nothing.
+var errLocked = errors.New("another run holds the stack's lock; wait for it, or if it is gone: pulumi cancel")
+
+// commit changes the version in the stack file, and keeps that in a commit of nothing else.
+func (r *release) commit(ctx context.Context, image, message string) error {
+	if err := r.file.put(image); err != nil {
+		return err
+	}
+	if _, err := output(ctx, "git", "commit", "--quiet", "--message", message, "--", r.file.path); err != nil {
+		return fmt.Errorf("committing %s: %w", r.file.path, err)
+	}
+	return nil
+}
+
+// publish pushes the commits. Somebody else may have been faster: their changes are of other lines.
+func (r *release) publish(ctx context.Context) error {
+	if !r.push {
+		return nil
+	}
+	var err error
+	for range 3 {
+		if _, err = output(ctx, "git", "push", "--quiet"); err == nil {
+			return nil
+		}
+		if _, err := output(ctx, "git", "pull", "--quiet", "--rebase"); err != nil {
+			return fmt.Errorf("main has moved, and %s in it too; what runs is %s: %w", r.file.path, r.file.image, err)
+		}
+	}
+	return fmt.Errorf("main does not name what runs, %s: %w", r.file.image, err)
+}
+
+// up has the cluster run what the stack file says. It waits for the release command and for every replica. The error is what
+// Pulumi says that failed.
+func (r *release) up(ctx context.Context, message string) error {
+	arguments := append([]string{"up", "--yes", "--skip-preview", "--non-interactive", "--message", message}, r.options...)
+	command := exec.CommandContext(ctx, "pulumi", arguments...)
+	// It ends by itself when it is interrupted, and leaves nothing half done: nobody else may stop it.
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	command.WaitDelay = 30 * time.Minute
+	said := &bytes.Buffer{}
+	command.Stdout, command.Stderr = io.MultiWriter(r.out, said), io.MultiWriter(r.out, said)
+	err := command.Run()
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(said.String(), "is currently locked by"):
+		return errLocked
+	}
+	if words := diagnostics(said); words != "" {
+		return errors.New(words)
+	}
+	return fmt.Errorf("pulumi up: %w", err)
+}
+
+// diagnostics are what Pulumi says of the resources that failed, at the end of its output.
+func diagnostics(output io.Reader) string {
+	var words []string
+	inside := false
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		line := lines.Text()
+		switch {
+		case strings.HasPrefix(line, "Diagnostics:"):
+			inside = true
+		case line != "" && !strings.HasPrefix(line, " "):
+			inside = false
+		case inside && strings.TrimSpace(line) != "":
+			words = append(words, line)
+		}
+	}
+	return strings.Join(words, "\n")
+}
+
+// output runs a command for what it prints. Its error says why it failed.
+func output(ctx context.Context, name string, arguments ...string) (string, error) {
+	command := exec.CommandContext(ctx, name, arguments...)
+	command.Env = os.Environ()
+	text, err := command.Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("%s %s: %w: %s", name, arguments[0], err, strings.TrimSpace(string(failed.Stderr)))
+	}
+	return string(text), err
+}

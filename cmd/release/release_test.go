@@ -1,0 +1,194 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	versionOne = "ghcr.io/org/app@sha256:" + strings.Repeat("1", 64)
+	versionTwo = "ghcr.io/org/app@sha256:" + strings.Repeat("2", 64)
+)
+
+const stackText = `# The site.
+config:
+  lke-platform:delivery: {mode: pinned}
+  lke-platform:app:
+    name: site
+    # The version.
+    image: VERSION # set by make release
+    processes: [{name: proxy, image: "nginx@sha256:0"}]
+`
+
+// platform is a repository with one stack, and stand-ins for what reaches the cloud: pulumi runs the script, and Prometheus says
+// that so many requests of a hundred fail.
+func platform(t *testing.T, pulumi, errors string) {
+	t.Helper()
+	machine := t.TempDir()
+	t.Chdir(t.TempDir())
+	script := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(machine, name), []byte("#!/bin/sh\n"+text), 0o700))
+	}
+	script("pulumi", "[ \"$1\" = stack ] && exec echo kubeconfig\necho \"$*\" >>calls\n"+pulumi)
+	script("kubectl", `echo '{"data": {"result": [{"value": [0, "'"$(`+errors+`)"'"]}]}}'`)
+	t.Setenv("PATH", machine+":"+os.Getenv("PATH"))
+	for name, value := range map[string]string{
+		"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+		"GIT_CONFIG_GLOBAL": os.DevNull,
+	} {
+		t.Setenv(name, value)
+	}
+	require.NoError(t, os.WriteFile("Pulumi.prod.yaml", []byte(strings.Replace(stackText, "VERSION", versionOne, 1)), 0o600))
+	for _, arguments := range [][]string{{"init", "--quiet"}, {"add", "Pulumi.prod.yaml"}, {"commit", "--quiet", "-m", "Begin"}} {
+		require.NoError(t, exec.Command("git", arguments...).Run())
+	}
+}
+
+// try releases version two, and returns what was printed.
+func try(t *testing.T) (printed string, err error) {
+	t.Helper()
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	r := &release{
+		stack: "prod", image: versionTwo, options: []string{"--refresh"}, out: out, objective: 1, watched: 100 * time.Millisecond,
+		every: 20 * time.Millisecond,
+	}
+	err = r.run(t.Context())
+	return read(t, out.Name()), err
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(content)
+}
+
+func commits(t *testing.T) []string {
+	t.Helper()
+	log, err := exec.Command("git", "log", "--format=%s", "--reverse").Output()
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSpace(string(log)), "\n")[1:]
+}
+
+func TestAReleaseThatGoesWell(t *testing.T) {
+	platform(t, "grep -q "+versionTwo+" Pulumi.prod.yaml", "echo 0.2")
+	printed, err := try(t)
+	require.NoError(t, err)
+	require.Equal(t, strings.Replace(stackText, "VERSION", versionTwo, 1), read(t, "Pulumi.prod.yaml"), "one line, and its comment")
+	require.Equal(t, []string{"Release " + versionTwo + " to prod"}, commits(t))
+	require.Equal(t, "up --yes --skip-preview --non-interactive --message Release "+versionTwo+" --refresh\n", read(t, "calls"))
+	require.Regexp(t, `release: +\d+\.\d s  \S+ has all traffic\n`, printed)
+	require.Contains(t, printed, "no more than 1.0 % of all requests")
+
+	printed, err = try(t)
+	require.NoError(t, err)
+	require.Contains(t, printed, "prod has it already")
+	require.Len(t, commits(t), 1)
+}
+
+// brokenTwo is a pulumi that cannot bring version two.
+var brokenTwo = "grep -q " + versionOne + ` Pulumi.prod.yaml && exit 0
+cat <<'END'
+Updating (prod):
+Diagnostics:
+  kubernetes:batch/v1:Job (app-release):
+    error: the Job "site/site-release" failed: [Error] PG::UndefinedColumn: no column "x"
+
+Outputs:
+  - url: "https://site"
+END
+exit 255
+`
+
+func TestAVersionThatFailsIsTakenBack(t *testing.T) {
+	platform(t, brokenTwo, "echo 0")
+	_, err := try(t)
+	require.ErrorContains(t, err, versionTwo+" was taken back")
+	require.ErrorContains(t, err, `PG::UndefinedColumn: no column "x"`, "its last words")
+	require.NotContains(t, err.Error(), "Outputs")
+	require.Equal(t, strings.Replace(stackText, "VERSION", versionOne, 1), read(t, "Pulumi.prod.yaml"))
+	require.Equal(t, []string{"Release " + versionTwo + " to prod", "Put " + versionOne + " back to prod"}, commits(t))
+	require.Equal(t, 2, strings.Count(read(t, "calls"), "\n"), "the cluster has it again, too")
+}
+
+func TestAVersionThatAnswersWithErrorsIsTakenBack(t *testing.T) {
+	// None before, and many as soon as the second version runs.
+	platform(t, "exit 0", "grep -q "+versionTwo+" Pulumi.prod.yaml && echo 7.3 || echo 0")
+	r := &release{stack: "prod", image: versionTwo, out: os.Stdout, objective: 1, watched: time.Minute, every: time.Millisecond}
+	err := r.run(t.Context())
+	require.ErrorContains(t, err, "the origin answers 7.3 % of all requests with an error, and 1.0 % is the most")
+	require.Contains(t, read(t, "Pulumi.prod.yaml"), versionOne)
+}
+
+// Errors that were there before are not the new version's, which may be what mends them.
+func TestErrorsFromBeforeTakeNothingBack(t *testing.T) {
+	platform(t, "exit 0", "echo 7.3")
+	_, err := try(t)
+	require.NoError(t, err)
+	require.Contains(t, read(t, "Pulumi.prod.yaml"), versionTwo)
+}
+
+func TestAReleaseThatCannotLookSaysSo(t *testing.T) {
+	platform(t, "exit 0", "exit 1")
+	printed, err := try(t)
+	require.NoError(t, err)
+	require.Contains(t, printed, "the origin's errors are not watched")
+}
+
+// Nothing was changed, so there is nothing to bring back but the file.
+func TestALockedStackIsLeftToWhoHoldsIt(t *testing.T) {
+	platform(t, "echo 'error: the stack is currently locked by 1 lock(s).' >&2; exit 255", "echo 0")
+	_, err := try(t)
+	require.ErrorContains(t, err, "pulumi cancel")
+	require.Equal(t, 1, strings.Count(read(t, "calls"), "\n"))
+	require.Contains(t, read(t, "Pulumi.prod.yaml"), versionOne)
+}
+
+func TestWhatCannotBeReleasedChangesNothing(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	for fault, r := range map[string]*release{
+		"must have a digest":       {stack: "prod", image: "ghcr.io/org/app:v2"},
+		"IMAGE=Org/App":            {stack: "prod", image: "Org/App"},
+		"there is no Pulumi.x.yam": {stack: "x", image: versionTwo},
+	} {
+		r.out = os.Stdout
+		require.ErrorContains(t, r.run(t.Context()), fault)
+	}
+	require.NoError(t, os.WriteFile("Pulumi.keel.yaml", []byte(strings.Replace(stackText, "pinned", "keel", 1)), 0o600))
+	r := &release{stack: "keel", image: versionTwo, out: os.Stdout}
+	require.ErrorContains(t, r.run(t.Context()), "has delivery.mode keel")
+	require.Empty(t, commits(t))
+	require.NoFileExists(t, "calls")
+}
+
+// Whoever was faster with another change of main does not lose it.
+func TestAReleaseIsPushedAfterOthers(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	origin, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	git := func(dir string, arguments ...string) {
+		command := exec.Command("git", append([]string{"-C", dir}, arguments...)...)
+		text, err := command.CombinedOutput()
+		require.NoError(t, err, string(text))
+	}
+	git(origin, "init", "--quiet", "--bare")
+	git(here, "remote", "add", "origin", origin)
+	git(here, "push", "--quiet", "--set-upstream", "origin", "HEAD")
+	git(origin, "clone", "--quiet", origin, other)
+	git(other, "commit", "--quiet", "--allow-empty", "-m", "Another change")
+	git(other, "push", "--quiet")
+
+	r := &release{stack: "prod", image: versionTwo, out: os.Stdout, push: true}
+	require.NoError(t, r.run(t.Context()))
+	log, err := exec.Command("git", "-C", origin, "log", "--format=%s").Output()
+	require.NoError(t, err)
+	require.Equal(t, "Release "+versionTwo+" to prod\nAnother change\nBegin\n", string(log))
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errorPercent is how many of a hundred requests the origin answers with an error, of more than one a second.
+const errorPercent = `100 * (sum(rate(traefik_entrypoint_requests_total{code=~"5.."}[1m]))
+  or sum(rate(nginx_ingress_controller_requests{status=~"5.."}[1m])) or vector(0))
+/ ((sum(rate(traefik_entrypoint_requests_total[1m])) or sum(rate(nginx_ingress_controller_requests[1m]))) > 1)`
+
+// Prometheus is asked through the API server, which lets the kubeconfig's owner in from where he is.
+const prometheus = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1/query?query="
+
+// patience is how many looks in a row have to be bad: one may be of the rollout itself.
+const patience = 3
+
+// watch looks at the errors of the origin in the first minutes of a version. Where it cannot look it says so, and takes nothing
+// back: the alerts look on.
+func (r *release) watch(ctx context.Context, limit float64) error {
+	bad := 0
+	for end := time.Now().Add(r.watched); time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(r.every):
+		}
+		percent, err := r.errors(ctx)
+		switch {
+		case err != nil:
+			r.say("the origin's errors are not watched: %v", err)
+			return nil
+		case percent <= limit:
+			bad = 0
+		default:
+			bad++
+			r.say("the origin answers %.1f %% of all requests with an error", percent)
+		}
+		if bad == patience {
+			return fmt.Errorf("the origin answers %.1f %% of all requests with an error, and %.1f %% is the most that it may",
+				percent, limit)
+		}
+	}
+	r.say("no more than %.1f %% of all requests were answered with an error in the first %s", limit, r.watched)
+	return nil
+}
+
+// errors is how many of a hundred requests the origin answers with an error; none where there are too few to tell.
+func (r *release) errors(ctx context.Context) (float64, error) {
+	kubeconfig, err := output(ctx, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", r.stack)
+	if err != nil {
+		return 0, err
+	}
+	folder, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	file := filepath.Join(folder, "kubeconfig")
+	if err := os.WriteFile(file, []byte(kubeconfig), 0o600); err != nil {
+		return 0, err
+	}
+	answer, err := output(ctx, "kubectl", "--kubeconfig", file, "--request-timeout", "10s", "get", "--raw",
+		prometheus+url.QueryEscape(strings.ReplaceAll(errorPercent, "\n", " ")))
+	if err != nil {
+		return 0, err
+	}
+	return sample(answer)
+}
+
+// sample is the one number of Prometheus' answer, zero where there is none.
+func sample(answer string) (float64, error) {
+	var found struct {
+		Data struct {
+			Result []struct{ Value [2]any }
+		}
+	}
+	if err := json.Unmarshal([]byte(answer), &found); err != nil {
+		return 0, fmt.Errorf("what Prometheus answers: %w", err)
+	}
+	if len(found.Data.Result) == 0 {
+		return 0, nil
+	}
+	text, _ := found.Data.Result[0].Value[1].(string)
+	return strconv.ParseFloat(text, 64)
+}
