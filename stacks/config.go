@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/app"
+	"lke-platform/components/cache"
 	"lke-platform/components/cdn"
 	"lke-platform/components/certificates"
 	"lke-platform/components/delivery"
@@ -43,6 +44,8 @@ type Config struct {
 	Storage objectstorage.Args `json:"storage"`
 	// Postgres is the database; "off" does without.
 	Postgres postgres.Args `json:"postgres"`
+	// Caches are those that the app uses.
+	Caches []cache.Args `json:"caches"`
 	// Monitoring is metrics, dashboards and alerts.
 	Monitoring monitoring.Args `json:"monitoring"`
 	// Delivery says how new versions of the app arrive.

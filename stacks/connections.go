@@ -42,3 +42,19 @@ func (c *Config) validateDatabases() field.ErrorList {
 	}
 	return faults
 }
+
+// validateCaches refuses an app that is told of a cache that is none.
+func (c *Config) validateCaches() field.ErrorList {
+	var faults field.ErrorList
+	var known []string
+	for _, one := range c.Caches {
+		known = append(known, one.Name)
+	}
+	used := c.App.CacheNames()
+	for _, variable := range slices.Sorted(maps.Keys(used)) {
+		if !slices.Contains(known, used[variable]) {
+			faults = append(faults, field.NotSupported(field.NewPath("app", "caches").Key(variable), used[variable], known))
+		}
+	}
+	return faults
+}

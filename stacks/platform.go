@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/app"
+	"lke-platform/components/cache"
 	"lke-platform/components/cdn"
 	"lke-platform/components/certificates"
 	"lke-platform/components/delivery"
@@ -34,6 +35,7 @@ func Deploy(ctx *pulumi.Context) error {
 		p.declareNames,
 		p.declareEntrance,
 		p.declareDatabase,
+		p.declareCaches,
 		p.declareApp,
 		p.declareDelivery,
 		p.declareCDN,
@@ -70,6 +72,8 @@ type platform struct {
 	// free are the records that have to be there before the cluster can prove whose the public names are.
 	free  []pulumi.Resource
 	media *objectstorage.Bucket
+	// caches are their hosts, by name.
+	caches pulumi.StringMap
 	// database is nil where the stack does without.
 	database *postgres.Cluster
 	app      *app.App
@@ -115,7 +119,7 @@ func (p *platform) declareNames() (err error) {
 		Name: config.App.Name, Standard: config.App.PodSecurity(),
 		Open: []namespace.Opening{
 			{Name: "web", Namespaces: []string{namespace.Ingress}, Ports: []any{"http"}},
-			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: []any{"http", "metrics", postgres.ExporterPort}},
+			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: p.metricsPorts()},
 		},
 		Bound: p.bounds(),
 	}, p.cluster.Inside())
@@ -138,12 +142,22 @@ func (p *platform) declareNames() (err error) {
 	return err
 }
 
-// bounds are for the database that runs beside the app.
+// bounds are for what runs beside the app: its database and its caches.
 func (p *platform) bounds() []namespace.Bound {
+	bounds := cache.Bounds(p.config.Caches)
 	if p.config.off.Has("postgres") {
-		return nil
+		return bounds
 	}
-	return postgres.Bounds()
+	return append(postgres.Bounds(), bounds...)
+}
+
+// metricsPorts are those of the app, and of what runs beside it.
+func (p *platform) metricsPorts() []any {
+	ports := []any{"http", "metrics", postgres.ExporterPort}
+	if len(p.config.Caches) > 0 {
+		ports = append(ports, cache.ExporterPort)
+	}
+	return ports
 }
 
 func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
@@ -283,6 +297,21 @@ func (p *platform) newBucket(purpose string, cors bool) (*objectstorage.Bucket, 
 	return objectstorage.New(p.Context, purpose, &args)
 }
 
+// declareCaches declares the caches beside the app.
+func (p *platform) declareCaches() error {
+	p.caches = pulumi.StringMap{}
+	for i := range p.config.Caches {
+		args := &p.config.Caches[i]
+		args.Namespace, args.StorageClass = p.appNamespace.Name, pulumi.String(lke.StorageDelete)
+		made, err := cache.New(p.Context, "cache-"+args.Name, args, p.cluster.Inside(), after(p.monitoring.Ready))
+		if err != nil {
+			return err
+		}
+		p.caches[args.Name] = made.Host
+	}
+	return nil
+}
+
 // declareApp declares the web application.
 func (p *platform) declareApp() (err error) {
 	cors := p.config.endpoints.HaveCORS(p.config.Storage.Region)
@@ -304,6 +333,7 @@ func (p *platform) declareApp() (err error) {
 		args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
 		args.DatabaseSecrets = p.database.SecretNames
 	}
+	args.CacheHosts, args.CachePort = p.caches, cache.Port
 	args.Bucket = &app.Bucket{
 		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
 		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,

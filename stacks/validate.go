@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"lke-platform/components/cache"
 	"lke-platform/components/certificates"
 	"lke-platform/components/lke"
 	"lke-platform/components/postgres"
@@ -38,7 +39,10 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			}
 			return faults
 		},
-		"postgres":   c.Postgres.Validate,
+		"postgres": c.Postgres.Validate,
+		"caches": func(path *field.Path) field.ErrorList {
+			return append(cache.ValidateAll(path, c.Caches), c.validateCaches()...)
+		},
 		"monitoring": c.Monitoring.Validate,
 		"delivery":   c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {

@@ -42,6 +42,8 @@ type Args struct {
 	// database stands behind its name and a slash: analytics/uri.
 	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
 	Database map[string]string `json:"database"`
+	// Caches is the environment that describes caches: by environment variable the name of a cache, a slash, and uri, host or port.
+	Caches map[string]string `json:"caches"`
 	// Media is the environment that describes the media bucket: bucket, region, endpoint, accessKey or secretKey by
 	// environment variable.
 	Media map[string]string `json:"media"`
@@ -73,6 +75,9 @@ type Args struct {
 	DatabaseSecret pulumi.StringInput `json:"-"`
 	// DatabaseSecrets are those of all databases, by their names.
 	DatabaseSecrets pulumi.StringMap `json:"-"`
+	// CacheHosts are the hosts of all caches, by their names, and CachePort is their port.
+	CacheHosts pulumi.StringMap `json:"-"`
+	CachePort  int              `json:"-"`
 	// DatabaseAuthority is the name of the Secret in Namespace whose ca.crt is the authority that signs the database's
 	// certificate.
 	DatabaseAuthority pulumi.StringInput `json:"-"`

@@ -90,6 +90,9 @@ func (a *Args) environment() corev1.EnvVarArray {
 			variables[name] = corev1.EnvVarArgs{Value: a.Bucket.Endpoint.ToStringOutput()}
 		}
 	}
+	for name, entry := range a.Caches {
+		variables[name] = corev1.EnvVarArgs{Value: a.cacheVariable(entry)}
+	}
 	if a.DatabaseSecret != nil {
 		for name, key := range a.Database {
 			variables[name] = a.databaseVariable(key)

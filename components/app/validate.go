@@ -170,6 +170,7 @@ func (a *Args) validateEnvironment(path *field.Path) field.ErrorList {
 	}{
 		{"secrets", a.Secrets, nil},
 		{"database", a.Database, databaseKeys},
+		{"caches", a.Caches, []string{cacheURI, cacheHost, cachePort}},
 		{"media", a.Media, []string{bucketName, bucketRegion, bucketEndpoint, bucketAccessKey, bucketSecretKey}},
 		{"env", a.Env, nil},
 	} {
@@ -183,8 +184,11 @@ func (a *Args) validateEnvironment(path *field.Path) field.ErrorList {
 			}
 			if section.allowed != nil {
 				value := section.variables[name]
-				if section.name == "database" {
+				switch section.name {
+				case "database":
 					_, value = databaseOf(value)
+				case "caches":
+					_, value, _ = strings.Cut(value, "/")
 				}
 				faults = append(faults, check.OneOf(at, value, section.allowed...)...)
 			}

@@ -46,6 +46,9 @@ var (
 	PostgresOperator = Chart{"oci://registry.developers.crunchydata.com/crunchydata/pgo", "", "6.0.3",
 		""}
 
+	RedisHA = Chart{"redis-ha", "https://dandydeveloper.github.io/charts", "4.39.0",
+		"c55181ee72f0c4aef829e8737771f22679518816999d1b2b61816a0c54360ad0"}
+
 	KubePrometheusStack = Chart{"kube-prometheus-stack", "https://prometheus-community.github.io/helm-charts", "88.5.3",
 		""}
 	MetricsServer = Chart{"metrics-server", "https://kubernetes-sigs.github.io/metrics-server", "3.13.1",
@@ -59,7 +62,7 @@ var (
 func All() []Chart {
 	return []Chart{
 		CloudFirewallCRDs, CloudFirewall, CertManager, LinodeWebhook, Traefik, IngressNGINX, PostgresOperator,
-		KubePrometheusStack, MetricsServer, Keel,
+		RedisHA, KubePrometheusStack, MetricsServer, Keel,
 	}
 }
 
