@@ -135,7 +135,13 @@ func TestAProcessMayHaveAnImageOfItsOwn(t *testing.T) {
 	t.Parallel()
 	args := mastodon()
 	args.Annotations, args.Leave = map[string]string{"keel.sh/policy": "force"}, []string{"spec.template"}
+	args.Env = map[string]string{"MODE": "web", "DOMAIN": "mastodon.example"}
+	args.Processes[2].User, args.Processes[2].Env = 999, map[string]string{"MODE": "search"}
 	g := declareApp(t, args)
+	search := podOf(g.find(t, deploymentType, "app-search").inputs)
+	require.InDelta(t, 999, search["securityContext"].ObjectValue()["runAsUser"].NumberValue(), 0)
+	require.Equal(t, map[string]string{"MODE": "search", "DOMAIN": "mastodon.example"}, environment(only(t, search["containers"])["env"]))
+	require.InDelta(t, 9200, only(t, g.specOf(t, serviceType, "app-search")["ports"])["port"].NumberValue(), 0, "as its clients know it")
 	streaming := g.find(t, deploymentType, "app-streaming")
 	require.Contains(t, reveal(only(t, podOf(streaming.inputs)["containers"])["image"]), "mastodon-streaming@sha256:")
 	require.Empty(t, streaming.request.GetIgnoreChanges())
@@ -255,6 +261,7 @@ func TestEveryFaultOfAProcessIsNamed(t *testing.T) {
 		"no time to drain":       {func(a *app.Args) { a.Processes[1].GracePeriod = "10s" }, `app.processes[1].gracePeriod: Invalid value: "10s": must be a duration from 11s`},
 		"an image of no digest":  {func(a *app.Args) { a.Processes[1].Image = "mastodon/streaming:v4" }, `app.processes[1].image: Invalid value: "mastodon/streaming:v4": must have a digest`},
 		"an image that is none":  {func(a *app.Args) { a.Processes[1].Image = "Mastodon" }, `app.processes[1].image: Invalid value: "Mastodon"`},
+		"a variable of no name":  {func(a *app.Args) { a.Processes[0].Env = map[string]string{"A=B": ""} }, "app.processes[0].env[A=B]: Invalid value"},
 		"a disk for two":         {func(a *app.Args) { a.Processes[2].Replicas = 2 }, "app.processes[2].replicas: Invalid value: 2: must be 1 with volumes"},
 		"a disk that is scaled":  {func(a *app.Args) { a.Processes[2].Autoscale = &app.Autoscale{Max: 3} }, "app.processes[2].autoscale: Forbidden: a process with volumes"},
 		"a disk too small":       {func(a *app.Args) { a.Processes[2].Volumes[0].Size = "1Gi" }, `app.processes[2].volumes[0].size: Invalid value: "1Gi": must be at least 10Gi`},

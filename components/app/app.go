@@ -83,7 +83,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return a, component.Done(ctx, a, pulumi.Map{"name": a.Name})
 }
 
-// newProcess declares a process, and returns its Service, on port 80, if it serves.
+// newProcess declares a process, and returns its Service, if it serves.
 func (a *App) newProcess(
 	ctx *pulumi.Context, p *process, shared *shared, before []pulumi.Resource,
 ) (service pulumi.StringOutput, err error) {
@@ -190,7 +190,7 @@ func (a *App) newDisruptionBudget(ctx *pulumi.Context, p *process) error {
 
 func (a *App) newService(ctx *pulumi.Context, p *process) (pulumi.StringOutput, error) {
 	ports := corev1.ServicePortArray{corev1.ServicePortArgs{
-		Name: pulumi.String(portName), Port: pulumi.Int(80), TargetPort: pulumi.String(portName),
+		Name: pulumi.String(portName), Port: pulumi.Int(p.servicePort()), TargetPort: pulumi.String(portName),
 	}}
 	if p.metricsPortName() == metricsPortName {
 		ports = append(ports, corev1.ServicePortArgs{

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"strconv"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
@@ -78,7 +79,7 @@ func (p *process) strategy() appsv1.DeploymentStrategyArgs {
 // replica is a pod of a process.
 func (p *process) replica(shared *shared) *corev1.PodSpecArgs {
 	container := p.app.container(shared, p.image(), p.Resources)
-	container.Name = pulumi.String(p.object())
+	container.Name, container.Env = pulumi.String(p.object()), p.app.environment(p.Env)
 	if len(p.Command) > 0 {
 		container.Command = pulumi.ToStringArray(p.Command)
 	}
@@ -96,6 +97,7 @@ func (p *process) replica(shared *shared) *corev1.PodSpecArgs {
 		}}
 	}
 	pod := p.app.pod(shared, container)
+	pod.SecurityContext = securityContext(cmp.Or(p.User, p.app.User))
 	p.mountVolumes(pod, container)
 	pod.PriorityClassName = pulumi.String(kube.PriorityApp)
 	pod.TerminationGracePeriodSeconds = pulumi.Int(p.gracePeriod())
@@ -115,14 +117,8 @@ func (a *Args) pod(shared *shared, container *corev1.ContainerArgs) *corev1.PodS
 	pod := &corev1.PodSpecArgs{
 		AutomountServiceAccountToken: pulumi.Bool(false),
 		Containers:                   corev1.ContainerArray{container},
-		SecurityContext: corev1.PodSecurityContextArgs{
-			RunAsNonRoot:   pulumi.Bool(!a.Root()),
-			RunAsUser:      pulumi.Int(a.User),
-			RunAsGroup:     pulumi.Int(a.User),
-			FsGroup:        pulumi.Int(a.User),
-			SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-		},
-		Tolerations: kube.Tolerations(),
+		SecurityContext:              securityContext(a.User),
+		Tolerations:                  kube.Tolerations(),
 	}
 	a.mountAuthority(pod, container)
 	a.mountFiles(shared, pod, container)
@@ -132,6 +128,16 @@ func (a *Args) pod(shared *shared, container *corev1.ContainerArgs) *corev1.PodS
 		}}
 	}
 	return pod
+}
+
+func securityContext(user int) corev1.PodSecurityContextArgs {
+	return corev1.PodSecurityContextArgs{
+		RunAsNonRoot:   pulumi.Bool(user != 0),
+		RunAsUser:      pulumi.Int(user),
+		RunAsGroup:     pulumi.Int(user),
+		FsGroup:        pulumi.Int(user),
+		SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
+	}
 }
 
 // Root says whether the containers run as root.
@@ -152,7 +158,7 @@ func (a *Args) container(shared *shared, image string, resources Resources) *cor
 		Name:            pulumi.String(a.Name),
 		Image:           pulumi.String(imageName(image)),
 		ImagePullPolicy: pulumi.String(pullPolicy(image)),
-		Env:             a.environment(),
+		Env:             a.environment(nil),
 		EnvFrom: corev1.EnvFromSourceArray{corev1.EnvFromSourceArgs{
 			SecretRef: corev1.SecretEnvSourceArgs{Name: shared.environment.Metadata.Name()},
 		}},

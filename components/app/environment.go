@@ -74,12 +74,9 @@ func (a *Args) registryCredentials() pulumi.StringOutput {
 	})).(pulumi.StringOutput)
 }
 
-// environment is all of the environment that is no secret of the stack.
-func (a *Args) environment() corev1.EnvVarArray {
+// environment is all of the environment that is no secret of the stack, with that of one process laid over.
+func (a *Args) environment(own map[string]string) corev1.EnvVarArray {
 	variables := map[string]corev1.EnvVarArgs{}
-	for name, value := range a.Env {
-		variables[name] = corev1.EnvVarArgs{Value: pulumi.String(value)}
-	}
 	for name, property := range a.Media {
 		switch property {
 		case bucketName:
@@ -96,6 +93,11 @@ func (a *Args) environment() corev1.EnvVarArray {
 	if a.DatabaseSecret != nil {
 		for name, key := range a.Database {
 			variables[name] = a.databaseVariable(key)
+		}
+	}
+	for _, plain := range []map[string]string{a.Env, own} {
+		for name, value := range plain {
+			variables[name] = corev1.EnvVarArgs{Value: pulumi.String(value)}
 		}
 	}
 	var list corev1.EnvVarArray

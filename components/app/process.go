@@ -48,6 +48,10 @@ type NamedProcess struct {
 	Name string `json:"name"`
 	// Image is another one than the application's, with a digest.
 	Image string `json:"image"`
+	// User is the numeric user of that image. Default: the application's.
+	User int `json:"user"`
+	// Env is laid over the plain environment.
+	Env map[string]string `json:"env"`
 	// Hosts are names of its own that it answers to.
 	Hosts []string `json:"hosts"`
 	// Path begins those of the requests that it gets: of its own hosts, or of the application's. Default: all of its own hosts.
@@ -109,6 +113,14 @@ func (p *process) followed() bool { return p.Image == "" }
 
 // serves tells whether requests are sent to it.
 func (p *process) serves() bool { return p.Port != 0 }
+
+// servicePort is where pods of the namespace reach it: at its own port, as they know it. Web's is that of HTTP.
+func (p *process) servicePort() int {
+	if p.Name == webName {
+		return 80
+	}
+	return p.Port
+}
 
 // most is how many replicas run at the same time, while a new version rolls out.
 func (p *process) most() int {

@@ -73,6 +73,12 @@ func (a *Args) validateProcesses(path *field.Path) field.ErrorList {
 		faults = append(faults, process.validate(at)...)
 		faults = append(faults, a.validateName(at.Child("name"), process.Name, names)...)
 		faults = append(faults, validateOwnImage(at.Child("image"), process.Image)...)
+		faults = append(faults, check.Between(at.Child("user"), process.User, 0, 65535)...)
+		for _, name := range slices.Sorted(maps.Keys(process.Env)) {
+			for _, reason := range validation.IsEnvVarName(name) {
+				faults = append(faults, field.Invalid(at.Child("env").Key(name), name, reason))
+			}
+		}
 		faults = append(faults, process.validateRoute(at, paths)...)
 		// Another image may listen where it likes. Two processes of one that listen alike are a port that was forgotten.
 		if process.serves() && process.followed() {
