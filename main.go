@@ -9,5 +9,5 @@ import (
 )
 
 func main() {
-	pulumi.Run(charts.AtHand(stacks.Deploy, charts.All()...))
+	pulumi.Run(charts.AtHand(stacks.Deploy, stacks.Charts))
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"lke-platform/components/addon"
 	"lke-platform/components/app"
 	"lke-platform/components/cache"
 	"lke-platform/components/cdn"
@@ -46,6 +47,8 @@ type Config struct {
 	Postgres postgres.Args `json:"postgres"`
 	// Caches are those that the app uses.
 	Caches []cache.Args `json:"caches"`
+	// Charts are those of the stack's own, beside the platform's.
+	Charts []addon.Args `json:"charts"`
 	// Monitoring is metrics, dashboards and alerts.
 	Monitoring monitoring.Args `json:"monitoring"`
 	// Delivery says how new versions of the app arrive.
@@ -88,8 +91,8 @@ const off = "off"
 
 var optional = sets.New("cdn", "postgres")
 
-// switchOff leaves nothing of a section that is off for the others to see. Without a CDN all names lead to the platform itself, as
-// they do during a bypass that does not end.
+// switchOff leaves nothing of a section that is off for the others to see. Without a CDN all names lead to the platform itself,
+// as they do during a bypass that does not end.
 func (c *Config) switchOff() {
 	if c.off.Has("cdn") {
 		c.CDN = cdn.Defaults()

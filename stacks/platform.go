@@ -36,6 +36,7 @@ func Deploy(ctx *pulumi.Context) error {
 		p.declareEntrance,
 		p.declareDatabase,
 		p.declareCaches,
+		p.declareCharts,
 		p.declareApp,
 		p.declareDelivery,
 		p.declareCDN,
@@ -74,6 +75,8 @@ type platform struct {
 	media *objectstorage.Bucket
 	// caches are their hosts, by name.
 	caches pulumi.StringMap
+	// own are the releases of the stack's own charts, which the app may need.
+	own []pulumi.Resource
 	// database is nil where the stack does without.
 	database *postgres.Cluster
 	app      *app.App
@@ -339,7 +342,7 @@ func (p *platform) declareApp() (err error) {
 		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,
 	}
 	args.Annotations, args.Leave = p.config.Delivery.Annotations(), p.config.Delivery.Leave()
-	if p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring.Ready)); err != nil {
+	if p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring.Ready, p.own)); err != nil {
 		return err
 	}
 	p.serving = append(p.serving, p.app.Ready)

@@ -36,6 +36,7 @@ func (c *Config) secretNames() map[string][]string {
 	sections := map[string][]string{
 		"app":        c.App.SecretNames(),
 		"cdn":        c.CDN.SecretNames(),
+		"charts":     c.chartSecrets(),
 		"delivery":   c.Delivery.SecretNames(),
 		"monitoring": c.Monitoring.SecretNames(),
 		"postgres":   c.Postgres.SecretNames(),
@@ -47,6 +48,13 @@ func (c *Config) secretNames() map[string][]string {
 		sections[section] = slices.DeleteFunc(names, func(name string) bool { return name == "" })
 	}
 	return sections
+}
+
+func (c *Config) chartSecrets() (names []string) {
+	for _, own := range c.Charts {
+		names = append(names, own.SecretNames()...)
+	}
+	return names
 }
 
 // readSecrets hands every component the secrets that it names.
@@ -71,6 +79,9 @@ func (c *Config) readSecrets(ctx *pulumi.Context) field.ErrorList {
 		c.App.SecretValues[variable] = values[name]
 	}
 	c.App.FileSecrets = values
+	for i := range c.Charts {
+		c.Charts[i].SecretValues = values
+	}
 	if c.App.Registry != nil {
 		c.App.RegistryPassword = values[c.App.Registry.Password]
 	}

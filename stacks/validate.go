@@ -43,6 +43,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"caches": func(path *field.Path) field.ErrorList {
 			return append(cache.ValidateAll(path, c.Caches), c.validateCaches()...)
 		},
+		"charts":     c.validateCharts,
 		"monitoring": c.Monitoring.Validate,
 		"delivery":   c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {

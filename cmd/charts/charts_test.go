@@ -30,6 +30,8 @@ func newUpstream(t *testing.T) *upstream {
 		answer, found := map[string]string{
 			"/charts/index.yaml":                           "entries: {traefik: [{version: v2.0.0}, {version: v1.0.0, urls: [files/traefik.tgz]}]}",
 			"/charts/files/traefik.tgz":                    "packed traefik",
+			"/own/index.yaml":                              "entries: {traefik: [{version: 2.0.0, urls: [own.tgz]}]}",
+			"/own/own.tgz":                                 "packed own",
 			"/v2/group/webhook/manifests/v0.1.0":           manifest,
 			"/v2/group/webhook/blobs/sha256:" + sum(layer): layer,
 		}[r.URL.Path]
@@ -105,6 +107,27 @@ func TestAnotherChartThanTheReviewedOneIsRefused(t *testing.T) {
 	require.NoError(t, os.WriteFile(".charts/traefik-1.0.0.tgz", []byte("by hand"), 0o600))
 	require.ErrorContains(t, f.run(t.Context()), fmt.Sprintf(told, ".charts/traefik-1.0.0.tgz", sum("by hand"), sum("reviewed")))
 	require.Equal(t, "by hand", read(t, ".charts/traefik-1.0.0.tgz"))
+}
+
+// A stack's own charts are fetched too. Their digest is for whoever writes the stack file.
+func TestAStackHasChartsOfItsOwn(t *testing.T) {
+	u := newUpstream(t)
+	f := u.list(t, sum("packed traefik"), sum("packed webhook"))
+	const stack = `config:
+  lke-platform:charts:
+    - {name: own, chart: traefik, repository: %q, version: 2.0.0, sha256: %q}
+`
+	write := func(digest string) {
+		require.NoError(t, os.WriteFile("Pulumi.prod.yaml", []byte(fmt.Sprintf(stack, u.URL+"/own", digest)), 0o600))
+	}
+	write("")
+	require.ErrorContains(t, f.run(t.Context()),
+		"traefik 2.0.0: write its digest into Pulumi.prod.yaml: sha256: "+sum("packed own"))
+	write(sum("another"))
+	require.ErrorContains(t, f.run(t.Context()), "and Pulumi.prod.yaml pins "+sum("another"))
+	write(sum("packed own"))
+	require.NoError(t, f.run(t.Context()))
+	require.Equal(t, "packed own", read(t, ".charts/traefik-2.0.0.tgz"))
 }
 
 func TestWhatCannotBeHadIsNamed(t *testing.T) {

@@ -40,8 +40,9 @@ func main() {
 // pin is a chart of the list.
 type pin struct {
 	name, repository, version, sha256 string
-	// at is where in the list the digest stands.
-	at int
+	// list is the file that the chart is pinned in, and at is where in it the digest stands, if that can be written there.
+	list string
+	at   int
 }
 
 func (p *pin) String() string { return p.name + " " + p.version }
@@ -64,8 +65,13 @@ func (f *fetcher) run(ctx context.Context) error {
 	var pins []*pin
 	for _, m := range pinned.FindAllSubmatchIndex(source, -1) {
 		text := func(group int) string { return string(source[m[2*group]:m[2*group+1]]) }
-		pins = append(pins, &pin{name: text(1), repository: text(2), version: text(3), sha256: text(4), at: m[8]})
+		pins = append(pins, &pin{name: text(1), repository: text(2), version: text(3), sha256: text(4), list: list, at: m[8]})
 	}
+	own, err := stackPins()
+	if err != nil {
+		return err
+	}
+	pins = append(pins, own...)
 	faults, digests := make([]error, len(pins)), make([]string, len(pins))
 	var all sync.WaitGroup
 	for i, p := range pins {
@@ -74,7 +80,12 @@ func (f *fetcher) run(ctx context.Context) error {
 	all.Wait()
 	// From behind, so that the places before stay where they are.
 	for i, p := range slices.Backward(pins) {
-		if p.sha256 == "" && faults[i] == nil {
+		if p.sha256 != "" || faults[i] != nil {
+			continue
+		}
+		if p.list != list {
+			faults[i] = fmt.Errorf("charts: %s: write its digest into %s: sha256: %s", p, p.list, digests[i])
+		} else {
 			source = slices.Insert(source, p.at, []byte(digests[i])...)
 			fmt.Printf("charts: recorded sha256 %s of %s in %s; commit it\n", digests[i], p, list)
 			err = os.WriteFile(list, source, 0o644)
@@ -122,10 +133,10 @@ func (f *fetcher) check(p *pin, where, digest string) error {
 	switch {
 	case p.sha256 == "" && f.frozen:
 		return fmt.Errorf("charts: %s: %s pins no digest, %s has sha256 %s: run `make charts` and commit what it records",
-			p, list, where, digest)
+			p, p.list, where, digest)
 	case p.sha256 != "" && p.sha256 != digest:
 		return fmt.Errorf("charts: %s: %s has sha256 %s, and %s pins %s: this is not the chart that was reviewed",
-			p, where, digest, list, p.sha256)
+			p, where, digest, p.list, p.sha256)
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ type Args struct {
 	// database stands behind its name and a slash: analytics/uri.
 	// Default: DB_HOST, DB_NAME, DB_USER and DB_PASS, with the host of the connection pooler.
 	Database map[string]string `json:"database"`
-	// Caches is the environment that describes caches: by environment variable the name of a cache, a slash, and uri, host or port.
+	// Caches is the environment that describes caches: by environment variable the name of a cache, a slash, and uri, host or
+	// port.
 	Caches map[string]string `json:"caches"`
 	// Media is the environment that describes the media bucket: bucket, region, endpoint, accessKey or secretKey by
 	// environment variable.

@@ -135,7 +135,8 @@ func (a *Args) validateFiles(at *field.Path) field.ErrorList {
 // absolute refuses what is not the path of a file or folder that something can be put at.
 func absolute(at *field.Path, value string) field.ErrorList {
 	if !path.IsAbs(value) || path.Clean(value) != value || value == "/" || slices.Contains([]rune(value), ':') {
-		return field.ErrorList{field.Invalid(at, value, "must be an absolute path below /, in its shortest form and without colons")}
+		return field.ErrorList{field.Invalid(at, value,
+			"must be an absolute path below /, in its shortest form and without colons")}
 	}
 	return nil
 }

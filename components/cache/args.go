@@ -43,7 +43,8 @@ const (
 )
 
 var evictions = []string{
-	"noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+	"noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random",
+	"volatile-ttl",
 }
 
 // Default fills in what holds where nothing else is said.

@@ -40,8 +40,9 @@ func (a *Args) release() string { return "cache-" + a.Name }
 
 // Bounds keep the servers and proxies of caches to their namespace: they have no business elsewhere.
 func Bounds(caches []Args) (bounds []namespace.Bound) {
-	for _, cache := range caches {
-		bounds = append(bounds, namespace.Bound{Name: cache.release() + "-bound", Pods: map[string]string{"release": cache.release()}})
+	for _, one := range caches {
+		name := one.release()
+		bounds = append(bounds, namespace.Bound{Name: name + "-bound", Pods: map[string]string{"release": name}})
 	}
 	return bounds
 }

@@ -85,11 +85,11 @@ func (c Chart) Check(root string) error {
 	return nil
 }
 
-// AtHand has a program begin only where charts are at hand as they were reviewed, whichever way Pulumi is called.
-func AtHand(program pulumi.RunFunc, charts ...Chart) pulumi.RunFunc {
+// AtHand has a program begin only where its charts are at hand as they were reviewed, whichever way Pulumi is called.
+func AtHand(program pulumi.RunFunc, pinned func(*pulumi.Context) []Chart) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		var faults []error
-		for _, chart := range charts {
+		for _, chart := range pinned(ctx) {
 			if err := chart.Check("."); err != nil {
 				faults = append(faults, err)
 			}

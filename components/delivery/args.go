@@ -119,7 +119,7 @@ func (a *Args) Annotations() map[string]string {
 	}
 }
 
-// Leave are the properties of the app's Deployments that are Keel's. As it follows one tag, it never changes the image: what rolls
+// Leave are the properties of the Deployments that are Keel's. As it follows one tag, it never changes the image: what rolls
 // the pods is the time that it notes on their template, and then they pull. So everything else, the tag included, stays Pulumi's.
 func (a *Args) Leave() []string {
 	if !a.Keel() {

@@ -69,7 +69,9 @@ func statements(text string) (found []Statement) {
 // Late are the statements that a change of the script's ConfigMap adds.
 func Late(before, after resource.PropertyMap) []Statement {
 	had := statements(scriptOf(before))
-	return slices.DeleteFunc(statements(scriptOf(after)), func(statement Statement) bool { return slices.Contains(had, statement) })
+	return slices.DeleteFunc(statements(scriptOf(after)), func(statement Statement) bool {
+		return slices.Contains(had, statement)
+	})
 }
 
 func scriptOf(configMap resource.PropertyMap) string {
