@@ -51,9 +51,13 @@ func stages(leaveAlone []string) (string, error) {
 	return strings.Join(documents, "\n---\n"), nil
 }
 
-// failing makes the end of a job's pod a bad one, with last words.
+// failing makes the end of a job's pod a bad one, with last words. They are looked for where a pod says that it is not ready.
 var failing = strings.NewReplacer("name: pod-complete", "name: pod-fail", "exitCode: 0", "exitCode: 1",
-	"reason: Completed", "reason: Error\n            message: the command false fails", "phase: Succeeded", "phase: Failed")
+	"reason: Completed", "reason: Error\n            message: the command false fails",
+	"phase: Succeeded", `phase: Failed
+      conditions:
+      - {type: Ready, status: "False", reason: PodFailed}
+      - {type: ContainersReady, status: "False", reason: PodFailed}`)
 
 func runsFalse(operator v1alpha1.SelectorOperator) []v1alpha1.MatchExpression {
 	return []v1alpha1.MatchExpression{{
