@@ -1,0 +1,105 @@
+package stacks
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/certificates"
+	"lke-platform/components/dns"
+	"lke-platform/components/monitoring"
+	"lke-platform/components/namespace"
+)
+
+// declareNames declares the zones and the certificates for all names in them. Let's Encrypt asks the zones, and nothing else of
+// the platform, so that certificates are there before anything points at it.
+func (p *platform) declareNames() (err error) {
+	config := p.config
+	config.Certificates.Label = p.account
+	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates,
+		p.cluster.Inside(), after(p.monitoring.Ready))
+	if err != nil {
+		return err
+	}
+	config.Domains.Protect, config.Domains.Hosts = config.Protect, config.publicHosts()
+	if p.zones, err = dns.New(p.Context, "domains", &config.Domains); err != nil {
+		return err
+	}
+	p.appNamespace, err = namespace.New(p.Context, config.App.Name, &namespace.Args{
+		Name: config.App.Name, Standard: config.App.PodSecurity(),
+		Open: []namespace.Opening{
+			{Name: "web", Namespaces: []string{namespace.Ingress}, Ports: []any{"http"}},
+			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: p.metricsPorts()},
+		},
+		Bound: p.bounds(),
+	}, p.cluster.Inside())
+	if err != nil {
+		return err
+	}
+	request := &certificates.Request{Namespace: p.appNamespace.Name}
+	if config.CDN.TLS.IsManaged() {
+		request.Hosts = []string{config.originHost()} // what Fastly proves has other names, so that the two never meet
+	}
+	if config.CDN.TLS.IsManaged() && config.CDN.Bypassed() {
+		if err := p.declareChallenges(nil); err != nil {
+			return err
+		}
+	}
+	if config.showsCertificates() {
+		request.Domains = config.Domains.Names()
+	}
+	p.siteTLS, err = p.newCertificates("site", request)
+	return err
+}
+
+func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
+	request.Issuer = p.issuers.Name
+	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready, p.free))
+}
+
+// shown are the Secrets with the certificates of public names, by domain; none where visitors come to Fastly only.
+func (p *platform) shown() pulumi.StringMap {
+	if !p.config.showsCertificates() {
+		return nil
+	}
+	return p.siteTLS.SecretNames
+}
+
+// newHostTLS returns the Secret with the certificate of one public name; nil where visitors come to Fastly only.
+func (p *platform) newHostTLS(name, host string, namespace pulumi.StringInput) (pulumi.StringInput, error) {
+	if !p.config.showsCertificates() {
+		return nil, nil
+	}
+	tls, err := p.newCertificates(name, &certificates.Request{Hosts: []string{host}, Namespace: namespace})
+	if err != nil {
+		return nil, err
+	}
+	return tls.SecretNames[host], nil
+}
+
+// declareChallenges declares the records that prove to Fastly's authority whose the public names are. Without targets they leave
+// the way to the cluster's own authority.
+func (p *platform) declareChallenges(targets map[string]pulumi.StringOutput) error {
+	challenges, err := dns.NewChallenges(p.Context, "challenges", &dns.ChallengesArgs{
+		Zones: p.zones, Names: p.config.CDN.Domains, Targets: targets,
+	})
+	if err == nil {
+		p.free = challenges.Ready
+	}
+	return err
+}
+
+// declareHosts declares the records of the public names, last of all: nothing points at a place that does not serve yet, or
+// without a valid certificate. They lead to Fastly; a bypass leads them past it, straight to the NodeBalancer.
+func (p *platform) declareHosts() error {
+	lead := p.config.edge
+	if p.config.CDN.Bypassed() {
+		lead = p.door
+	}
+	args := &dns.HostsArgs{Zones: p.zones, Hosts: p.config.publicHosts(), IPv4: lead.ipv4, IPv6: lead.ipv6}
+	if _, err := dns.NewHosts(p.Context, "hosts", args, after(p.serving...)); err != nil {
+		return err
+	}
+	// From now on they are asked for, too.
+	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
+		Hosts: args.Hosts, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
+	}, p.cluster.Inside(), after(p.serving...))
+}
