@@ -35,7 +35,7 @@ func Charts(ctx *pulumi.Context) []charts.Chart {
 
 // validateCharts keeps the stack's own charts out of the platform's namespaces.
 func (c *Config) validateCharts(path *field.Path) field.ErrorList {
-	return addon.ValidateAll(path, c.Charts, c.App.Name, namespace.Ingress, namespace.Monitoring, delivery.NamespaceName,
+	return addon.ValidateAll(path, c.Charts, c.App.Name, namespace.Ingress, namespace.Monitoring, delivery.NamespaceName, canaryName,
 		"cert-manager", "postgres-operator")
 }
 

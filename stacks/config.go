@@ -33,6 +33,8 @@ import (
 type Config struct {
 	// Protect marks a stack that serves real visitors: what cannot be made again is not deleted.
 	Protect bool `json:"protect"`
+	// Canary serves a page that never changes at canary.<first zone>, by which the platform's faults are told from the app's.
+	Canary bool `json:"canary"`
 	// Cluster is the Kubernetes cluster and its nodes.
 	Cluster lke.Args `json:"cluster"`
 	// Domains are the zones, the platform's own first.
@@ -112,6 +114,9 @@ func (c *Config) toolHosts() []string {
 	hosts := []string{c.grafanaHost()}
 	if c.Delivery.Keel() {
 		hosts = append(hosts, c.Delivery.Host)
+	}
+	if c.Canary {
+		hosts = append(hosts, c.canaryHost())
 	}
 	return hosts
 }

@@ -70,6 +70,12 @@ func (p *platform) servedNamespaces() (served map[string]pulumi.StringInput, err
 		}
 		served[delivery.NamespaceName] = p.keelNamespace.Name
 	}
+	if p.config.Canary {
+		if err = p.newCanaryNamespace(); err != nil {
+			return nil, err
+		}
+		served[canaryName] = p.canaryNamespace.Name
+	}
 	return served, nil
 }
 

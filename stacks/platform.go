@@ -35,6 +35,7 @@ func Deploy(ctx *pulumi.Context) error {
 		p.declareCaches,
 		p.declareCharts,
 		p.declareApp,
+		p.declareCanary,
 		p.declareDelivery,
 		p.declareCDN,
 		p.declareMedia,
@@ -64,6 +65,8 @@ type platform struct {
 	origin *dns.Hosts
 	// appNamespace holds the app, its database and its certificates.
 	appNamespace *namespace.Namespace
+	// canaryNamespace is nil where there is no canary.
+	canaryNamespace *namespace.Namespace
 	// keelNamespace is nil where Keel does not run.
 	keelNamespace *namespace.Namespace
 	siteTLS       *certificates.Certificates

@@ -136,6 +136,9 @@ func validateAccount(ctx *pulumi.Context) field.ErrorList {
 func (c *Config) validateHosts() field.ErrorList {
 	var faults field.ErrorList
 	seen := sets.New(c.grafanaHost(), c.originHost())
+	if c.Canary {
+		seen.Insert(c.canaryHost())
+	}
 	check := func(path *field.Path, host string) {
 		faults = append(faults, c.Domains.CheckHost(path, host)...)
 		if seen.Has(host) {
