@@ -148,6 +148,21 @@ func TestFastlyTakesWhatLooksWrong(t *testing.T) {
 	require.Contains(t, entry, "'desk' is not an IP address")
 }
 
+// A rate limiter has its methods and keys in the order in which they were given. Lists whose order means nothing come sorted.
+func TestListsKeepTheirOrderWhereItCounts(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	const lists = "http_methods[]=POST&http_methods[]=DELETE&client_key[]=req.http.User-Agent&client_key[]=client.ip"
+	limiter := w.object(t, http.MethodPost, "rate-limiters", "name=limit&action=log_only&"+lists)
+	require.Equal(t, []any{"POST", "DELETE"}, limiter["http_methods"])
+	require.Equal(t, []any{"req.http.User-Agent", "client.ip"}, limiter["client_key"])
+	_, changed := w.sendTo(t, http.MethodPut, "/rate-limiters/"+limiter.text("id"), "http_methods[]=PUT&http_methods[]=GET")
+	require.Contains(t, changed, `"http_methods":["PUT","GET"]`)
+
+	check := w.object(t, http.MethodPost, "healthcheck", `name=check&headers=["Foo:Bar","Baz:Qux"]`)
+	require.Equal(t, []any{"Baz: Qux", "Foo: Bar"}, check["headers"])
+}
+
 // To enable a product again is to configure it.
 func TestProductsAreEnabledAgain(t *testing.T) {
 	t.Parallel()
