@@ -182,7 +182,7 @@ func TestASubscriptionIsIssuedOnceItsNamesAreProven(t *testing.T) {
 	t.Parallel()
 	test := newAccountTest(t, "new")
 	_, err := test.order("certainly", "www.example.com")
-	requireStatus(t, err, http.StatusBadRequest, "domain www.example.com is on no active service")
+	requireStatus(t, err, http.StatusBadRequest, "Please add www.example.com to an active service to begin TLS enablement")
 	_, err = test.newDomain("www.example.com")
 	require.NoError(t, err)
 	made, err := test.order("certainly", "www.example.com")

@@ -21,13 +21,15 @@ type managedDomain struct {
 	UpdatedAt   time.Time `json:"updated_at"`
 }
 
+// domainRoutes serves domains under the path of today's clients and under that of older ones, such as go-fastly 9.
 func (a *API) domainRoutes() {
-	const root = "/domain-management/v1/domains"
-	a.handle("GET "+root, listDomains)
-	a.handle("POST "+root, createDomain)
-	a.handle("GET "+root+"/{id}", getDomain)
-	a.handle("PATCH "+root+"/{id}", updateDomain)
-	a.handle("DELETE "+root+"/{id}", deleteDomain)
+	for _, root := range []string{"/domain-management/v1/domains", "/domains/v1"} {
+		a.handle("GET "+root, listDomains)
+		a.handle("POST "+root, createDomain)
+		a.handle("GET "+root+"/{id}", getDomain)
+		a.handle("PATCH "+root+"/{id}", updateDomain)
+		a.handle("DELETE "+root+"/{id}", deleteDomain)
+	}
 }
 
 // describe says what is known of a domain. It is activated when a certificate is served for it, and verified when the account has

@@ -26,6 +26,7 @@ const (
 	isNumber
 	isFlag
 	isList
+	isSet // a list whose order means nothing, which answers have sorted
 	isObject
 )
 
@@ -143,6 +144,8 @@ func (f field) convert(raw any) (any, error) {
 		return f.convertFlag(raw)
 	case isList:
 		return convertList(raw)
+	case isSet:
+		return convertSet(raw)
 	case isObject:
 		parts, ok := raw.(map[string]any)
 		if !ok {
@@ -188,8 +191,8 @@ func (f field) convertFlag(raw any) (any, error) {
 	return on, nil
 }
 
-// convertList sorts, as Fastly's lists have no order. A list comes as JSON, in a form too.
-func convertList(raw any) (any, error) {
+// convertList takes a list that comes as JSON, in a form too.
+func convertList(raw any) ([]any, error) {
 	if encoded, ok := raw.(string); ok && encoded != "" {
 		var items []any
 		if err := json.Unmarshal([]byte(encoded), &items); err != nil {
@@ -198,9 +201,13 @@ func convertList(raw any) (any, error) {
 		raw = items
 	}
 	items, _ := raw.([]any)
-	list := slices.Clone(items)
+	return slices.Clone(items), nil
+}
+
+func convertSet(raw any) (any, error) {
+	list, err := convertList(raw)
 	slices.SortFunc(list, func(a, b any) int { return strings.Compare(plain(a), plain(b)) })
-	return list, nil
+	return list, err
 }
 
 // plain writes a value of a form or of JSON as Fastly's older, text-only objects have it.

@@ -52,7 +52,7 @@ var kinds = append([]*kind{
 		textual: true, frozen: "type"},
 	{path: "backend", noun: "Backend", fields: backendFields, required: "address", refuse: refuseBackend,
 		settle: settleAddress},
-	{path: "director", noun: "Director", fields: fields{"backends": {is: isList, initial: []any{}},
+	{path: "director", noun: "Director", fields: fields{"backends": {is: isSet, initial: []any{}},
 		"capacity": number(100), "comment": text(""), "quorum": number(75).upTo(100), "retries": number(5), "shield": {},
 		"type": number(1).oneOf("1 3 4")}, frozen: "name"},
 	{path: "header", noun: "Header", fields: merge(texts("cache_condition dst regex request_condition response_condition "+
@@ -126,7 +126,7 @@ func settleAddress(_ *service, o object) {
 
 var healthcheckFields = fields{
 	"check_interval": number(5000), "comment": text(""), "expected_response": number(200),
-	"headers": {is: isList, initial: []any{}}, "host": {}, "http_version": oneOf("1.0 1.1").initially("1.1"),
+	"headers": {is: isSet, initial: []any{}}, "host": {}, "http_version": oneOf("1.0 1.1").initially("1.1"),
 	"initial": number(2),
 	"method":  text("HEAD"), "path": text("/"), "threshold": number(3), "timeout": number(500), "window": number(5),
 }

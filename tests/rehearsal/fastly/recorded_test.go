@@ -148,6 +148,43 @@ func TestFastlyTakesWhatLooksWrong(t *testing.T) {
 	require.Contains(t, entry, "'desk' is not an IP address")
 }
 
+// A rate limiter has its methods and keys in the order in which they were given. Lists whose order means nothing come sorted.
+func TestListsKeepTheirOrderWhereItCounts(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	const lists = "http_methods[]=POST&http_methods[]=DELETE&client_key[]=req.http.User-Agent&client_key[]=client.ip"
+	limiter := w.object(t, http.MethodPost, "rate-limiters", "name=limit&action=log_only&"+lists)
+	require.Equal(t, []any{"POST", "DELETE"}, limiter["http_methods"])
+	require.Equal(t, []any{"req.http.User-Agent", "client.ip"}, limiter["client_key"])
+	_, changed := w.sendTo(t, http.MethodPut, "/rate-limiters/"+limiter.text("id"), "http_methods[]=PUT&http_methods[]=GET")
+	require.Contains(t, changed, `"http_methods":["PUT","GET"]`)
+
+	check := w.object(t, http.MethodPost, "healthcheck", `name=check&headers=["Foo:Bar","Baz:Qux"]`)
+	require.Equal(t, []any{"Baz: Qux", "Foo: Bar"}, check["headers"])
+}
+
+// Domain management was once at another path, where older clients still ask for it.
+func TestOlderClientsManageDomains(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	status, made := w.sendTo(t, http.MethodPost, "/domains/v1", `{"fqdn":"new.example.com","service_id":null}`)
+	require.Equal(t, http.StatusCreated, status, made)
+	var domain object
+	require.NoError(t, json.Unmarshal([]byte(made), &domain))
+	status, again := w.sendTo(t, http.MethodPost, "/domains/v1", `{"fqdn":"new.example.com"}`)
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, again, "fqdn has already been taken")
+	one := "/domains/v1/" + domain.text("id")
+	status, led := w.sendTo(t, http.MethodPatch, one, `{"service_id":"`+w.service+`"}`)
+	require.Equal(t, http.StatusOK, status)
+	_, same := w.sendTo(t, http.MethodGet, "/domain-management/v1/domains/"+domain.text("id"), "")
+	require.JSONEq(t, led, same)
+	status, _ = w.sendTo(t, http.MethodDelete, one, "")
+	require.Equal(t, http.StatusNoContent, status)
+	_, list := w.sendTo(t, http.MethodGet, "/domains/v1?fqdn=new.example.com", "")
+	require.Contains(t, list, `"total":0`)
+}
+
 // To enable a product again is to configure it.
 func TestProductsAreEnabledAgain(t *testing.T) {
 	t.Parallel()

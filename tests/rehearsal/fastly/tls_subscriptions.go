@@ -228,7 +228,8 @@ func (sub *tlsSubscription) change(s *state, r request) error {
 	return s.checkSubscription(sub, r.account)
 }
 
-// checkSubscription refuses what cannot be ordered. That there are too many is on record (appwrite/appwrite issue 11186).
+// checkSubscription refuses what cannot be ordered. That there are too many is on record (appwrite/appwrite issue 11186), that no
+// service has a name in the tests of Fastly's Terraform provider.
 func (s *state) checkSubscription(sub *tlsSubscription, account *Account) error {
 	const title = "Can't create resource"
 	names := len(sub.Domains)
@@ -257,7 +258,7 @@ func (s *state) checkSubscription(sub *tlsSubscription, account *Account) error 
 	}
 	for _, domain := range sub.Domains {
 		if !s.isServed(domain) {
-			return refused(title, fmt.Sprintf("domain %s is on no active service", domain))
+			return refused(title, fmt.Sprintf("Please add %s to an active service to begin TLS enablement", domain))
 		}
 	}
 	return nil

@@ -127,14 +127,14 @@ func (in *aclRequest) apply(to *acl) {
 		return
 	}
 	if in.Addresses.IPv4 != nil {
-		to.Addresses.IPv4 = networks(*in.Addresses.IPv4)
+		to.Addresses.IPv4 = *in.Addresses.IPv4
 	}
 	if in.Addresses.IPv6 != nil {
 		to.Addresses.IPv6 = networks(*in.Addresses.IPv6)
 	}
 }
 
-// networks writes addresses as Linode shows them: a single one as a network of its own.
+// networks writes IPv6 addresses as Linode shows them: a single one as a network of its own. Those of IPv4 it shows as they came.
 func networks(list []string) []string {
 	shown := make([]string, len(list))
 	for i, address := range list {

@@ -230,7 +230,7 @@ func TestControlPlaneACL(t *testing.T) {
 	read, err = r.GetLKEClusterControlPlaneACL(ctx, cluster.ID)
 	require.NoError(t, err)
 	allowed := &linodego.LKEClusterControlPlaneACLAddresses{
-		IPv4: []string{"192.0.2.1/32", "198.51.100.0/24"}, IPv6: []string{"2001:db8::1/128"},
+		IPv4: []string{"192.0.2.1", "198.51.100.0/24"}, IPv6: []string{"2001:db8::1/128"},
 	}
 	require.Equal(t, linodego.LKEClusterControlPlaneACL{Enabled: true, RevisionID: "first", Addresses: allowed}, read.ACL)
 
