@@ -35,8 +35,8 @@ func Charts(ctx *pulumi.Context) []charts.Chart {
 
 // validateCharts keeps the stack's own charts out of the platform's namespaces.
 func (c *Config) validateCharts(path *field.Path) field.ErrorList {
-	return addon.ValidateAll(path, c.Charts, c.App.Name, namespace.Ingress, namespace.Monitoring, delivery.NamespaceName, canaryName,
-		"cert-manager", "postgres-operator")
+	return addon.ValidateAll(path, c.Charts, c.App.Name, canaryName, namespace.Ingress, namespace.Monitoring,
+		delivery.NamespaceName, "cert-manager", "postgres-operator")
 }
 
 // declareCharts declares the stack's own charts, each after those that it names.
