@@ -227,10 +227,15 @@ func readConfig(t *testing.T, dir, stack string) (values map[string]string, secr
 // copyStack copies a stack file of the repository to a folder of its own, with the secrets that it needs and after edit.
 func copyStack(t *testing.T, stack string, edit func(text string) string) (dir string) {
 	t.Helper()
+	return copyStackFrom(t, "..", stack, edit)
+}
+
+func copyStackFrom(t *testing.T, folder, stack string, edit func(text string) string) (dir string) {
+	t.Helper()
 	name := "Pulumi." + stack + ".yaml"
-	content, err := os.ReadFile(filepath.Join("..", name))
+	content, err := os.ReadFile(filepath.Join(folder, name))
 	require.NoError(t, err)
-	values, _ := readConfig(t, "..", stack)
+	values, _ := readConfig(t, folder, stack)
 	decoded, faults := stacks.Decode(func(section string) string { return values[projectName+":"+section] })
 	require.Empty(t, faults)
 	text := string(content)
