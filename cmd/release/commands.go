@@ -68,7 +68,7 @@ func (r *release) up(ctx context.Context, message string) error {
 	return fmt.Errorf("pulumi up: %w", err)
 }
 
-// diagnostics are what Pulumi says of the resources that failed, at the end of its output.
+// diagnostics are what Pulumi says of the resources that failed, at the end of its output, without what it only warns of.
 func diagnostics(output io.Reader) string {
 	var words []string
 	inside := false
@@ -79,7 +79,7 @@ func diagnostics(output io.Reader) string {
 			inside = true
 		case line != "" && !strings.HasPrefix(line, " "):
 			inside = false
-		case inside && strings.TrimSpace(line) != "":
+		case inside && strings.TrimSpace(line) != "" && !strings.Contains(line, "warning: "):
 			words = append(words, line)
 		}
 	}

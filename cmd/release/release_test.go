@@ -98,6 +98,10 @@ var brokenTwo = "grep -q " + versionOne + ` Pulumi.prod.yaml && exit 0
 cat <<'END'
 Updating (prod):
 Diagnostics:
+  pulumi:pulumi:Stack (lke-platform-prod):
+    warning: app.user: the app runs as root
+    error: update failed
+
   kubernetes:batch/v1:Job (app-release):
     error: the Job "site/site-release" failed: [Error] PG::UndefinedColumn: no column "x"
 
@@ -113,6 +117,7 @@ func TestAVersionThatFailsIsTakenBack(t *testing.T) {
 	require.ErrorContains(t, err, versionTwo+" was taken back")
 	require.ErrorContains(t, err, `PG::UndefinedColumn: no column "x"`, "its last words")
 	require.NotContains(t, err.Error(), "Outputs")
+	require.NotContains(t, err.Error(), "warning")
 	require.Equal(t, strings.Replace(stackText, "VERSION", versionOne, 1), read(t, "Pulumi.prod.yaml"))
 	require.Equal(t, []string{"Release " + versionTwo + " to prod", "Put " + versionOne + " back to prod"}, commits(t))
 	require.Equal(t, 2, strings.Count(read(t, "calls"), "\n"), "the cluster has it again, too")
