@@ -203,7 +203,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 // they do not have is a fault; a look-up that failed leaves nothing, and nothing is checked against it. A bypass is for the
 // day when Fastly does not answer, so that Fastly is not asked then.
 func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing field.ErrorList, failed error) {
-	var linode, storage, names, sites, account error
+	var linode, storage, names, sites, account, zones error
 	var lookUps sync.WaitGroup
 	lookUps.Go(func() {
 		if catalog, linode = lke.LookUpCatalog(ctx); linode != nil {
@@ -214,6 +214,11 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 	lookUps.Go(func() {
 		if c.endpoints, storage = objectstorage.LookUpEndpoints(ctx); storage != nil {
 			storage = fmt.Errorf("asking Linode where it stores objects (is LINODE_TOKEN set, and may it read?): %w", storage)
+		}
+	})
+	lookUps.Go(func() {
+		if zones = c.lookIntoZones(ctx); zones != nil {
+			zones = fmt.Errorf("asking Linode what stands in the zones (is LINODE_TOKEN set, and may it read?): %w", zones)
 		}
 	})
 	if !c.CDN.Bypassed() {
@@ -237,7 +242,19 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 	if account != nil && names == nil { // a token may be kept from this, and from nothing that is needed
 		_ = ctx.Log.Warn(fmt.Sprintf("what the Fastly account may have is not checked: %v", account), nil)
 	}
-	return catalog, missing, errors.Join(linode, storage, names, sites)
+	return catalog, missing, errors.Join(linode, storage, names, sites, zones)
+}
+
+// lookIntoZones reads what stands in adopted zones before anything of the platform does, which its NodeBalancer tells.
+func (c *Config) lookIntoZones(ctx *pulumi.Context) error {
+	if !c.Domains.Adopts() {
+		return nil
+	}
+	c.Ingress.Label = accountName(ctx)
+	if began, err := c.Ingress.IsThere(ctx); began || err != nil {
+		return err
+	}
+	return c.Domains.LookUp(ctx)
 }
 
 // Decode reads the sections of a stack's configuration and returns every fault of form. get returns the text of a section

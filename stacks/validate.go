@@ -164,6 +164,8 @@ func (c *Config) validateHosts() field.ErrorList {
 	if c.Delivery.Keel() {
 		check(field.NewPath("delivery", "host"), c.Delivery.Host)
 	}
+	taken := append(c.publicHosts(), c.originHost())
+	faults = append(faults, c.Domains.CheckFound(field.NewPath("domains"), taken)...)
 	return append(faults, c.Domains.CheckRecords(field.NewPath("domains"), append(c.toolHosts(), c.originHost()), c.proven())...)
 }
 

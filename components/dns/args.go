@@ -35,6 +35,9 @@ type Zone struct {
 	// Records are declared exactly as they are written here, and wait for nothing but their zone. What points at the platform
 	// does not belong here: the program makes those records itself.
 	Records []Record `json:"records"`
+
+	// found are the records that stand in an adopted zone, from LookUp.
+	found []Record
 }
 
 // Validate returns every fault of what configuration can set, with its path.

@@ -140,6 +140,14 @@ func (c *Controller) Addresses(ctx *pulumi.Context) (ipv4, ipv6 pulumi.StringOut
 	return balancer.Ipv4(), balancer.Ipv6()
 }
 
+// IsThere tells whether the NodeBalancer has been made.
+func (a *Args) IsThere(ctx *pulumi.Context) (bool, error) {
+	found, err := linode.GetNodebalancers(ctx, &linode.GetNodebalancersArgs{
+		Filters: []linode.GetNodebalancersFilter{{Name: "tags", Values: []string{a.tag()}}},
+	})
+	return err == nil && len(found.Nodebalancers) > 0, err
+}
+
 // spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it
 // to, a drain on a small cluster would leave no place for the replica that it moves.
 func spread(labels map[string]string) pulumi.Array {

@@ -63,6 +63,26 @@ func TestDomains(t *testing.T) {
 	require.True(t, linodego.IsNotFound(err), err)
 }
 
+func TestAZoneCanBeReadWhole(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	zone := r.zone("example.com").ID
+	for _, options := range []linodego.DomainRecordCreateOptions{
+		{Type: linodego.RecordTypeA, Name: "www", Target: "203.0.113.9"},
+		{Type: linodego.RecordTypeMX, Target: "mail.example.com", Priority: new(10)},
+	} {
+		_, err := r.CreateDomainRecord(t.Context(), zone, options)
+		require.NoError(t, err)
+	}
+	file, err := r.GetDomainZoneFile(t.Context(), zone)
+	require.NoError(t, err)
+	require.Contains(t, file.ZoneFile, "@\t\tNS\tns1.linode.com.")
+	require.Contains(t, file.ZoneFile, "www\t\tA\t203.0.113.9")
+	require.Contains(t, file.ZoneFile, "@\t\tMX\t10\tmail.example.com")
+	_, err = r.GetDomainZoneFile(t.Context(), zone+1)
+	require.True(t, linodego.IsNotFound(err), err)
+}
+
 func TestRecords(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -1,6 +1,8 @@
 package linode
 
 import (
+	"cmp"
+	"fmt"
 	"net/mail"
 	"regexp"
 	"slices"
@@ -37,7 +39,7 @@ type domain struct {
 }
 
 func (a *API) domainRoutes() routes {
-	return collection[*domain]{
+	all := collection[*domain]{
 		path:   "/domains",
 		items:  func(c *call) ([]*domain, error) { return c.state.Domains, nil },
 		id:     func(d *domain) string { return strconv.Itoa(d.ID) },
@@ -49,6 +51,32 @@ func (a *API) domainRoutes() routes {
 			return nil
 		},
 	}.routes()
+	all["GET /domains/{domain}/zone-file"] = getZoneFile
+	return all
+}
+
+// getZoneFile writes a zone as its name servers read it: https://techdocs.akamai.com/linode-api/reference/get-domain-zone
+func getZoneFile(c *call) (any, error) {
+	d, err := c.domain()
+	if err != nil {
+		return nil, err
+	}
+	lines := []string{
+		fmt.Sprintf("; %s [%d]", d.Domain, d.ID),
+		fmt.Sprintf("$TTL %d", cmp.Or(d.TTLSec, 86400)),
+		"@\tIN\tSOA\tns1.linode.com. " + strings.Replace(d.SOAEmail, "@", ".", 1) + ". 2021000066 14400 14400 1209600 86400",
+	}
+	for n := range 5 {
+		lines = append(lines, fmt.Sprintf("@\t\tNS\tns%d.linode.com.", n+1))
+	}
+	for _, r := range d.Records {
+		target := r.Target
+		if r.Type == "MX" {
+			target = fmt.Sprintf("%d\t%s", r.Priority, target)
+		}
+		lines = append(lines, fmt.Sprintf("%s\t\t%s\t%s", cmp.Or(r.Name, "@"), r.Type, target))
+	}
+	return map[string]any{"zone_file": lines}, nil
 }
 
 // domain is the one in the path. With an error it is an empty one.

@@ -49,7 +49,8 @@ func newProvider() (p.Provider, error) {
 			infer.Resource(&ObjectStorageBucket{}), infer.Resource(&ObjectStorageKey{}), infer.Resource(&Token{}),
 		).
 		WithFunctions(infer.Function(&GetRegions{}), infer.Function(&GetInstanceTypes{}), infer.Function(&GetLkeVersions{}),
-			infer.Function(&GetNodebalancers{}), infer.Function(&GetObjectStorageEndpoints{})).
+			infer.Function(&GetNodebalancers{}), infer.Function(&GetObjectStorageEndpoints{}),
+			infer.Function(&GetDomainZonefile{})).
 		WithWrapped(unknown).
 		Build()
 	implementation.Invoke = withID(implementation.Invoke)

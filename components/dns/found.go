@@ -1,0 +1,74 @@
+package dns
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// LookUp reads what stands in the zones that are adopted. It is for the time before the platform has made records of its own there.
+// Upstream: https://techdocs.akamai.com/linode-api/reference/get-domain-zone
+func (a *Args) LookUp(ctx *pulumi.Context) error {
+	for i := range a.Zones {
+		zone := &a.Zones[i]
+		if zone.Adopt == 0 {
+			continue
+		}
+		file, err := linode.GetDomainZonefile(ctx, &linode.GetDomainZonefileArgs{DomainId: zone.Adopt})
+		if err != nil {
+			return fmt.Errorf("zone %s (%d): %w", zone.Name, zone.Adopt, err)
+		}
+		zone.found = zone.parse(file.ZoneFiles)
+	}
+	return nil
+}
+
+// parse reads the lines of a zone file: a name, perhaps a TTL and a class, a type and what it leads to.
+func (z *Zone) parse(lines []string) (found []Record) {
+	for _, line := range lines {
+		words := strings.Fields(line)
+		kind := slices.IndexFunc(words, func(word string) bool { return slices.Contains([]string{"A", "AAAA", "CNAME", "NS"}, word) })
+		if kind < 1 || kind+1 >= len(words) || strings.HasPrefix(words[0], ";") {
+			continue
+		}
+		found = append(found, Record{Name: z.absolute(words[0]), Type: words[kind], Target: strings.TrimSuffix(words[kind+1], ".")})
+	}
+	return found
+}
+
+// absolute is the whole name of one in the zone's file.
+func (z *Zone) absolute(name string) string {
+	switch absolute, is := strings.CutSuffix(name, "."); {
+	case is:
+		return absolute
+	case name == "@":
+		return z.Name
+	}
+	return name + "." + z.Name
+}
+
+// CheckFound refuses what stands in an adopted zone, is not listed, and would stand beside the platform's own records: visitors
+// would be led to both by turns.
+func (a *Args) CheckFound(path *field.Path, names []string) field.ErrorList {
+	var faults field.ErrorList
+	for i := range a.Zones {
+		zone := &a.Zones[i]
+		for _, found := range zone.found {
+			leads := slices.ContainsFunc(names, func(name string) bool { return a.ZoneOf(name) == zone && found.leads(name) })
+			listed := slices.ContainsFunc(zone.Records, func(record Record) bool {
+				return record.Name == found.Name && record.Type == found.Type
+			})
+			if leads && !listed {
+				faults = append(faults, field.Forbidden(path.Child("zones").Index(i).Child("adopt"), fmt.Sprintf(
+					"the zone has a record %s %s %s that is not listed, and the platform publishes that name; remove it from the zone, or "+
+						"where visitors use it until the platform serves them, list it with its number as adopt (docs/moving-in.md)",
+					found.Name, found.Type, found.Target)))
+			}
+		}
+	}
+	return faults
+}
