@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// LookUp reads what stands in the zones that are adopted. It is for the time before the platform has made records of its own there.
+// LookUp reads what stands in the zones that are adopted. It is for the time before the platform has made records of its own.
 // Upstream: https://techdocs.akamai.com/linode-api/reference/get-domain-zone
 func (a *Args) LookUp(ctx *pulumi.Context) error {
 	for i := range a.Zones {
@@ -31,14 +31,18 @@ func (a *Args) LookUp(ctx *pulumi.Context) error {
 func (z *Zone) parse(lines []string) (found []Record) {
 	for _, line := range lines {
 		words := strings.Fields(line)
-		kind := slices.IndexFunc(words, func(word string) bool { return slices.Contains([]string{"A", "AAAA", "CNAME", "NS"}, word) })
+		kind := slices.IndexFunc(words, leading)
 		if kind < 1 || kind+1 >= len(words) || strings.HasPrefix(words[0], ";") {
 			continue
 		}
-		found = append(found, Record{Name: z.absolute(words[0]), Type: words[kind], Target: strings.TrimSuffix(words[kind+1], ".")})
+		target := strings.TrimSuffix(words[kind+1], ".")
+		found = append(found, Record{Name: z.absolute(words[0]), Type: words[kind], Target: target})
 	}
 	return found
 }
+
+// leading says whether records of a type decide where a name leads.
+func leading(kind string) bool { return slices.Contains([]string{"A", "AAAA", "CNAME"}, kind) }
 
 // absolute is the whole name of one in the zone's file.
 func (z *Zone) absolute(name string) string {
@@ -64,9 +68,9 @@ func (a *Args) CheckFound(path *field.Path, names []string) field.ErrorList {
 			})
 			if leads && !listed {
 				faults = append(faults, field.Forbidden(path.Child("zones").Index(i).Child("adopt"), fmt.Sprintf(
-					"the zone has a record %s %s %s that is not listed, and the platform publishes that name; remove it from the zone, or "+
-						"where visitors use it until the platform serves them, list it with its number as adopt (docs/moving-in.md)",
-					found.Name, found.Type, found.Target)))
+					"the zone has a record %s %s %s that is not listed, and the platform publishes that name; remove it from the "+
+						"zone, or where visitors use it until the platform serves them, list it with its number as adopt "+
+						"(docs/moving-in.md)", found.Name, found.Type, found.Target)))
 			}
 		}
 	}

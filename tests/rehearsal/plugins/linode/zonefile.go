@@ -7,7 +7,8 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 )
 
-// GetDomainZonefile reads a zone as its name servers do: https://www.pulumi.com/registry/packages/linode/api-docs/getdomainzonefile/
+// GetDomainZonefile reads a zone as its name servers do.
+// Upstream: https://www.pulumi.com/registry/packages/linode/api-docs/getdomainzonefile/
 type GetDomainZonefile struct{}
 
 // GetDomainZonefileArgs name the zone.
