@@ -164,7 +164,7 @@ func (z *Zone) checkProof(path *field.Path, record *Record, name string) field.E
 
 // leads says whether a record decides where a name leads.
 func (r *Record) leads(name string) bool {
-	return r.Name == name && (r.isAddress() || r.Type == "CNAME")
+	return r.Name == name && leading(r.Type)
 }
 
 // delegates says whether other name servers answer for a name because of a record.
