@@ -68,8 +68,8 @@ func (a *Args) CheckFound(path *field.Path, names []string) field.ErrorList {
 			})
 			if leads && !listed {
 				faults = append(faults, field.Forbidden(path.Child("zones").Index(i).Child("adopt"), fmt.Sprintf(
-					"the zone has a record %s %s %s that is not listed, and the platform publishes that name; remove it from the "+
-						"zone, or where visitors use it until the platform serves them, list it with its number as adopt "+
+					"the zone has a record %s %s %s that is not listed, and the platform publishes that name; remove it from "+
+						"the zone, or where visitors use it until the platform serves them, list it with its number as adopt "+
 						"(docs/moving-in.md)", found.Name, found.Type, found.Target)))
 			}
 		}
