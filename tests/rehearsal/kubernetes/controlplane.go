@@ -137,16 +137,40 @@ func (p *controlPlane) bringUpServers(ctx context.Context, emulation string) err
 		return err
 	}
 	etcd := fmt.Sprintf("http://127.0.0.1:%d", port)
+	if err := p.beginEtcd(); err != nil {
+		return err
+	}
 	if err := p.programs.start("etcd", etcdArgs(p.dir, etcd)...); err != nil {
 		return err
 	}
 	if err := p.await(ctx, "etcd", func(ctx context.Context) error { return get(ctx, etcd+"/health") }); err != nil {
 		return err
 	}
+	if err := os.RemoveAll(p.unborn()); err != nil {
+		return err
+	}
 	if err := p.programs.start("kube-apiserver", append(apiserverArgs(p.dir, etcd, p.port), emulation)...); err != nil {
 		return err
 	}
 	return p.await(ctx, "the API server", p.apiReady)
+}
+
+// unborn is a file that is there from etcd's first start until it answers.
+func (p *controlPlane) unborn() string { return filepath.Join(p.dir, "etcd.unborn") }
+
+// beginEtcd clears what an etcd left that was stopped before it answered for the first time: nothing is in it, and on what there is
+// of a log no member would ever be elected.
+func (p *controlPlane) beginEtcd() error {
+	data := filepath.Join(p.dir, "etcd")
+	if _, err := os.Stat(p.unborn()); err == nil {
+		if err := os.RemoveAll(data); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(data); err == nil {
+		return nil
+	}
+	return os.WriteFile(p.unborn(), nil, 0o600)
 }
 
 func (p *controlPlane) bringUpControllers(ctx context.Context, emulation string) error {
