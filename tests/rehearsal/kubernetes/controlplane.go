@@ -158,8 +158,8 @@ func (p *controlPlane) bringUpServers(ctx context.Context, emulation string) err
 // unborn is a file that is there from etcd's first start until it answers.
 func (p *controlPlane) unborn() string { return filepath.Join(p.dir, "etcd.unborn") }
 
-// beginEtcd clears what an etcd left that was stopped before it answered for the first time: nothing is in it, and on what there is
-// of a log no member would ever be elected.
+// beginEtcd clears what an etcd left that was stopped before it answered for the first time: nothing is in it, and on what there
+// is of a log no member would ever be elected.
 func (p *controlPlane) beginEtcd() error {
 	data := filepath.Join(p.dir, "etcd")
 	if _, err := os.Stat(p.unborn()); err == nil {
