@@ -14,8 +14,8 @@ FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts preview up release bypass drift heal-node destroy program pulumi-cli charts-if-had test lint bench toolchain \
-	clean FORCE
+.PHONY: help rehearse sandbox charts preview up release bypass drift heal-node destroy program pulumi-cli charts-if-had \
+	test lint bench toolchain clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
 WITHOUT_FASTLY := --exclude '**fastly:index/**'

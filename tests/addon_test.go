@@ -76,6 +76,8 @@ func TestEveryFaultOfAChartIsNamed(t *testing.T) {
 		"no repository":          {func(a *addon.Args) { a.Repository = "" }, "charts[1].repository: Invalid value"},
 		"a repository twice":     {func(a *addon.Args) { a.Chart = "oci://x/y" }, "charts[1].repository: Forbidden"},
 		"a standard unknown":     {func(a *addon.Args) { a.Standard = "strict" }, `charts[1].standard: Unsupported value: "strict"`},
+		"open twice":             {func(a *addon.Args) { a.Open = []addon.Opening{{From: []string{"a"}}, {From: []string{"a"}}} }, "charts[1].open[1].from: Duplicate value"},
+		"open to no namespace":   {func(a *addon.Args) { a.Open = []addon.Opening{{From: []string{"A"}}} }, `charts[1].open[0].from[0]: Invalid value: "A"`},
 		"open to nobody":         {func(a *addon.Args) { a.Open = []addon.Opening{{Ports: []int{1}}} }, "charts[1].open[0].from: Required value"},
 		"a port that is none":    {func(a *addon.Args) { a.Open = []addon.Opening{{From: []string{"a"}, Ports: []int{0}}} }, "charts[1].open[0].ports[0]: Invalid value: 0"},
 		"after what comes later": {func(a *addon.Args) { a.After = []string{"two"} }, `charts[1].after[0]: Unsupported value: "two": supported values: "one"`},

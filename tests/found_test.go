@@ -41,6 +41,7 @@ func TestARecordThatNobodyListedIsFoundBeforeAnythingIsMade(t *testing.T) {
 		"Keel's, as whole name": {"keel.staging.changelog.com. A 203.0.113.9", "", "a record keel.staging.changelog.com A 203.0.113.9"},
 		"of another name":       {"shop A 203.0.113.9", "", ""},
 		"of mail":               {"@\tMX\t10\tmail.example.com", "", ""},
+		"of senders":            {`@	TXT	"v=spf1 A mx"`, "", ""},
 		"a comment":             {"; grafana A 203.0.113.9", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

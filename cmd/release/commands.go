@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -62,18 +60,18 @@ func (r *release) up(ctx context.Context, message string) error {
 	case strings.Contains(said.String(), "is currently locked by"):
 		return errLocked
 	}
-	if words := diagnostics(said); words != "" {
+	if words := diagnostics(said.String()); words != "" {
 		return errors.New(words)
 	}
 	return fmt.Errorf("pulumi up: %w", err)
 }
 
 // diagnostics are what Pulumi says of the resources that failed, at the end of its output, without what it only warns of.
-func diagnostics(output io.Reader) string {
+func diagnostics(output string) string {
 	var words []string
 	inside := false
-	for lines := bufio.NewScanner(output); lines.Scan(); {
-		line := lines.Text()
+	for line := range strings.Lines(output) {
+		line = strings.TrimSuffix(line, "\n")
 		switch {
 		case strings.HasPrefix(line, "Diagnostics:"):
 			inside = true
@@ -88,9 +86,7 @@ func diagnostics(output io.Reader) string {
 
 // output runs a command for what it prints. Its error says why it failed.
 func output(ctx context.Context, name string, arguments ...string) (string, error) {
-	command := exec.CommandContext(ctx, name, arguments...)
-	command.Env = os.Environ()
-	text, err := command.Output()
+	text, err := exec.CommandContext(ctx, name, arguments...).Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
 		err = fmt.Errorf("%s %s: %w: %s", name, arguments[0], err, strings.TrimSpace(string(failed.Stderr)))

@@ -85,7 +85,7 @@ func TestAReleaseThatGoesWell(t *testing.T) {
 	require.Equal(t, []string{"Release " + versionTwo + " to prod"}, commits(t))
 	require.Equal(t, "up --yes --skip-preview --non-interactive --message Release "+versionTwo+" --refresh\n", read(t, "calls"))
 	require.Regexp(t, `release: +\d+\.\d s  \S+ has all traffic\n`, printed)
-	require.Contains(t, printed, "no more than 1.0 % of all requests")
+	require.Contains(t, printed, "did not stay above 1.0 % of all requests")
 
 	printed, err = try(t)
 	require.NoError(t, err)

@@ -49,7 +49,7 @@ func (r *release) watch(ctx context.Context, limit float64) error {
 				percent, limit)
 		}
 	}
-	r.say("no more than %.1f %% of all requests were answered with an error in the first %s", limit, r.watched)
+	r.say("the origin's errors did not stay above %.1f %% of all requests in the first %s", limit, r.watched)
 	return nil
 }
 

@@ -44,7 +44,7 @@ type Args struct {
 
 // Opening lets other namespaces in.
 type Opening struct {
-	// From are namespaces: that of the app, monitoring for metrics, ingress for an Ingress.
+	// From are namespaces: that of the app, monitoring for metrics.
 	From []string `json:"from"`
 	// Ports are numbers.
 	Ports []int `json:"ports"`
@@ -99,10 +99,20 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	}
 	faults = append(faults, check.OneOf(path.Child("standard"), a.Standard,
 		string(namespace.Restricted), string(namespace.Baseline), string(namespace.Privileged))...)
+	policies := sets.New[string]()
+	for i, opening := range a.openings() {
+		if policies.Has(opening.Name) {
+			faults = append(faults, field.Duplicate(path.Child("open").Index(i).Child("from"), a.Open[i].From))
+		}
+		policies.Insert(opening.Name)
+	}
 	for i, opening := range a.Open {
 		at := path.Child("open").Index(i)
 		if len(opening.From) == 0 {
 			faults = append(faults, field.Required(at.Child("from"), "must name a namespace"))
+		}
+		for j, name := range opening.From {
+			faults = append(faults, check.Name(at.Child("from").Index(j), name)...)
 		}
 		for j, port := range opening.Ports {
 			faults = append(faults, check.Between(at.Child("ports").Index(j), port, 1, 65535)...)

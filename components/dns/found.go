@@ -31,8 +31,12 @@ func (a *Args) LookUp(ctx *pulumi.Context) error {
 func (z *Zone) parse(lines []string) (found []Record) {
 	for _, line := range lines {
 		words := strings.Fields(line)
-		kind := slices.IndexFunc(words, leading)
-		if kind < 1 || kind+1 >= len(words) || strings.HasPrefix(words[0], ";") {
+		// The type is the first word behind the name that is neither; the text of a TXT record may have any.
+		kind := 1
+		for kind < len(words) && (words[kind] == "IN" || strings.Trim(words[kind], "0123456789") == "") {
+			kind++
+		}
+		if kind+1 >= len(words) || !leading(words[kind]) || strings.HasPrefix(words[0], ";") {
 			continue
 		}
 		target := strings.TrimSuffix(words[kind+1], ".")
