@@ -92,8 +92,8 @@ type Release struct {
 }
 
 // Deployed tells of the deployment of a release whose chart cannot be had. What the platform waits for because of it is there,
-// in all running clusters, when Deployed returns: the definitions of its custom resources, or the Service and the class of an
-// ingress controller.
+// in all running clusters, when Deployed returns: the definitions of its custom resources, or the class of an
+// ingress controller and its Service with an address.
 func (c *Controllers) Deployed(ctx context.Context, release Release) error {
 	return c.each(func(cl *cluster) error { return cl.standIn(ctx, release) })
 }

@@ -358,9 +358,12 @@ func ingressController(f *fixture) {
 		Values: map[string]any{"service": map[string]any{"annotations": map[string]any{balancer + "default-proxy-protocol": "v2"}}},
 	}
 	require.NoError(f, f.controllers.Deployed(ctx, release))
+	service, err := f.client.CoreV1().Services("default").Get(ctx, "entry", metav1.GetOptions{})
+	require.NoError(f, err)
+	require.NotEmpty(f, service.Status.LoadBalancer.Ingress, "Helm waits for the NodeBalancer")
 	prefix := networkingv1.PathTypePrefix
 	class := "traefik"
-	_, err := f.client.NetworkingV1().Ingresses("default").Create(ctx, &networkingv1.Ingress{
+	_, err = f.client.NetworkingV1().Ingresses("default").Create(ctx, &networkingv1.Ingress{
 		ObjectMeta: metav1.ObjectMeta{Name: "site"},
 		Spec: networkingv1.IngressSpec{IngressClassName: &class, Rules: []networkingv1.IngressRule{{
 			IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/wait"
 	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
 	networkingv1apply "k8s.io/client-go/applyconfigurations/networking/v1"
 )
@@ -35,7 +36,8 @@ var ingressCharts = map[string]ingressChart{
 	},
 }
 
-// standIn makes what others wait for of a release that is not rendered.
+// standIn makes what others wait for of a release that is not rendered, and waits for the NodeBalancer of an ingress controller,
+// as Helm does.
 func (c *cluster) standIn(ctx context.Context, release Release) error {
 	if err := c.define(ctx, release); err != nil {
 		return err
@@ -71,8 +73,14 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	}
 	service := corev1apply.Service(release.Name+chart.serviceSuffix, release.Namespace).
 		WithLabels(labels).WithAnnotations(annotations).WithSpec(spec)
-	_, err = c.client.CoreV1().Services(release.Namespace).Apply(ctx, service, apply)
-	return err
+	services := c.client.CoreV1().Services(release.Namespace)
+	if _, err = services.Apply(ctx, service, apply); err != nil {
+		return err
+	}
+	return wait.PollUntilContextCancel(ctx, retryDelay, true, func(ctx context.Context) (bool, error) {
+		live, err := services.Get(ctx, *service.Name, metav1.GetOptions{})
+		return err == nil && len(live.Status.LoadBalancer.Ingress) > 0, err
+	})
 }
 
 // removeStandIn removes what standIn made, but for definitions: the Service of an ingress controller, and with it the

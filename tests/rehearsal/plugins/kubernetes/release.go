@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,15 +143,11 @@ func (r *release) deploy(
 	if err != nil {
 		return nil, fmt.Errorf("release %s/%s: %w", args.Namespace, args.Name, err)
 	}
-	timeout := args.timeout()
-	if q.timeout > 0 {
-		timeout = q.timeout
-	}
-	d := &deployment{args, chart, config, timeout}
+	d := &deployment{args, chart, config, cmp.Or(q.timeout, args.timeout())}
 	deployed, err := run(ctx, d)
 	result := &outcome{id: id(args.Namespace, args.Name)}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("not ready after %s", timeout)
+		err = fmt.Errorf("not ready after %s", d.timeout)
 	}
 	if err != nil {
 		result.unready = []string{fmt.Sprintf("release %s: %v", result.id, err)}
@@ -188,6 +185,8 @@ func fits(values map[string]any, chart *chart.Chart) error {
 func (r *release) substitute(ctx context.Context, q *request, args *releaseArgs, reason error) (*outcome, error) {
 	r.report(ctx, args, reason)
 	if !q.preview {
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(q.timeout, args.timeout()))
+		defer cancel()
 		if err := r.options.NotRendered.Deployed(ctx, notRendered(args, reason)); err != nil {
 			return nil, fmt.Errorf("standing in for release %s/%s: %w", args.Namespace, args.Name, err)
 		}
@@ -255,10 +254,7 @@ func (r *release) delete(ctx context.Context, q *request) error {
 	uninstall.IgnoreNotFound = true
 	uninstall.Wait = !args.SkipAwait || args.Atomic
 	uninstall.DisableHooks = args.DisableWebhooks
-	uninstall.Timeout = args.timeout()
-	if q.timeout > 0 {
-		uninstall.Timeout = q.timeout
-	}
+	uninstall.Timeout = cmp.Or(q.timeout, args.timeout())
 	finished := make(chan error, 1)
 	go func() {
 		_, err := uninstall.Run(args.Name)
