@@ -8,8 +8,6 @@ import (
 
 	"lke-platform/components/addon"
 	"lke-platform/components/charts"
-	"lke-platform/components/delivery"
-	"lke-platform/components/namespace"
 )
 
 // Charts are all that a stack installs: the platform's, and those of its own.
@@ -35,8 +33,11 @@ func Charts(ctx *pulumi.Context) []charts.Chart {
 
 // validateCharts keeps the stack's own charts out of the platform's namespaces.
 func (c *Config) validateCharts(path *field.Path) field.ErrorList {
-	return addon.ValidateAll(path, c.Charts, c.App.Name, canaryName, namespace.Ingress, namespace.Monitoring,
-		delivery.NamespaceName, "cert-manager", "postgres-operator")
+	names := slices.Clone(taken)
+	for _, args := range c.apps() {
+		names = append(names, args.Name)
+	}
+	return addon.ValidateAll(path, c.Charts, names...)
 }
 
 // declareCharts declares the stack's own charts, each after those that it names.

@@ -57,6 +57,8 @@ type Config struct {
 	Delivery delivery.Args `json:"delivery"`
 	// App is the web application.
 	App app.Args `json:"app"`
+	// Apps are further applications.
+	Apps []FurtherApp `json:"apps"`
 	// CDN is the Fastly service; "off" does without, so that names lead to the platform itself.
 	CDN cdn.Args `json:"cdn"`
 
@@ -133,7 +135,11 @@ func (c *Config) siteHost() string {
 
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
-	return slices.Concat(c.App.AllHosts(), c.CDN.MediaHosts(), c.toolHosts())
+	var hosts []string
+	for _, args := range c.apps() {
+		hosts = append(hosts, args.AllHosts()...)
+	}
+	return slices.Concat(hosts, c.CDN.MediaHosts(), c.toolHosts())
 }
 
 // ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.
@@ -143,6 +149,9 @@ func (c *Config) ordered() (names []string) {
 	}
 	if c.showsCertificates() {
 		names = slices.Concat(names, c.Domains.Names(), c.toolHosts())
+		for _, args := range c.apps()[1:] {
+			names = append(names, args.AllHosts()...)
+		}
 	}
 	return names
 }

@@ -1,9 +1,11 @@
 package stacks
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -12,33 +14,44 @@ import (
 // last wait until another client hangs up. A rollout would wait forever: its new replica is ready before an old one goes.
 func (c *Config) validateConnections() field.ErrorList {
 	pooler := c.Postgres.Pooler
-	if c.off.Has("postgres") || pooler.Mode != "session" || !c.App.Pooled() {
+	if c.off.Has("postgres") || pooler.Mode != "session" {
 		return nil
 	}
-	if c.App.DatabaseConnections == 0 {
-		return field.ErrorList{field.Required(field.NewPath("app", "databaseConnections"),
-			"must say how many connections each replica holds, since postgres.pooler.mode is session")}
+	var faults field.ErrorList
+	held, holders := map[string]int{}, map[string][]string{} // by database, for each of which the pooler has as many
+	for i, args := range c.apps() {
+		if args.Pooled() && args.DatabaseConnections == 0 {
+			faults = append(faults, field.Required(appPath(i).Child("databaseConnections"),
+				"must say how many connections each replica holds, since postgres.pooler.mode is session"))
+		}
+		for _, pool := range args.Pools() {
+			database := cmp.Or(pool, c.Postgres.Database)
+			held[database] += args.MostConnections()
+			holders[database] = append(holders[database], fmt.Sprintf("%s %d", appPath(i), args.MostConnections()))
+		}
 	}
-	if most := c.App.MostConnections(); most > pooler.Size {
-		return field.ErrorList{field.Invalid(field.NewPath("postgres", "pooler", "size"), pooler.Size, fmt.Sprintf(
-			"must be %d or more in session mode: the app holds that many during a rollout, %d for each replica and job; "+
-				"otherwise lower app.databaseConnections or app.autoscale.max", most, c.App.DatabaseConnections))}
+	for _, database := range slices.Sorted(maps.Keys(held)) {
+		if most := held[database]; most > pooler.Size {
+			faults = append(faults, field.Invalid(field.NewPath("postgres", "pooler", "size"), pooler.Size, fmt.Sprintf(
+				"must be %d or more in session mode: so many connections to %s are held while new versions roll out (%s); "+
+					"otherwise lower databaseConnections or autoscale.max",
+				most, database, strings.Join(holders[database], ", "))))
+		}
 	}
-	return nil
+	return faults
 }
 
 // validateDatabases refuses an app that is told of a database that is none.
 func (c *Config) validateDatabases() field.ErrorList {
-	if c.off.Has("postgres") && len(c.App.Database) > 0 {
-		return field.ErrorList{field.Forbidden(field.NewPath("app", "database"),
-			"describes the platform's database, and postgres is off; a database elsewhere is for app.env and app.secrets")}
-	}
 	var faults field.ErrorList
-	known, used := c.Postgres.DatabaseNames(), c.App.Databases()
-	for _, variable := range slices.Sorted(maps.Keys(used)) {
-		if !slices.Contains(known, used[variable]) {
-			faults = append(faults, field.NotSupported(field.NewPath("app", "database").Key(variable), used[variable], known))
+	for i, args := range c.apps() {
+		at := appPath(i).Child("database")
+		if c.off.Has("postgres") && len(args.Database) > 0 {
+			faults = append(faults, field.Forbidden(at,
+				"describes the platform's database, and postgres is off; a database elsewhere is for env and secrets"))
+			continue
 		}
+		faults = append(faults, known(at, args.Databases(), c.Postgres.DatabaseNames())...)
 	}
 	return faults
 }
@@ -46,14 +59,22 @@ func (c *Config) validateDatabases() field.ErrorList {
 // validateCaches refuses an app that is told of a cache that is none.
 func (c *Config) validateCaches() field.ErrorList {
 	var faults field.ErrorList
-	var known []string
+	var names []string
 	for _, one := range c.Caches {
-		known = append(known, one.Name)
+		names = append(names, one.Name)
 	}
-	used := c.App.CacheNames()
+	for i, args := range c.apps() {
+		faults = append(faults, known(appPath(i).Child("caches"), args.CacheNames(), names)...)
+	}
+	return faults
+}
+
+// known refuses variables that describe something of another name than there is.
+func known(path *field.Path, used map[string]string, names []string) field.ErrorList {
+	var faults field.ErrorList
 	for _, variable := range slices.Sorted(maps.Keys(used)) {
-		if !slices.Contains(known, used[variable]) {
-			faults = append(faults, field.NotSupported(field.NewPath("app", "caches").Key(variable), used[variable], known))
+		if !slices.Contains(names, used[variable]) {
+			faults = append(faults, field.NotSupported(path.Key(variable), used[variable], names))
 		}
 	}
 	return faults

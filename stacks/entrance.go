@@ -64,6 +64,9 @@ func (p *platform) servedNamespaces() (served map[string]pulumi.StringInput, err
 	served = map[string]pulumi.StringInput{
 		namespace.Monitoring: p.monitoring.Namespace, p.config.App.Name: p.appNamespace.Name,
 	}
+	for name, further := range p.furtherNamespaces {
+		served[name] = further.Name
+	}
 	if p.config.Delivery.Keel() {
 		if p.keelNamespace, err = delivery.NewNamespace(p.Context, p.cluster.Inside()); err != nil {
 			return nil, err
@@ -102,7 +105,7 @@ func (p *platform) declareCDN() error {
 	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
 	args.ClientCertificate, args.ClientKey = p.entrance.Identity.Certificate, p.entrance.Identity.Key
 	args.Uncached = config.toolHosts()
-	args.MediaHost = pulumi.Sprintf("%s.%s", p.media.Name, p.media.Endpoint)
+	args.MediaHost = pulumi.Sprintf("%s.%s", config.App.Bucket.Name, config.App.Bucket.Endpoint)
 	// An active service asks for its origin at once, and remembers for minutes that a name is not there.
 	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready, p.origin.Ready))
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"lke-platform/components/certificates"
 	"lke-platform/components/dns"
 	"lke-platform/components/monitoring"
-	"lke-platform/components/namespace"
 )
 
 // declareNames declares the zones and the certificates for all names in them. Let's Encrypt asks the zones, and nothing else of
@@ -23,15 +22,7 @@ func (p *platform) declareNames() (err error) {
 	if p.zones, err = dns.New(p.Context, "domains", &config.Domains); err != nil {
 		return err
 	}
-	p.appNamespace, err = namespace.New(p.Context, config.App.Name, &namespace.Args{
-		Name: config.App.Name, Standard: config.App.PodSecurity(),
-		Open: []namespace.Opening{
-			{Name: "web", Namespaces: []string{namespace.Ingress}, Ports: []any{"http"}},
-			{Name: "metrics", Namespaces: []string{namespace.Monitoring}, Ports: p.metricsPorts()},
-		},
-		Bound: p.bounds(),
-	}, p.cluster.Inside())
-	if err != nil {
+	if err := p.newAppNamespaces(); err != nil {
 		return err
 	}
 	request := &certificates.Request{Namespace: p.appNamespace.Name}

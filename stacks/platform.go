@@ -35,6 +35,7 @@ func Deploy(ctx *pulumi.Context) error {
 		p.declareCaches,
 		p.declareCharts,
 		p.declareApp,
+		p.declareApps,
 		p.declareCanary,
 		p.declareDelivery,
 		p.declareCDN,
@@ -65,14 +66,15 @@ type platform struct {
 	origin *dns.Hosts
 	// appNamespace holds the app, its database and its certificates.
 	appNamespace *namespace.Namespace
+	// furtherNamespaces are those of the apps beside it, by their names.
+	furtherNamespaces map[string]*namespace.Namespace
 	// canaryNamespace is nil where there is no canary.
 	canaryNamespace *namespace.Namespace
 	// keelNamespace is nil where Keel does not run.
 	keelNamespace *namespace.Namespace
 	siteTLS       *certificates.Certificates
 	// free are the records that have to be there before the cluster can prove whose the public names are.
-	free  []pulumi.Resource
-	media *objectstorage.Bucket
+	free []pulumi.Resource
 	// caches are their hosts, by name.
 	caches pulumi.StringMap
 	// own are the releases of the stack's own charts, which the app may need.
@@ -113,9 +115,9 @@ func (p *platform) bounds() []namespace.Bound {
 	return append(postgres.Bounds(), bounds...)
 }
 
-// metricsPorts are those of the app, and of what runs beside it.
-func (p *platform) metricsPorts() []any {
-	ports := []any{"http", "metrics", postgres.ExporterPort}
+// besideMetrics are the ports of metrics of what runs beside the app.
+func (p *platform) besideMetrics() []any {
+	ports := []any{postgres.ExporterPort}
 	if len(p.config.Caches) > 0 {
 		ports = append(ports, cache.ExporterPort)
 	}
@@ -170,20 +172,13 @@ func (p *platform) declareCaches() error {
 	return nil
 }
 
-// declareApp declares the web application.
+// declareApp declares the web application: the first, if there are several.
 func (p *platform) declareApp() (err error) {
-	cors := p.config.endpoints.HaveCORS(p.config.Storage.Region)
-	if p.media, err = p.newBucket("media", cors); err != nil {
+	args := &p.config.App
+	if args.Bucket, err = p.newMedia(mediaPurpose); err != nil {
 		return err
 	}
-	// Whoever moves a site in copies its media there.
-	p.Export("media", pulumi.Map{
-		"bucket": p.media.Name, "endpoint": p.media.Endpoint, "accessKey": p.media.AccessKey, "secretKey": p.media.SecretKey,
-	})
-	args := &p.config.App
-	args.Namespace, args.IngressClass = p.appNamespace.Name, p.entrance.ClassName
-	args.StorageClass, args.Protect = pulumi.String(lke.StorageRetain), p.config.Protect
-	args.Certificates = p.shown()
+	args.Namespace, args.Certificates = p.appNamespace.Name, p.shown()
 	if origin := p.config.originHost(); p.config.CDN.TLS.IsManaged() {
 		args.OriginHost, args.OriginCertificate = origin, p.siteTLS.SecretNames[origin]
 	}
@@ -191,17 +186,36 @@ func (p *platform) declareApp() (err error) {
 		args.DatabaseSecret, args.DatabaseAuthority = p.database.SecretName, p.database.AuthorityName
 		args.DatabaseSecrets = p.database.SecretNames
 	}
-	args.CacheHosts, args.CachePort = p.caches, cache.Port
-	args.Bucket = &app.Bucket{
-		Name: p.media.Name, Region: p.media.Region, Endpoint: p.media.Endpoint,
-		AccessKey: p.media.AccessKey, SecretKey: p.media.SecretKey,
-	}
+	args.CacheHosts = p.caches
 	args.Annotations, args.Leave = p.config.Delivery.Annotations(), p.config.Delivery.Leave()
-	if p.app, err = app.New(p.Context, "app", args, p.cluster.Inside(), after(p.monitoring.Ready, p.own)); err != nil {
-		return err
+	p.app, err = p.newApp("app", args)
+	return err
+}
+
+// newMedia declares a bucket for what visitors upload and see. Whoever moves a site in copies its media there.
+func (p *platform) newMedia(purpose string) (*app.Bucket, error) {
+	made, err := p.newBucket(purpose, p.config.endpoints.HaveCORS(p.config.Storage.Region))
+	if err != nil {
+		return nil, err
 	}
-	p.serving = append(p.serving, p.app.Ready)
-	return nil
+	p.Export(purpose, pulumi.Map{
+		"bucket": made.Name, "endpoint": made.Endpoint, "accessKey": made.AccessKey, "secretKey": made.SecretKey,
+	})
+	return &app.Bucket{
+		Name: made.Name, Region: made.Region, Endpoint: made.Endpoint, AccessKey: made.AccessKey, SecretKey: made.SecretKey,
+	}, nil
+}
+
+// newApp declares an app with what the platform has for all of them.
+func (p *platform) newApp(name string, args *app.Args) (*app.App, error) {
+	args.IngressClass, args.CachePort = p.entrance.ClassName, cache.Port
+	args.StorageClass, args.Protect = pulumi.String(lke.StorageRetain), p.config.Protect
+	made, err := app.New(p.Context, name, args, p.cluster.Inside(), after(p.monitoring.Ready, p.own))
+	if err != nil {
+		return nil, err
+	}
+	p.serving = append(p.serving, made.Ready)
+	return made, nil
 }
 
 // declareDelivery declares what brings new versions of the app; where the stack file names each version there is nothing to

@@ -35,6 +35,7 @@ func (c *Config) SecretKeys() []string {
 func (c *Config) secretNames() map[string][]string {
 	sections := map[string][]string{
 		"app":        c.App.SecretNames(),
+		"apps":       c.appSecrets(),
 		"cdn":        c.CDN.SecretNames(),
 		"charts":     c.chartSecrets(),
 		"delivery":   c.Delivery.SecretNames(),
@@ -48,6 +49,13 @@ func (c *Config) secretNames() map[string][]string {
 		sections[section] = slices.DeleteFunc(names, func(name string) bool { return name == "" })
 	}
 	return sections
+}
+
+func (c *Config) appSecrets() (names []string) {
+	for _, args := range c.apps()[1:] {
+		names = append(names, args.SecretNames()...)
+	}
+	return names
 }
 
 func (c *Config) chartSecrets() (names []string) {
@@ -74,16 +82,17 @@ func (c *Config) readSecrets(ctx *pulumi.Context) field.ErrorList {
 	}
 	c.Postgres.SecretValues, c.Monitoring.SecretValues, c.CDN.SecretValues = values, values, values
 	c.fastlyTLSToken = values.ToStringMapOutput().MapIndex(pulumi.String(c.CDN.TLS.Token))
-	c.App.SecretValues = pulumi.StringMap{}
-	for variable, name := range c.App.Secrets {
-		c.App.SecretValues[variable] = values[name]
+	for _, args := range c.apps() {
+		args.SecretValues, args.FileSecrets = pulumi.StringMap{}, values
+		for variable, name := range args.Secrets {
+			args.SecretValues[variable] = values[name]
+		}
+		if args.Registry != nil {
+			args.RegistryPassword = values[args.Registry.Password]
+		}
 	}
-	c.App.FileSecrets = values
 	for i := range c.Charts {
 		c.Charts[i].SecretValues = values
-	}
-	if c.App.Registry != nil {
-		c.App.RegistryPassword = values[c.App.Registry.Password]
 	}
 	if c.Delivery.Keel() {
 		c.Delivery.WebhookPassword = values[c.Delivery.Webhook.Password]

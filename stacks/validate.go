@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"lke-platform/components/app"
 	"lke-platform/components/cache"
 	"lke-platform/components/certificates"
 	"lke-platform/components/lke"
@@ -43,6 +44,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"caches": func(path *field.Path) field.ErrorList {
 			return append(cache.ValidateAll(path, c.Caches), c.validateCaches()...)
 		},
+		"apps":       c.validateApps,
 		"charts":     c.validateCharts,
 		"monitoring": c.Monitoring.Validate,
 		"delivery":   c.Delivery.Validate,
@@ -69,7 +71,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	if catalog != nil && !hasFault(found, "cluster") && !hasFault(found, "postgres") && !c.off.Has("postgres") {
 		faults = append(faults, c.validateInstances(catalog)...)
 	}
-	if !hasFault(undecoded, "app") && !hasFault(undecoded, "postgres") {
+	if !slices.ContainsFunc([]string{"app", "apps", "postgres"}, func(s string) bool { return hasFault(undecoded, s) }) {
 		faults = append(faults, c.validateConnections()...)
 		faults = append(faults, c.validateDatabases()...)
 	}
@@ -146,12 +148,14 @@ func (c *Config) validateHosts() field.ErrorList {
 		}
 		seen.Insert(host)
 	}
-	for i, host := range c.App.Hosts {
-		check(field.NewPath("app", "hosts").Index(i), host)
-	}
-	for i, process := range c.App.Processes {
-		for j, host := range process.Hosts {
-			check(field.NewPath("app", "processes").Index(i).Child("hosts").Index(j), host)
+	for i, args := range c.apps() {
+		for j, host := range args.Hosts {
+			check(appPath(i).Child("hosts").Index(j), host)
+		}
+		for j, process := range args.Processes {
+			for k, host := range process.Hosts {
+				check(appPath(i).Child("processes").Index(j).Child("hosts").Index(k), host)
+			}
 		}
 	}
 	if len(c.App.Hosts) > 0 && c.siteHost() == "" {
@@ -176,20 +180,13 @@ func (c *Config) Warnings() (warnings []string) {
 			"node runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
 	}
 	warnings = append(warnings, c.Delivery.Warnings(c.App.SteadyImage())...)
-	if c.Postgres.Pooler.Mode == "transaction" && c.App.Pooled() && !c.App.Direct() {
-		warnings = append(warnings, "app.database: all connections go through the pooler, which is in transaction mode: LISTEN, "+
-			"temporary tables and the advisory locks with which Rails, Prisma, Flyway and others guard their migrations do not "+
-			"outlive a transaction there; give migrations the primary's own address too (the key host or uri, "+
-			"docs/components/app.md), or set postgres.pooler.mode to session")
-	}
-	if c.endpoints != nil && len(c.App.Media) > 0 {
+	if hasMedia := func(args *app.Args) bool { return len(args.Media) > 0 }; c.endpoints != nil &&
+		slices.ContainsFunc(c.apps(), hasMedia) {
 		warnings = append(warnings, c.endpoints.Warnings(c.Storage.Region)...)
 	}
-	if c.App.Root() {
-		warnings = append(warnings, "app.user: the app runs as root, and its namespace, the database's too, is held to the "+
-			"baseline standard only; build the image for an ordinary user (USER 1000) and leave app.user out")
+	for i, args := range c.apps() {
+		warnings = append(warnings, c.appWarnings(appPath(i), args)...)
 	}
-	warnings = append(warnings, c.App.Warnings()...)
 	if c.Ingress.IsOpen() && !c.CDN.Bypassed() {
 		warnings = append(warnings, "ingress: everybody can connect past Fastly; set ingress.open to false when no name that "+
 			"leads there is cached any more")

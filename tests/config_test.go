@@ -18,7 +18,7 @@ import (
 // Each is one edit of the staging stack's file and the fault that it has to be told of.
 var faults = map[string]struct{ old, new, fault string }{
 	// Form.
-	"unknown section":        {"lke-platform:cdn:", "lke-platform:cnd:", "cnd: Forbidden: unknown key; known are: app, caches, canary, cdn, certificates, charts, cluster"},
+	"unknown section":        {"lke-platform:cdn:", "lke-platform:cnd:", "cnd: Forbidden: unknown key; known are: app, apps, caches, canary, cdn, certificates, charts, cluster"},
 	"unknown namespace":      {"lke-platform:cdn:", "platform:cdn:", "platform:cdn: Forbidden: unknown key"},
 	"missing section":        {"lke-platform:cdn:", "pulumi:cdn:", "cdn.origin.shield: Required value"},
 	"what cannot be off":     {"lke-platform:storage:\n    region: us-east", "lke-platform:storage: off", `storage: Invalid value: "off": must be an object`},

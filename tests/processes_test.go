@@ -211,8 +211,9 @@ func TestADiskHasOneReplicaAtATime(t *testing.T) {
 	require.Contains(t, reveal(podOf(g.find(t, deploymentType, "app-search").inputs)["volumes"]), map[string]any{
 		"name": "disk-data", "persistentVolumeClaim": map[string]any{"claimName": "mastodon-search-data"},
 	})
-	require.Len(t, args.Warnings(), 1)
-	require.Contains(t, args.Warnings()[0], "app.processes[2].volumes: a disk is attached to one node")
+	warnings := args.Warnings(field.NewPath("app"))
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0], "app.processes[2].volumes: a disk is attached to one node")
 	require.Equal(t, "RollingUpdate", g.specOf(t, deploymentType, "app")["strategy"].ObjectValue()["type"].StringValue())
 }
 

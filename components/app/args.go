@@ -189,10 +189,19 @@ func (a *Args) MostConnections() int {
 	return most
 }
 
-// Pooled tells whether the application connects through the pooler of the database.
-func (a *Args) Pooled() bool {
-	return a.uses(func(key string) bool { return strings.HasPrefix(key, "pgbouncer-") })
+// Pools are the databases that the application connects to through their pooler, each once; "" is the one without a name.
+func (a *Args) Pools() []string {
+	pools := sets.New[string]()
+	for _, entry := range a.Database {
+		if database, key := databaseOf(entry); strings.HasPrefix(key, "pgbouncer-") {
+			pools.Insert(database)
+		}
+	}
+	return sets.List(pools)
 }
+
+// Pooled tells whether the application connects through the pooler of a database.
+func (a *Args) Pooled() bool { return len(a.Pools()) > 0 }
 
 // Direct tells whether the application knows a way to the database that leads past the pooler.
 func (a *Args) Direct() bool {

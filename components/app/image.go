@@ -25,6 +25,9 @@ func validateOwnImage(path *field.Path, image string) field.ErrorList {
 // sha-860c190), and days (20220317).
 var steady = regexp.MustCompile(`^(v?\d+([._-]\w+)+|(sha-)?[0-9a-f]{7,40})$`)
 
+// Tagged says whether the image is named by a tag, and not by a digest.
+func (a *Args) Tagged() bool { return a.tag() != "" }
+
 // MutableImage says whether the image can change under the same name: it has no digest, and its tag is none of a version, such as
 // latest or the name of a branch.
 func (a *Args) MutableImage() bool { return a.tag() != "" && !steady.MatchString(a.tag()) }

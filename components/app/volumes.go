@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -68,16 +66,17 @@ func (p *process) mountVolumes(pod *corev1.PodSpecArgs, container *corev1.Contai
 }
 
 // Warnings say what is valid and yet unwise.
-func (a *Args) Warnings() (warnings []string) {
+func (a *Args) Warnings(path *field.Path) (warnings []string) {
 	for i, process := range a.processes("") {
-		path := "app"
+		at := path
 		if i > 0 {
-			path = fmt.Sprintf("app.processes[%d]", i-1)
+			at = path.Child("processes").Index(i - 1)
 		}
 		if len(process.Volumes) > 0 {
-			warnings = append(warnings, path+".volumes: a disk is attached to one node, so there is one replica: nobody answers "+
-				"for a minute or so while a new version takes the disk over, and for seven minutes or more when its node is "+
-				"lost; keep files in the bucket, and state in the database or a cache, where the application can")
+			warnings = append(warnings, at.Child("volumes").String()+": a disk is attached to one node, so there is one "+
+				"replica: nobody answers for a minute or so while a new version takes the disk over, and for seven minutes or "+
+				"more when its node is lost; keep files in the bucket, and state in the database or a cache, where the "+
+				"application can")
 		}
 	}
 	return warnings

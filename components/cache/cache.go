@@ -47,6 +47,11 @@ func Bounds(caches []Args) (bounds []namespace.Bound) {
 	return bounds
 }
 
+// Opening lets other namespaces use the caches. The caches' own namespace has to have it.
+func Opening(namespaces []string) namespace.Opening {
+	return namespace.Opening{Name: "caches", Namespaces: namespaces, Ports: []any{Port}}
+}
+
 // New declares a cache. The kinds of object that monitoring brings have to be there: its caller depends on them.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Cache, error) {
 	if faults := args.Validate(nil); len(faults) > 0 {

@@ -76,8 +76,9 @@ type Pooler struct {
 	// (session). With transaction, LISTEN, advisory locks and SET do not outlive a transaction. Default transaction.
 	// Upstream: https://www.pgbouncer.org/features.html
 	Mode string `json:"mode"`
-	// Size is how many connections to the primary each replica holds at most. In session mode it has to be enough for all
-	// clients: which replica one of them meets is chance, and when a replica is lost they all meet the others. Default 20.
+	// Size is how many connections to the primary each replica holds at most, for each database. In session mode it has to be
+	// enough for all clients: which replica one of them meets is chance, and when a replica is lost they all meet the others.
+	// Default 20.
 	Size int `json:"size"`
 }
 

@@ -33,6 +33,10 @@ type Cluster struct {
 	// AuthorityName is the name of the Secret, in the cluster's namespace, whose ca.crt is the authority that signs the
 	// certificates of the servers and of the pooler, for the hosts that are in the Secret of SecretName.
 	AuthorityName pulumi.StringOutput `pulumi:"authorityName"`
+
+	args *Args
+	// made is known when the cluster is there in its present form.
+	made pulumi.IDOutput
 }
 
 const (
@@ -60,7 +64,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := c.newMonitor(ctx, name, args); err != nil {
 		return nil, fmt.Errorf("postgres: declaring the PodMonitor: %w", err)
 	}
-	c.Name = cluster.Metadata.Name().Elem()
+	c.Name, c.args, c.made = cluster.Metadata.Name().Elem(), args, cluster.ID()
 	databases := args.databases()
 	user := secretOf(c.Name, databases[0])
 	c.SecretName, c.AuthorityName = user, pulumi.Sprintf("%s-cluster-cert", c.Name)

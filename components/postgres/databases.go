@@ -36,6 +36,16 @@ func (a *Args) databases() []Database {
 	return append([]Database{{Name: a.Database, User: a.User, Extensions: a.Extensions}}, a.Databases...)
 }
 
+// roleOf is the role that owns a database.
+func (a *Args) roleOf(name string) string {
+	for _, database := range a.databases() {
+		if database.Name == name {
+			return database.role()
+		}
+	}
+	return ""
+}
+
 // DatabaseNames are the names of all databases, that of the arguments' own keys first.
 func (a *Args) DatabaseNames() (names []string) {
 	for _, database := range a.databases() {

@@ -103,7 +103,7 @@ const (
 // gone with its node: its connection, and its locks.
 func (a *Args) parameters() map[string]string {
 	parameters := map[string]string{
-		"max_connections":        strconv.Itoa(unpooled + a.Pooler.Replicas*a.Pooler.Size),
+		"max_connections":        strconv.Itoa(unpooled + a.pooled()),
 		"shared_buffers":         part(a.Memory, 0.25) + "MB",
 		"max_wal_size":           part(a.WALStorage, 0.25) + "MB",
 		"max_slot_wal_keep_size": part(a.WALStorage, 0.4) + "MB",
@@ -114,6 +114,9 @@ func (a *Args) parameters() map[string]string {
 	maps.Copy(parameters, a.Parameters)
 	return parameters
 }
+
+// pooled is how many connections the poolers hold at most: each has a pool for every database.
+func (a *Args) pooled() int { return len(a.databases()) * a.Pooler.Replicas * a.Pooler.Size }
 
 func (a *Args) pooler() pulumi.Map {
 	global := pulumi.StringMap{

@@ -72,10 +72,11 @@ func (a *Args) validateConnections(path *field.Path) field.ErrorList {
 	if !given {
 		return nil
 	}
-	least := fewestUnpooled + a.Pooler.Replicas*a.Pooler.Size
+	least := fewestUnpooled + a.pooled()
 	if limit, err := strconv.Atoi(value); err != nil || limit < least {
 		return field.ErrorList{field.Invalid(path, value, fmt.Sprintf(
-			"must be a number from %d: pooler.size for each of pooler.replicas, and %d for others", least, fewestUnpooled))}
+			"must be a number from %d: pooler.size for each of pooler.replicas and each database, and %d for others",
+			least, fewestUnpooled))}
 	}
 	return nil
 }
