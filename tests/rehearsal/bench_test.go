@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -99,46 +100,68 @@ func residentBytes(b *testing.B, root int) int64 {
 // BenchmarkPreviewWithoutChange compares a preview of the platform in which nothing changes with a preview of as many empty
 // resources by the same engine, side by side. As in the platform, most of them belong to a provider, which the engine asks twice
 // about each. Limit: a ratio of 2.
-func BenchmarkPreviewWithoutChange(b *testing.B) {
-	forEachStack(b, func(b *testing.B, o options) {
-		w, err := startWorld(b.Context(), o)
-		require.NoError(b, err)
-		defer func() { require.NoError(b, w.close()) }()
-		require.NoError(b, rehearse(b.Context(), o, newConsole(io.Discard), w))
-		platform, _, err := newStack(b.Context(), o, w)
-		require.NoError(b, err)
-		components, custom := 0, 0
-		for kind, count := range readSummary(b, o).Resources {
-			switch {
-			case strings.HasPrefix(kind, "lke-platform:"):
-				components += count
-			case !strings.HasPrefix(kind, "pulumi:"):
-				custom += count
-			}
-		}
-		served, stop, err := plugins.Serve(map[string]plugins.Constructor{"empty": newEmptyProvider})
-		require.NoError(b, err)
-		defer stop()
-		environment := maps.Clone(w.environment)
-		environment["PULUMI_DEBUG_PROVIDERS"] = served
-		empty, err := auto.UpsertStackInlineSource(b.Context(), "empty", "empty", emptyResources(components, custom),
-			auto.EnvVars(environment))
-		require.NoError(b, err)
-		_, err = empty.Up(b.Context())
-		require.NoError(b, err)
+func BenchmarkPreviewWithoutChange(b *testing.B) { forEachStack(b, previewWithoutChange) }
 
-		var platformTimes, emptyTimes []time.Duration
-		for b.Loop() {
-			for range 10 {
-				platformTimes = append(platformTimes, timePreview(b, platform))
-				emptyTimes = append(emptyTimes, timePreview(b, empty))
-			}
+// BenchmarkPreviewOfApps does the same for one app, ten and a hundred beside the first of staging. Limit: what an app adds takes as
+// long beside a hundred as it does alone.
+func BenchmarkPreviewOfApps(b *testing.B) {
+	for _, count := range []int{1, 10, 100} {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
+			previewWithoutChange(b, options{root: repository(b, withApps(count)), stack: "staging"})
+		})
+	}
+}
+
+// withApps adds small apps to a stack file.
+func withApps(count int) func(stackFile string) string {
+	return func(stackFile string) string {
+		stackFile += "\n  lke-platform:apps:\n"
+		for i := range count {
+			stackFile += fmt.Sprintf("    - {name: a%d, image: %q, hosts: [a%[1]d.staging.changelog.com], "+
+				"replicas: 1, resources: {cpu: 10m, memory: 16Mi}}\n", i, versionOne)
 		}
-		b.ReportMetric(float64(components+custom), "resources")
-		b.ReportMetric(median(platformTimes).Seconds(), "s-platform")
-		b.ReportMetric(median(emptyTimes).Seconds(), "s-empty")
-		b.ReportMetric(median(platformTimes).Seconds()/median(emptyTimes).Seconds(), "x-of-empty")
-	})
+		return stackFile
+	}
+}
+
+func previewWithoutChange(b *testing.B, o options) {
+	w, err := startWorld(b.Context(), o)
+	require.NoError(b, err)
+	defer func() { require.NoError(b, w.close()) }()
+	require.NoError(b, rehearse(b.Context(), o, newConsole(io.Discard), w))
+	platform, _, err := newStack(b.Context(), o, w)
+	require.NoError(b, err)
+	components, custom := 0, 0
+	for kind, count := range readSummary(b, o).Resources {
+		switch {
+		case strings.HasPrefix(kind, "lke-platform:"):
+			components += count
+		case !strings.HasPrefix(kind, "pulumi:"):
+			custom += count
+		}
+	}
+	served, stop, err := plugins.Serve(map[string]plugins.Constructor{"empty": newEmptyProvider})
+	require.NoError(b, err)
+	defer stop()
+	environment := maps.Clone(w.environment)
+	environment["PULUMI_DEBUG_PROVIDERS"] = served
+	empty, err := auto.UpsertStackInlineSource(b.Context(), "empty", "empty", emptyResources(components, custom),
+		auto.EnvVars(environment))
+	require.NoError(b, err)
+	_, err = empty.Up(b.Context())
+	require.NoError(b, err)
+
+	var platformTimes, emptyTimes []time.Duration
+	for b.Loop() {
+		for range 10 {
+			platformTimes = append(platformTimes, timePreview(b, platform))
+			emptyTimes = append(emptyTimes, timePreview(b, empty))
+		}
+	}
+	b.ReportMetric(float64(components+custom), "resources")
+	b.ReportMetric(median(platformTimes).Seconds(), "s-platform")
+	b.ReportMetric(median(emptyTimes).Seconds(), "s-empty")
+	b.ReportMetric(median(platformTimes).Seconds()/median(emptyTimes).Seconds(), "x-of-empty")
 }
 
 // emptyResources is a program of resources without inputs and outputs.
