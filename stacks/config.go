@@ -123,6 +123,16 @@ func (c *Config) toolHosts() []string {
 	return hosts
 }
 
+// candidateHosts are the names at which versions of the apps are tried. Most of the time nothing answers there.
+func (c *Config) candidateHosts() (hosts []string) {
+	for _, args := range c.apps() {
+		if host := args.CandidateHost(); host != "" {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
 // siteHost is the first host that the app answers for itself; "" where all are redirected to others.
 func (c *Config) siteHost() string {
 	for _, host := range c.App.Hosts {

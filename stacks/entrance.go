@@ -104,7 +104,7 @@ func (p *platform) declareCDN() error {
 	}
 	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
 	args.ClientCertificate, args.ClientKey = p.entrance.Identity.Certificate, p.entrance.Identity.Key
-	args.Uncached = config.toolHosts()
+	args.Uncached = append(config.toolHosts(), config.candidateHosts()...)
 	args.MediaHost = pulumi.Sprintf("%s.%s", config.App.Bucket.Name, config.App.Bucket.Endpoint)
 	// An active service asks for its origin at once, and remembers for minutes that a name is not there.
 	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready, p.origin.Ready))

@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"slices"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/certificates"
@@ -90,7 +92,10 @@ func (p *platform) declareHosts() error {
 		return err
 	}
 	// From now on they are asked for, too.
+	answering := slices.DeleteFunc(slices.Clone(args.Hosts), func(host string) bool {
+		return slices.Contains(p.config.candidateHosts(), host)
+	})
 	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
-		Hosts: args.Hosts, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
+		Hosts: answering, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
 	}, p.cluster.Inside(), after(p.serving...))
 }

@@ -93,9 +93,13 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	return append(faults, c.validateHosts()...)
 }
 
-// validateDelivery refuses an image and a release command that the way of delivery does not go with.
+// validateDelivery refuses an image, a candidate and a release command that the way of delivery does not go with.
 func (c *Config) validateDelivery(path *field.Path) field.ErrorList {
 	faults := c.Delivery.ValidateImage(path.Child("image"), c.App.Image)
+	if c.App.Candidate != nil && c.Delivery.Keel() {
+		faults = append(faults, field.Forbidden(path.Child("candidate"), "Keel rolls new versions out by itself, and would try none "+
+			"before; set delivery.mode to pinned"))
+	}
 	if c.App.Release != nil && c.Delivery.Keel() {
 		faults = append(faults, field.Forbidden(path.Child("release"), "Keel starts new versions by itself, and would run no "+
 			"command before them; set delivery.mode to pinned"))
@@ -151,6 +155,9 @@ func (c *Config) validateHosts() field.ErrorList {
 	for i, args := range c.apps() {
 		for j, host := range args.Hosts {
 			check(appPath(i).Child("hosts").Index(j), host)
+		}
+		if host := args.CandidateHost(); host != "" {
+			check(appPath(i).Child("candidate", "host"), host)
 		}
 		for j, process := range args.Processes {
 			for k, host := range process.Hosts {

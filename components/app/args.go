@@ -31,6 +31,8 @@ type Args struct {
 	Processes []NamedProcess `json:"processes"`
 	// Release is run before each new version.
 	Release *Release `json:"release"`
+	// Candidate is a version that is tried beside the one that visitors get; nil where each version rolls out at once.
+	Candidate *Candidate `json:"candidate"`
 	// Files are those that the application looks for in its file system.
 	Files []File `json:"files"`
 	// Env is the plain environment.
@@ -185,6 +187,9 @@ func (a *Args) MostConnections() int {
 	}
 	for _, process := range a.processes("") {
 		most += process.most() * cmp.Or(process.DatabaseConnections, a.DatabaseConnections)
+	}
+	if a.Candidate != nil && !a.tries() { // there will be one
+		most += (1 + surge) * a.DatabaseConnections
 	}
 	return most
 }

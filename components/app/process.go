@@ -91,7 +91,11 @@ func (a *Args) processes(name string) []*process {
 		web.Health.Path = defaultHealth
 	}
 	all := []*process{{NamedProcess: web, app: a, resource: name}}
-	for _, named := range a.Processes {
+	beside := a.Processes
+	if a.tries() {
+		beside = append(slices.Clone(beside), a.candidate())
+	}
+	for _, named := range beside {
 		all = append(all, &process{NamedProcess: named, app: a, resource: name + "-" + named.Name})
 	}
 	return all
@@ -161,11 +165,14 @@ func (p *process) leave() []string {
 	return leave
 }
 
-// AllHosts are the names that the application answers to, those of web first.
+// AllHosts are the names that the application answers to, those of web first, and that of versions that are tried last.
 func (a *Args) AllHosts() []string {
 	hosts := slices.Clone(a.Hosts)
 	for _, process := range a.Processes {
 		hosts = append(hosts, process.Hosts...)
+	}
+	if host := a.CandidateHost(); host != "" {
+		hosts = append(hosts, host)
 	}
 	return hosts
 }

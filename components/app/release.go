@@ -37,7 +37,7 @@ func (a *App) newRelease(ctx *pulumi.Context, name string, args *Args, shared *s
 	seconds := int(timeout.Seconds())
 	object := args.Name + "-" + releaseName
 	labels := kube.Labels(object, releaseName)
-	container := args.container(shared, args.Image, args.Resources)
+	container := args.container(shared, args.released(), args.Resources)
 	container.Command = pulumi.ToStringArray(args.Release.Command)
 	// Its last words are in the pod's status then, where `pulumi up` finds them.
 	container.TerminationMessagePolicy = pulumi.String("FallbackToLogsOnError")

@@ -33,7 +33,7 @@ const (
 )
 
 // theirs are the endings of what others name after the application in its namespace: the operator its database, and the graph.
-var theirs = sets.New(webName, releaseName, "load", "primary", "replicas", "ha", "pods", "pgbouncer", "repo-host")
+var theirs = sets.New(webName, releaseName, candidateName, "load", "primary", "replicas", "ha", "pods", "pgbouncer", "repo-host")
 
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
@@ -50,6 +50,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	if a.Release != nil {
 		faults = append(faults, a.Release.validate(path.Child("release"))...)
 	}
+	faults = append(faults, a.validateCandidate(path.Child("candidate"))...)
 	faults = append(faults, a.validateProcesses(path)...)
 	return append(faults, a.validateJobs(path.Child("jobs"))...)
 }
@@ -64,7 +65,7 @@ func (r *Release) validate(path *field.Path) field.ErrorList {
 
 // validateProcesses also refuses what two processes cannot both have.
 func (a *Args) validateProcesses(path *field.Path) field.ErrorList {
-	processes := a.processes("")
+	processes := a.processes("")[:1+len(a.Processes)] // without what is tried, which is web once more
 	faults := check.Between(path.Child("port"), a.Port, 1, 65535)
 	faults = append(faults, processes[0].validate(path)...)
 	names, paths, ports := sets.New[string](), sets.New("/"), sets.New(a.Port)
