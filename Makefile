@@ -2,6 +2,13 @@
 # (preview, up, bypass, drift, destroy) needs the Pulumi CLI too.
 STACK ?= staging
 
+# What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
+# environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
+$(foreach given,STACK IMAGE NODE FASTLY_ACCOUNT,$(eval override $(given) := $$(value $(given))))
+export IMAGE
+$(foreach name,STACK NODE FASTLY_ACCOUNT,\
+  $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
+
 CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
 TOOLCHAIN := $(addprefix .bin/,pulumi $(CONTROL_PLANE))
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
@@ -55,7 +62,7 @@ up: pulumi-cli charts program ## Make the cloud what the program says for STACK 
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
 
 release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app to STACK, and take it back if it does not do well
-	@go run ./cmd/release -stack '$(STACK)' -image '$(IMAGE)' $(if $(CI),-push) -- $(LIVE)
+	@go run ./cmd/release -stack '$(STACK)' -image "$$IMAGE" $(if $(CI),-push) -- $(LIVE)
 
 bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and ask nothing of Fastly (docs/bypass.md)
 	@tools/bypass '$(STACK)' $(WITHOUT_FASTLY)

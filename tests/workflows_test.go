@@ -76,6 +76,40 @@ func TestWorkflowsCallMakeTargetsThatExist(t *testing.T) {
 	}
 }
 
+// Whoever dispatches a workflow chooses its inputs, and it runs with the stack's secrets: nothing that stands in them is run.
+func TestWhatIsGivenIsDataToWorkflows(t *testing.T) {
+	t.Parallel()
+	for _, workflow := range workflows(t) {
+		for name, job := range workflow.Jobs {
+			for _, step := range job.Steps {
+				require.NotContains(t, step.Run, "${{", "%s of %s: a shell reads it from a variable", name, workflow.Name)
+				require.NotContains(t, step.Run, "IMAGE=", "%s of %s: make takes it from the environment", name, workflow.Name)
+			}
+		}
+	}
+}
+
+func TestWhatIsGivenIsDataToMake(t *testing.T) {
+	t.Parallel()
+	for _, given := range []string{"$(shell touch %)", "'; touch %; '", "`touch %`", "$(touch %)", `"; touch %; "`, "a\ntouch %\n"} {
+		ran := filepath.Join(t.TempDir(), "ran")
+		image := strings.ReplaceAll(given, "%", ran)
+		for where, said := range map[string]func() (string, bool){
+			"environment": func() (string, bool) { return runMake(t, "release", "", "IMAGE="+image) },
+			"command line": func() (string, bool) {
+				return runMakeWith(t, "..", []string{"release", "STACK=prod", "IMAGE=" + image}, "")
+			},
+		} {
+			text, succeeded := said()
+			require.True(t, succeeded, text)
+			require.Contains(t, text, "go run ./cmd/release -stack prod -image "+image+" -- --stack prod", where)
+			require.NoFileExists(t, ran, where)
+		}
+		text, _ := runMakeWith(t, "..", []string{"up", "STACK=" + image}, "")
+		require.NoFileExists(t, ran, text)
+	}
+}
+
 // The exit code of a pipe is that of its last program, unless the shell is asked for better.
 func TestWorkflowsFailWithWhatTheyShow(t *testing.T) {
 	t.Parallel()
@@ -240,10 +274,18 @@ func runMake(t *testing.T, target, input string, environment ...string) (output 
 	return runMakeIn(t, "..", target, input, environment...)
 }
 
-// runMakeIn makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones, a node without its cluster and
-// the Linodes that LINODES names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where it is called with refresh
-// or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
+// runMakeIn makes a target for prod as runMakeWith does.
 func runMakeIn(t *testing.T, repository, target, input string, environment ...string) (output string, succeeded bool) {
+	t.Helper()
+	return runMakeWith(t, repository, []string{target, "STACK=prod"}, input, environment...)
+}
+
+// runMakeWith runs make beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones, a node without its cluster and
+// the Linodes that LINODES names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where
+// it is called with refresh or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
+func runMakeWith(
+	t *testing.T, repository string, arguments []string, input string, environment ...string,
+) (output string, succeeded bool) {
 	t.Helper()
 	dir := t.TempDir()
 	const standIn = `#!/bin/sh
@@ -264,7 +306,7 @@ case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac
 	for _, program := range []string{"pulumi", "go", "linode-cli", "dig"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
 	}
-	command := exec.CommandContext(t.Context(), "make", "-C", repository, target, "STACK=prod")
+	command := exec.CommandContext(t.Context(), "make", append([]string{"-C", repository}, arguments...)...)
 	command.Stdin = strings.NewReader(input)
 	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MAKEFLAGS=", "CI=")
 	command.Env = append(command.Env, environment...)
