@@ -46,6 +46,7 @@ type release struct {
 
 // run brings the version, and where it does not do well the one before, so that cluster and stack file agree either way.
 func (r *release) run(ctx context.Context) (err error) {
+	r.begin = time.Now()
 	if r.file, err = readStackFile(r.stack); err != nil {
 		return err
 	}
@@ -54,10 +55,12 @@ func (r *release) run(ctx context.Context) (err error) {
 		return err
 	}
 	if before == r.image {
-		r.say("%s has it already", r.stack)
-		return nil
+		r.say("%s names it already, and is brought to it", r.file.path)
+		if err := r.up(ctx, "Bring "+r.image); err != nil {
+			return err
+		}
+		return r.publish(ctx)
 	}
-	r.begin = time.Now()
 	errorsBefore, _ := r.errors(ctx) // whatever they are, they are not this version's
 	if err := r.commit(ctx, r.image, "Release "+r.image+" to "+r.stack); err != nil {
 		return err
@@ -95,9 +98,5 @@ func (r *release) takeBack(ctx context.Context, before string, fault error) erro
 
 // say prints a line, with the time since the beginning.
 func (r *release) say(format string, values ...any) {
-	since := time.Duration(0)
-	if !r.begin.IsZero() {
-		since = time.Since(r.begin)
-	}
-	fmt.Fprintf(r.out, "release: %6.1f s  %s\n", since.Seconds(), fmt.Sprintf(format, values...))
+	fmt.Fprintf(r.out, "release: %6.1f s  %s\n", time.Since(r.begin).Seconds(), fmt.Sprintf(format, values...))
 }
