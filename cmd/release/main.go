@@ -65,10 +65,12 @@ func (r *release) run(ctx context.Context) (err error) {
 	if err := r.commit(ctx, r.image, "Release "+r.image+" to "+r.stack); err != nil {
 		return err
 	}
-	fault := r.up(ctx, "Release "+r.image)
+	fault := r.up(ctx, released+r.image)
 	if fault == nil {
+		took := time.Since(r.begin)
 		r.say("%s has all traffic", r.image)
 		if fault = r.watch(ctx, max(errorsBefore, r.objective)); fault == nil {
+			r.compare(ctx, took)
 			return r.publish(ctx)
 		}
 	}

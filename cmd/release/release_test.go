@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,12 +36,13 @@ func platform(t *testing.T, pulumi, errors string) {
 	script := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(machine, name), []byte("#!/bin/sh\n"+text), 0o700))
 	}
-	script("pulumi", "[ \"$1\" = stack ] && exec echo kubeconfig\necho \"$*\" >>calls\n"+pulumi)
+	script("pulumi", "[ \"$1 $2\" = 'stack history' ] && exec cat history.json\n"+
+		"[ \"$1\" = stack ] && exec echo kubeconfig\necho \"$*\" >>calls\n"+pulumi)
 	script("kubectl", `echo '{"data": {"result": [{"value": [0, "'"$(`+errors+`)"'"]}]}}'`)
 	t.Setenv("PATH", machine+":"+os.Getenv("PATH"))
 	for name, value := range map[string]string{
 		"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
-		"GIT_CONFIG_GLOBAL": os.DevNull,
+		"GIT_CONFIG_GLOBAL": os.DevNull, "GITHUB_STEP_SUMMARY": filepath.Join(machine, "page"),
 	} {
 		t.Setenv(name, value)
 	}
@@ -86,6 +88,43 @@ func TestAReleaseThatGoesWell(t *testing.T) {
 	require.Equal(t, "up --yes --skip-preview --non-interactive --message Release "+versionTwo+" --refresh\n", read(t, "calls"))
 	require.Regexp(t, `release: +\d+\.\d s  \S+ has all traffic\n`, printed)
 	require.Contains(t, printed, "did not stay above 1.0 % of all requests")
+}
+
+// history is what Pulumi keeps of so many updates, each a second longer than the one before it, newest first.
+func history(message, result string, updates int) string {
+	var entries []string
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range updates {
+		entries = append(entries, fmt.Sprintf(`{"kind": "update", "message": %q, "result": %q, "startTime": %q, "endTime": %q}`,
+			message, result, begin.Format(time.RFC3339), begin.Add(time.Duration(60+i)*time.Second).Format(time.RFC3339)))
+	}
+	return strings.Join(entries, ",")
+}
+
+func TestAReleaseIsComparedWithThoseBefore(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	kept := strings.Join([]string{
+		history("Release "+versionTwo, "succeeded", 12), history("Release "+versionOne, "failed", 3), history("Bring it", "succeeded", 3),
+	}, ",")
+	require.NoError(t, os.WriteFile("history.json", []byte("["+kept+"]"), 0o600))
+	printed, err := try(t)
+	require.NoError(t, err)
+	const told = `all traffic after \d+\.\d s; median of the last 10: 64 s\n` // 60 to 69 seconds, halfway
+	require.Regexp(t, told, printed)
+	require.Regexp(t, "^"+versionTwo+" on prod: "+told+"$", read(t, os.Getenv("GITHUB_STEP_SUMMARY")))
+}
+
+// What it took does not undo it.
+func TestAReleaseWithoutAHistoryGoesWell(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	printed, err := try(t)
+	require.NoError(t, err)
+	require.Contains(t, printed, "what it took before cannot be told: pulumi stack: exit status 1")
+	require.NoError(t, os.WriteFile("history.json", []byte("["+history("Update", "succeeded", 2)+"]"), 0o600))
+	require.NoError(t, exec.Command("git", "reset", "--quiet", "--hard", "HEAD^").Run())
+	printed, err = try(t)
+	require.NoError(t, err)
+	require.Contains(t, printed, "there is no release in the stack's history")
 }
 
 // The file may name what nobody brought yet: of a release that was stopped, or of a change by hand.
