@@ -145,31 +145,65 @@ func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 	require.Equal(t, inTurn("up-${{ inputs.stack }}"), workflows(t)["release"].Concurrency, "it is one")
 }
 
-// What Fastly serves cannot be downloaded when it is down.
+// What Fastly serves cannot be downloaded when it is down. A cache is never changed: what its key leaves out is missed when it is new.
 func TestWorkflowsHaveChartsAndPluginsAtHand(t *testing.T) {
 	t.Parallel()
-	kept := func(action string) map[string]string {
-		var is struct {
-			Runs struct {
-				Steps []struct {
-					Uses string
-					With map[string]string
-				}
-			}
-		}
-		require.NoError(t, yaml.Unmarshal([]byte(textOf(t, "../.github/actions/"+action+"/action.yml")), &is))
-		caches := map[string]string{}
-		for _, step := range is.Runs.Steps {
+	kept := func(action string) map[string]map[string]string {
+		caches := map[string]map[string]string{}
+		for _, step := range actionSteps(t, action) {
 			if strings.HasPrefix(step.Uses, "actions/cache@") {
-				caches[step.With["path"]] = step.With["key"]
+				caches[step.With["path"]] = step.With
 			}
 		}
 		return caches
 	}
-	const charts = "charts-${{ hashFiles('components/charts/charts.go') }}"
-	require.Equal(t, charts, kept("toolchain")[archive.Folder])
-	require.Equal(t, charts, kept("pulumi")[archive.Folder])
-	require.Contains(t, kept("pulumi")["~/.pulumi/plugins"], "hashFiles('go.mod')")
+	for _, action := range []string{"toolchain", "pulumi"} {
+		cache := kept(action)[archive.Folder]
+		require.Equal(t, "charts-${{ hashFiles('components/charts/charts.go', 'Pulumi.*.yaml') }}", cache["key"])
+		require.Equal(t, "charts-", cache["restore-keys"])
+	}
+	const own = "plugins-${{ runner.os }}-${{ runner.arch }}-${{ env.STACK }}-"
+	cache := kept("pulumi")["~/.pulumi/plugins"]
+	require.Equal(t, own+"${{ hashFiles('go.mod', 'components/cdn/newer.go') }}-${{ steps.pinned.outputs.cdn }}", cache["key"])
+	require.Equal(t, own, cache["restore-keys"])
+	require.Contains(t, textOf(t, "../components/cdn/newer.go"), "pulumi.Version(", "a plugin that go.mod does not pin")
+}
+
+// Plugins are kept anew when a stack begins to need others, and not with each release.
+func TestPluginsAreKeptByWhatAStackNeeds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key := func(stack string) string {
+		output := filepath.Join(dir, "output")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.prod.yaml"), []byte(stack), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\necho v1.2.3\n"), 0o700))
+		require.NoError(t, os.WriteFile(output, nil, 0o600))
+		command := exec.CommandContext(t.Context(), "sh", "-ec", actionSteps(t, "pulumi")[1].Run)
+		command.Dir, command.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "STACK=prod", "GITHUB_OUTPUT="+output)
+		said, err := command.CombinedOutput()
+		require.NoError(t, err, string(said))
+		found := regexp.MustCompile(`^version=v1\.2\.3\ncdn=([\d-]+)\n$`).FindStringSubmatch(textOf(t, output))
+		require.NotNil(t, found, textOf(t, output))
+		return found[1]
+	}
+	const cdn = "config:\n  lke-platform:cdn:\n    tls: {mode: managed}\n  lke-platform:app:\n    image: one\n"
+	first := key(cdn)
+	require.Equal(t, first, key(strings.Replace(cdn, "one", "two", 1)))
+	require.NotEqual(t, first, key(strings.Replace(cdn, "managed", "certsync", 1)))
+	require.NotEqual(t, first, key("config:\n  lke-platform:cdn: off\n"))
+}
+
+// step is one of a job or of an action.
+type step struct {
+	Run, Uses, Shell string
+	With             map[string]string
+}
+
+func actionSteps(t *testing.T, action string) []step {
+	t.Helper()
+	var is struct{ Runs struct{ Steps []step } }
+	require.NoError(t, yaml.Unmarshal([]byte(textOf(t, "../.github/actions/"+action+"/action.yml")), &is))
+	return is.Runs.Steps
 }
 
 // Whoever can push a branch can have a workflow of it read every secret of the repository itself.
