@@ -342,6 +342,7 @@ case "${0##*/} $1" in
   'pulumi stack') echo 7 ;;
   *) echo "${0##*/} $*" ;;
 esac
+case "$*" in *certsync*) exit ${CERTSYNC:-0} ;; esac
 case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac
 `
 	for _, program := range []string{"pulumi", "go", "linode-cli", "dig"} {
@@ -386,14 +387,33 @@ func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
 		require.False(t, succeeded)
 		require.NotContains(t, said, "--yes")
 	}
-	said, succeeded := runMake(t, "destroy", "prod\n")
+	said, succeeded := runMake(t, "destroy", "prod\n", "FASTLY_API_KEY=key")
 	require.True(t, succeeded)
 	// What has to happen before nodes are deleted is in the program.
 	require.Regexp(t, `(?s)pulumi destroy --stack prod --refresh --run-program --preview-only.*`+
 		`pulumi destroy --stack prod --refresh --run-program --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
+	requireWhatCosts(t, said)
+	require.Equal(t, 1, strings.Count(said, "linodes delete"), "neither a node of another cluster nor another Linode")
+}
+
+func requireWhatCosts(t *testing.T, said string) {
+	t.Helper()
 	require.Contains(t, said, "  linode-cli volumes delete 4711  # pvcdata, 30 GB\n  30 GB in all, 3.00 USD a month")
 	require.Contains(t, said, "  linode-cli linodes delete 5  # lke9-1-a, g6-standard-2\n")
-	require.Equal(t, 1, strings.Count(said, "linodes delete"), "neither a node of another cluster nor another Linode")
+}
+
+// A stack without Fastly has nothing there, nor a key.
+func TestDestroyNamesWhatCostsWithoutFastly(t *testing.T) {
+	t.Parallel()
+	said, succeeded := runMake(t, "destroy", "prod\n", "FASTLY_API_KEY=")
+	require.True(t, succeeded, said)
+	requireWhatCosts(t, said)
+	require.NotContains(t, said, "\ngo run ./cmd/certsync")
+	require.Contains(t, said, "set it, and then:\n  go run ./cmd/certsync remove --stack 'lke-platform-prod'\n")
+
+	said, succeeded = runMake(t, "destroy", "prod\n", "FASTLY_API_KEY=key", "CERTSYNC=1")
+	require.False(t, succeeded)
+	requireWhatCosts(t, said)
 }
 
 // A zone that a stack took over outlives it, but Linode serves none for an account without a Linode.
