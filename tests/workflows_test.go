@@ -137,6 +137,7 @@ func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 		require.Equal(t, name, job.Environment, "its secrets and who approves it")
 		require.Equal(t, inTurn("up-"+name), job.Concurrency)
 		require.Zero(t, job.Timeout)
+		require.Regexp(t, `(?s)go run ./cmd/release -stack "\$STACK" -keep.*make up`, runs(job.Steps), "it takes no release back")
 		groups[job.Concurrency.Group] = true
 	}
 	require.Len(t, groups, 2)
@@ -197,6 +198,14 @@ func TestPluginsAreKeptByWhatAStackNeeds(t *testing.T) {
 type step struct {
 	Run, Uses, Shell string
 	With             map[string]string
+}
+
+// runs are the commands of steps, one after the other.
+func runs(steps []step) (all string) {
+	for _, one := range steps {
+		all += one.Run + "\n"
+	}
+	return all
 }
 
 func actionSteps(t *testing.T, action string) []step {
@@ -287,10 +296,7 @@ type workflow struct {
 		Permissions              map[string]string
 		Timeout                  int `yaml:"timeout-minutes"`
 		Concurrency              concurrency
-		Steps                    []struct {
-			Run, Uses, Shell string
-			With             map[string]string
-		}
+		Steps                    []step
 	}
 }
 

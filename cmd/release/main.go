@@ -13,16 +13,21 @@ import (
 )
 
 func main() {
-	r := &release{out: os.Stdout, every: 15 * time.Second}
+	r := &release{out: os.Stdout, every: 15 * time.Second, begin: time.Now()}
 	flag.StringVar(&r.stack, "stack", "", "the stack, whose file names the version")
 	flag.StringVar(&r.image, "image", "", "the version, by its digest: name@sha256:…")
 	flag.DurationVar(&r.watched, "watch", 3*time.Minute, "how long the origin's errors are watched afterwards")
 	flag.Float64Var(&r.objective, "errors", 1, "how many of a hundred requests the origin may answer with an error meanwhile")
 	flag.BoolVar(&r.push, "push", false, "push the commits too")
+	keep := flag.Bool("keep", false, "release nothing, but name the version that was released since the commit that is checked out")
 	flag.Parse()
 	r.options = flag.Args() // of pulumi up
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := r.run(ctx)
+	do := r.run
+	if *keep {
+		do = r.keep
+	}
+	err := do(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
@@ -46,7 +51,6 @@ type release struct {
 
 // run brings the version, and where it does not do well the one before, so that cluster and stack file agree either way.
 func (r *release) run(ctx context.Context) (err error) {
-	r.begin = time.Now()
 	if r.file, err = readStackFile(r.stack); err != nil {
 		return err
 	}

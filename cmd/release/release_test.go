@@ -59,7 +59,7 @@ func try(t *testing.T) (printed string, err error) {
 	require.NoError(t, err)
 	r := &release{
 		stack: "prod", image: versionTwo, options: []string{"--refresh"}, out: out, objective: 1, watched: 100 * time.Millisecond,
-		every: 20 * time.Millisecond,
+		every: 20 * time.Millisecond, begin: time.Now(),
 	}
 	err = r.run(t.Context())
 	return read(t, out.Name()), err
@@ -230,27 +230,76 @@ func TestWhatCannotBeReleasedChangesNothing(t *testing.T) {
 	require.NoFileExists(t, "calls")
 }
 
+// git runs in a folder.
+func git(t *testing.T, dir string, arguments ...string) string {
+	t.Helper()
+	text, err := exec.Command("git", append([]string{"-C", dir}, arguments...)...).CombinedOutput()
+	require.NoError(t, err, string(text))
+	return string(text)
+}
+
+// withOrigin gives the repository an origin, and somebody else a clone of it.
+func withOrigin(t *testing.T) (origin, other string) {
+	t.Helper()
+	origin, other = t.TempDir(), filepath.Join(t.TempDir(), "other")
+	git(t, origin, "init", "--quiet", "--bare", "--initial-branch", "main")
+	git(t, ".", "branch", "--move", "main")
+	git(t, ".", "remote", "add", "origin", origin)
+	git(t, ".", "push", "--quiet", "--set-upstream", "origin", "HEAD")
+	git(t, ".", "clone", "--quiet", origin, other)
+	return origin, other
+}
+
 // Whoever was faster with another change of main does not lose it.
 func TestAReleaseIsPushedAfterOthers(t *testing.T) {
 	platform(t, "exit 0", "echo 0")
-	origin, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
-	here, err := os.Getwd()
-	require.NoError(t, err)
-	git := func(dir string, arguments ...string) {
-		command := exec.Command("git", append([]string{"-C", dir}, arguments...)...)
-		text, err := command.CombinedOutput()
-		require.NoError(t, err, string(text))
-	}
-	git(origin, "init", "--quiet", "--bare")
-	git(here, "remote", "add", "origin", origin)
-	git(here, "push", "--quiet", "--set-upstream", "origin", "HEAD")
-	git(origin, "clone", "--quiet", origin, other)
-	git(other, "commit", "--quiet", "--allow-empty", "-m", "Another change")
-	git(other, "push", "--quiet")
+	origin, other := withOrigin(t)
+	git(t, other, "commit", "--quiet", "--allow-empty", "-m", "Another change")
+	git(t, other, "push", "--quiet")
 
 	r := &release{stack: "prod", image: versionTwo, out: os.Stdout, push: true}
 	require.NoError(t, r.run(t.Context()))
-	log, err := exec.Command("git", "-C", origin, "log", "--format=%s").Output()
-	require.NoError(t, err)
-	require.Equal(t, "Release "+versionTwo+" to prod\nAnother change\nBegin\n", string(log))
+	require.Equal(t, "Release "+versionTwo+" to prod\nAnother change\nBegin\n", git(t, origin, "log", "--format=%s"))
+}
+
+// An up is of the commit that was merged, and may be approved long after.
+func TestAnUpOfAnEarlierCommitKeepsARelease(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	_, other := withOrigin(t)
+	keep := func() string {
+		require.NoError(t, (&release{stack: "prod", out: os.Stdout}).keep(t.Context()))
+		text := read(t, "Pulumi.prod.yaml")
+		git(t, ".", "checkout", "--quiet", "--", ".")
+		return text
+	}
+	push := func(subject string) {
+		git(t, other, "commit", "--quiet", "--allow-empty", "-m", subject)
+		git(t, other, "push", "--quiet")
+	}
+	before := read(t, "Pulumi.prod.yaml")
+	push("Release notes to prod and staging")
+	push("Release " + versionTwo + " to staging")
+	require.Equal(t, before, keep(), "none of this stack")
+	push("Release " + versionTwo + " to prod")
+	push("Another change")
+	require.Equal(t, strings.Replace(stackText, "VERSION", versionTwo, 1), keep())
+	push("Put " + versionOne + " back to prod")
+	require.Equal(t, before, keep(), "the last one counts")
+	push("Release " + versionTwo + " to prod")
+	git(t, ".", "pull", "--quiet")
+	push("Another change")
+	require.Equal(t, before, keep(), "what the commit contains is left to it")
+}
+
+// The last commits of a release are found by what they are called.
+func TestTheCommitsOfAReleaseAreRecognized(t *testing.T) {
+	platform(t, brokenTwo, "echo 0")
+	_, other := withOrigin(t)
+	t.Chdir(other)
+	_, err := try(t)
+	require.ErrorContains(t, err, "taken back")
+	for _, made := range commits(t) {
+		require.Regexp(t, subject, made)
+	}
+	require.Len(t, commits(t), 2)
 }
