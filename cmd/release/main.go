@@ -19,7 +19,7 @@ func main() {
 	flag.DurationVar(&r.watched, "watch", 3*time.Minute, "how long the origin's errors are watched afterwards")
 	flag.Float64Var(&r.objective, "errors", 1, "how many of a hundred requests the origin may answer with an error meanwhile")
 	flag.BoolVar(&r.push, "push", false, "push the commits too")
-	keep := flag.Bool("keep", false, "release nothing, but name the version that was released since the commit that is checked out")
+	keep := flag.Bool("keep", false, "release nothing, but name the version that was released since this commit")
 	flag.Parse()
 	r.options = flag.Args() // of pulumi up
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
