@@ -1,5 +1,5 @@
 # `make rehearse` and `make test` need Go, make and git, and set up everything else themselves. What works on the real cloud
-# (preview, up, bypass, drift, destroy) needs the Pulumi CLI too.
+# (preview, up, release, bypass, drift, destroy) needs the Pulumi CLI too.
 STACK ?= staging
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
