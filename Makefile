@@ -1,6 +1,13 @@
 # `make rehearse` and `make test` need Go, make and git, and set up everything else themselves. What works on the real cloud
-# (preview, up, bypass, drift, destroy) needs the Pulumi CLI too.
+# (preview, up, release, bypass, drift, destroy) needs the Pulumi CLI too.
 STACK ?= staging
+
+# What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
+# environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
+$(foreach given,STACK IMAGE NODE FASTLY_ACCOUNT,$(eval override $(given) := $$(value $(given))))
+export IMAGE
+$(foreach name,STACK NODE FASTLY_ACCOUNT,\
+  $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
 TOOLCHAIN := $(addprefix .bin/,pulumi $(CONTROL_PLANE))
@@ -28,6 +35,7 @@ LIVE := $(LOOKED_AT) $(BYPASSED)
 REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 # The volumes of the stack, which outlive it unless they can be made again.
 VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
+UNSYNC := go run ./cmd/certsync remove --stack 'lke-platform-$(STACK)'
 # A node that was being made when its cluster was deleted stays: https://github.com/linode/terraform-provider-linode/issues/1962
 ALL_CLUSTERS := linode-cli lke clusters-list --text --no-headers --format id
 ALL_LINODES := linode-cli linodes list --text --no-headers --format id,label,type
@@ -55,7 +63,7 @@ up: pulumi-cli charts program ## Make the cloud what the program says for STACK 
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
 
 release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app to STACK, and take it back if it does not do well
-	@go run ./cmd/release -stack '$(STACK)' -image '$(IMAGE)' $(if $(CI),-push) -- $(LIVE)
+	@go run ./cmd/release -stack '$(STACK)' -image "$$IMAGE" $(if $(CI),-push) -- $(LIVE)
 
 bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and ask nothing of Fastly (docs/bypass.md)
 	@tools/bypass '$(STACK)' $(WITHOUT_FASTLY)
@@ -85,7 +93,6 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
 	read -r name; [ "$$name" = '$(STACK)' ] || { echo 'Nothing was deleted.'; exit 1; }
 	@pulumi destroy $(LOOKED_AT) --yes --skip-preview
-	@go run ./cmd/certsync remove --stack 'lke-platform-$(STACK)' # what certsync made at Fastly is in no state
 	@echo 'The volumes of the database outlive it on purpose, and cost until you delete them:'
 	@[ -z "$$LINODE_TOKEN" ] || export LINODE_CLI_TOKEN="$$LINODE_TOKEN"; \
 	left=$$($(VOLUMES) --text --no-headers --format id,label,size </dev/null) \
@@ -97,6 +104,9 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 	  match($$2, /^lke[0-9]+-/) && !(substr($$2, 4, RLENGTH - 4) in alive) { \
 	    if (!n++) print "These nodes have no cluster any more, and cost until you delete them:"; \
 	    print "  linode-cli linodes delete " $$1 "  # " $$2 ", " $$3 }'
+	@# What certsync made at Fastly is in no state. A stack without Fastly needs no key; whatever fails comes after what costs.
+	@if [ -n "$$FASTLY_API_KEY" ]; then $(UNSYNC); \
+	else echo 'FASTLY_API_KEY is not set. If the stack ever had certificates at Fastly, set it, and then:'; echo "  $(UNSYNC)"; fi
 
 # Pulumi builds the program each time, in silence. With all packages compiled it has no more to do than to link them.
 program:

@@ -41,7 +41,7 @@ var identity = []string{
 	"GIT_CONFIG_GLOBAL=/dev/null",
 }
 
-// bypass runs tools/bypass beside stand-ins: for GitHub's CLI, which knows one run of up until that is cancelled, and for
+// bypass runs tools/bypass beside stand-ins: for GitHub's CLI, which knows one run of each workflow until that is cancelled, and for
 // Pulumi's, which shows what the main branch says at that time. It returns all calls and what was said.
 func bypass(t *testing.T, dir string, environment ...string) (calls, said string, succeeded bool) {
 	t.Helper()
@@ -51,8 +51,9 @@ func bypass(t *testing.T, dir string, environment ...string) (calls, said string
 echo "${0##*/} $*" >>` + calls + `
 case "$*" in
 workflow*) exit ${GITHUB:-0} ;;
-"run list"*) grep -q "run cancel" ` + calls + ` || echo 41 ;;
-up*) git show origin/main:Pulumi.prod.yaml | grep -c "^    bypass: true$" >>` + calls + ` || true ;;
+"run list --workflow up.yml"*) grep -q "run cancel 41" ` + calls + ` || echo 41 ;;
+"run list --workflow release.yml"*) grep -q "run cancel 42" ` + calls + ` || echo 42 ;;
+up*) git show origin/main:Pulumi.prod.yaml | grep -c "^    bypass: true$" >>` + calls + ` || true; exit ${PULUMI:-0} ;;
 cancel*) exit 1 ;;
 esac
 `
@@ -68,20 +69,26 @@ esac
 	return textOf(t, calls), string(output), err == nil
 }
 
-const listRuns = "gh run list --workflow up.yml --limit 100 --json databaseId,status --jq " +
-	".[] | select(.status != \"completed\").databaseId\n"
+// listRuns is how the runs of a workflow are asked for.
+func listRuns(workflow string) string {
+	return "gh run list --workflow " + workflow + " --limit 100 --json databaseId,status --jq " +
+		".[] | select(.status != \"completed\").databaseId\n"
+}
 
-// An up that hangs, or that waits for an approval, is of a commit that leads to Fastly.
+// An up that hangs, or that waits for an approval, is of a commit that leads to Fastly; and so is a release.
 func TestABypassEndsWhatWouldLeadNamesBack(t *testing.T) {
 	t.Parallel()
 	dir := clone(t)
 	before := textOf(t, filepath.Join(dir, "Pulumi.prod.yaml"))
 	calls, said, succeeded := bypass(t, dir)
 	require.True(t, succeeded, said)
-	require.Equal(t, "gh workflow disable up.yml\n"+listRuns+"gh run cancel 41\n"+listRuns+
+	require.Equal(t, "gh workflow disable up.yml\n"+listRuns("up.yml")+"gh run cancel 41\n"+
+		"gh workflow disable release.yml\n"+listRuns("release.yml")+"gh run cancel 42\n"+
+		listRuns("up.yml")+listRuns("release.yml")+
 		"pulumi cancel --stack prod --yes\n"+
 		"pulumi up --stack prod --skip-preview --yes --exclude x\n1\n"+
-		"gh workflow enable up.yml\n", calls, "the commit is there before anything is brought up")
+		"gh workflow enable up.yml\ngh workflow enable release.yml\n", calls, "the commit is there before anything is brought up")
+	require.NotContains(t, said, "GitHub still runs no")
 	const cdn = "  lke-platform:cdn:\n"
 	require.Equal(t, strings.Replace(before, cdn, cdn+"    bypass: true\n", 1), textOf(t, filepath.Join(dir, "Pulumi.prod.yaml")))
 
@@ -105,6 +112,15 @@ func TestABypassTakesTheWayBackBack(t *testing.T) {
 	require.Equal(t, 1, strings.Count(textOf(t, file), "bypass:"))
 }
 
+// What was stopped and is left so is named, for whoever has to start it again.
+func TestABypassThatFailsSaysWhatIsStopped(t *testing.T) {
+	t.Parallel()
+	_, said, succeeded := bypass(t, clone(t), "PULUMI=1")
+	require.False(t, succeeded)
+	require.Contains(t, said, "gh workflow enable up.yml\n")
+	require.Contains(t, said, "gh workflow enable release.yml\n")
+}
+
 // Visitors come first: neither GitHub nor a branch that is protected keeps them waiting.
 func TestABypassNeedsNoGitHub(t *testing.T) {
 	t.Parallel()
@@ -113,7 +129,8 @@ func TestABypassNeedsNoGitHub(t *testing.T) {
 	calls, said, succeeded := bypass(t, dir, "GITHUB=1")
 	require.False(t, succeeded)
 	require.Contains(t, calls, "pulumi up --stack prod --skip-preview --yes --exclude x\n")
-	require.Contains(t, said, "cancel each run of it")
+	require.Contains(t, said, "up.yml was not stopped: cancel each run of it")
+	require.Contains(t, said, "release.yml was not stopped: cancel each run of it")
 	require.Contains(t, said, "Pulumi.prod.yaml is not on the main branch yet")
 }
 

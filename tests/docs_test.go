@@ -3,12 +3,15 @@ package tests
 import (
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"lke-platform/components/charts"
 )
 
 var (
@@ -53,6 +56,23 @@ func TestEveryStepOfAMoveHasItsGate(t *testing.T) {
 	before, _, found := strings.Cut(back, "Run no `make up`")
 	require.True(t, found)
 	require.NotContains(t, before, "make up")
+}
+
+// Whoever looks for a chart, or for how its values are changed, finds it on one page.
+func TestThePageOfTheChartsNamesAll(t *testing.T) {
+	t.Parallel()
+	page := textOf(t, "../docs/components/charts.md")
+	table, _, found := strings.Cut(page, "## At hand")
+	require.True(t, found)
+	for _, chart := range charts.All() {
+		require.Contains(t, table, path.Base(chart.Name))
+	}
+	require.Contains(t, page, "| `caches[].values` | redis-ha |")
+	// What asks the real cloud needs them all.
+	callers := regexp.MustCompile("`make preview`[^.]* call it").FindString(page)
+	for _, target := range regexp.MustCompile(`(?m)^(\w+): pulumi-cli charts `).FindAllStringSubmatch(textOf(t, "../Makefile"), -1) {
+		require.Regexp(t, "`(make )?"+target[1]+"`", callers)
+	}
 }
 
 // Each incident of the platform before has a test that keeps it from happening again.

@@ -76,6 +76,40 @@ func TestWorkflowsCallMakeTargetsThatExist(t *testing.T) {
 	}
 }
 
+// Whoever dispatches a workflow chooses its inputs, and it runs with the stack's secrets: nothing that stands in them is run.
+func TestWhatIsGivenIsDataToWorkflows(t *testing.T) {
+	t.Parallel()
+	for _, workflow := range workflows(t) {
+		for name, job := range workflow.Jobs {
+			for _, step := range job.Steps {
+				require.NotContains(t, step.Run, "${{", "%s of %s: a shell reads it from a variable", name, workflow.Name)
+				require.NotContains(t, step.Run, "IMAGE=", "%s of %s: make takes it from the environment", name, workflow.Name)
+			}
+		}
+	}
+}
+
+func TestWhatIsGivenIsDataToMake(t *testing.T) {
+	t.Parallel()
+	for _, given := range []string{"$(shell touch %)", "'; touch %; '", "`touch %`", "$(touch %)", `"; touch %; "`, "a\ntouch %\n"} {
+		ran := filepath.Join(t.TempDir(), "ran")
+		image := strings.ReplaceAll(given, "%", ran)
+		for where, said := range map[string]func() (string, bool){
+			"environment": func() (string, bool) { return runMake(t, "release", "", "IMAGE="+image) },
+			"command line": func() (string, bool) {
+				return runMakeWith(t, "..", []string{"release", "STACK=prod", "IMAGE=" + image}, "")
+			},
+		} {
+			text, succeeded := said()
+			require.True(t, succeeded, text)
+			require.Contains(t, text, "go run ./cmd/release -stack prod -image "+image+" -- --stack prod", where)
+			require.NoFileExists(t, ran, where)
+		}
+		text, _ := runMakeWith(t, "..", []string{"up", "STACK=" + image}, "")
+		require.NoFileExists(t, ran, text)
+	}
+}
+
 // The exit code of a pipe is that of its last program, unless the shell is asked for better.
 func TestWorkflowsFailWithWhatTheyShow(t *testing.T) {
 	t.Parallel()
@@ -90,7 +124,7 @@ func TestWorkflowsFailWithWhatTheyShow(t *testing.T) {
 	}
 }
 
-// A run of up that is cut off leaves the state locked.
+// A run of up that is cut off leaves the state locked, and one that is dropped while it waits is missed by nobody.
 func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 	t.Parallel()
 	groups := map[string]bool{}
@@ -101,42 +135,84 @@ func TestWorkflowsLeaveARunningUpAlone(t *testing.T) {
 	delete(up, "test")
 	for name, job := range up {
 		require.Equal(t, name, job.Environment, "its secrets and who approves it")
-		require.Equal(t, "up-"+name, job.Concurrency.Group)
-		require.False(t, job.Concurrency.CancelInProgress)
+		require.Equal(t, inTurn("up-"+name), job.Concurrency)
 		require.Zero(t, job.Timeout)
+		require.Regexp(t, `(?s)go run ./cmd/release -stack "\$STACK" -keep.*make up`, runs(job.Steps), "it takes no release back")
 		groups[job.Concurrency.Group] = true
 	}
 	require.Len(t, groups, 2)
 	require.NotContains(t, groups, workflows(t)["drift"].Jobs["drift"].Concurrency.Group)
 	require.Equal(t, "bypass-${{ inputs.stack }}", workflows(t)["bypass"].Concurrency.Group, "it ends an up that hangs")
-	require.Equal(t, "up-${{ inputs.stack }}", workflows(t)["release"].Concurrency.Group, "it is one")
+	require.Equal(t, inTurn("up-${{ inputs.stack }}"), workflows(t)["release"].Concurrency, "it is one")
 }
 
-// What Fastly serves cannot be downloaded when it is down.
+// What Fastly serves cannot be downloaded when it is down. A cache is never changed: what its key leaves out is missed when it is new.
 func TestWorkflowsHaveChartsAndPluginsAtHand(t *testing.T) {
 	t.Parallel()
-	kept := func(action string) map[string]string {
-		var is struct {
-			Runs struct {
-				Steps []struct {
-					Uses string
-					With map[string]string
-				}
-			}
-		}
-		require.NoError(t, yaml.Unmarshal([]byte(textOf(t, "../.github/actions/"+action+"/action.yml")), &is))
-		caches := map[string]string{}
-		for _, step := range is.Runs.Steps {
+	kept := func(action string) map[string]map[string]string {
+		caches := map[string]map[string]string{}
+		for _, step := range actionSteps(t, action) {
 			if strings.HasPrefix(step.Uses, "actions/cache@") {
-				caches[step.With["path"]] = step.With["key"]
+				caches[step.With["path"]] = step.With
 			}
 		}
 		return caches
 	}
-	const charts = "charts-${{ hashFiles('components/charts/charts.go') }}"
-	require.Equal(t, charts, kept("toolchain")[archive.Folder])
-	require.Equal(t, charts, kept("pulumi")[archive.Folder])
-	require.Contains(t, kept("pulumi")["~/.pulumi/plugins"], "hashFiles('go.mod')")
+	for _, action := range []string{"toolchain", "pulumi"} {
+		cache := kept(action)[archive.Folder]
+		require.Equal(t, "charts-${{ hashFiles('components/charts/charts.go', 'Pulumi.*.yaml') }}", cache["key"])
+		require.Equal(t, "charts-", cache["restore-keys"])
+	}
+	const own = "plugins-${{ runner.os }}-${{ runner.arch }}-${{ env.STACK }}-"
+	cache := kept("pulumi")["~/.pulumi/plugins"]
+	require.Equal(t, own+"${{ hashFiles('go.mod', 'components/cdn/newer.go') }}-${{ steps.pinned.outputs.cdn }}", cache["key"])
+	require.Equal(t, own, cache["restore-keys"])
+	require.Contains(t, textOf(t, "../components/cdn/newer.go"), "pulumi.Version(", "a plugin that go.mod does not pin")
+}
+
+// Plugins are kept anew when a stack begins to need others, and not with each release.
+func TestPluginsAreKeptByWhatAStackNeeds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key := func(stack string) string {
+		output := filepath.Join(dir, "output")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "Pulumi.prod.yaml"), []byte(stack), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\necho v1.2.3\n"), 0o700))
+		require.NoError(t, os.WriteFile(output, nil, 0o600))
+		command := exec.CommandContext(t.Context(), "sh", "-ec", actionSteps(t, "pulumi")[1].Run)
+		command.Dir, command.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "STACK=prod", "GITHUB_OUTPUT="+output)
+		said, err := command.CombinedOutput()
+		require.NoError(t, err, string(said))
+		found := regexp.MustCompile(`^version=v1\.2\.3\ncdn=([\d-]+)\n$`).FindStringSubmatch(textOf(t, output))
+		require.NotNil(t, found, textOf(t, output))
+		return found[1]
+	}
+	const cdn = "config:\n  lke-platform:cdn:\n    tls: {mode: managed}\n  lke-platform:app:\n    image: one\n"
+	first := key(cdn)
+	require.Equal(t, first, key(strings.Replace(cdn, "one", "two", 1)))
+	require.NotEqual(t, first, key(strings.Replace(cdn, "managed", "certsync", 1)))
+	require.NotEqual(t, first, key("config:\n  lke-platform:cdn: off\n"))
+}
+
+// step is one of a job or of an action.
+type step struct {
+	Run, Uses, Shell string
+	With             map[string]string
+}
+
+// runs are the commands of steps, one after the other.
+func runs(steps []step) (all string) {
+	for _, one := range steps {
+		all += one.Run + "\n"
+	}
+	return all
+}
+
+func actionSteps(t *testing.T, action string) []step {
+	t.Helper()
+	var is struct{ Runs struct{ Steps []step } }
+	require.NoError(t, yaml.Unmarshal([]byte(textOf(t, "../.github/actions/"+action+"/action.yml")), &is))
+	return is.Runs.Steps
 }
 
 // Whoever can push a branch can have a workflow of it read every secret of the repository itself.
@@ -199,23 +275,28 @@ func TestWorkflowsHaveTheLeastPermissions(t *testing.T) {
 	}
 }
 
+// concurrency is what may not run at the same time.
+type concurrency struct {
+	Group, Queue     string
+	CancelInProgress string `yaml:"cancel-in-progress"` // an expression, too
+}
+
+// inTurn has every run of a group wait for its turn. Where one member lets only one wait, it drops those of the others.
+func inTurn(group string) concurrency {
+	return concurrency{Group: group, Queue: "max", CancelInProgress: "false"}
+}
+
 // workflow is what the tests look at of one.
 type workflow struct {
 	Name        string
 	Permissions map[string]string
-	Concurrency struct{ Group string }
+	Concurrency concurrency
 	Jobs        map[string]struct {
 		Environment, Needs, Uses string
 		Permissions              map[string]string
 		Timeout                  int `yaml:"timeout-minutes"`
-		Concurrency              struct {
-			Group            string
-			CancelInProgress bool `yaml:"cancel-in-progress"`
-		}
-		Steps []struct {
-			Run, Uses, Shell string
-			With             map[string]string
-		}
+		Concurrency              concurrency
+		Steps                    []step
 	}
 }
 
@@ -240,10 +321,18 @@ func runMake(t *testing.T, target, input string, environment ...string) (output 
 	return runMakeIn(t, "..", target, input, environment...)
 }
 
-// runMakeIn makes a target beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones, a node without its cluster and
-// the Linodes that LINODES names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where it is called with refresh
-// or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
+// runMakeIn makes a target for prod as runMakeWith does.
 func runMakeIn(t *testing.T, repository, target, input string, environment ...string) (output string, succeeded bool) {
+	t.Helper()
+	return runMakeWith(t, repository, []string{target, "STACK=prod"}, input, environment...)
+}
+
+// runMakeWith runs make beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones, a node without its cluster and
+// the Linodes that LINODES names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where
+// it is called with refresh or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
+func runMakeWith(
+	t *testing.T, repository string, arguments []string, input string, environment ...string,
+) (output string, succeeded bool) {
 	t.Helper()
 	dir := t.TempDir()
 	const standIn = `#!/bin/sh
@@ -259,12 +348,13 @@ case "${0##*/} $1" in
   'pulumi stack') echo 7 ;;
   *) echo "${0##*/} $*" ;;
 esac
+case "$*" in *certsync*) exit ${CERTSYNC:-0} ;; esac
 case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac
 `
 	for _, program := range []string{"pulumi", "go", "linode-cli", "dig"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
 	}
-	command := exec.CommandContext(t.Context(), "make", "-C", repository, target, "STACK=prod")
+	command := exec.CommandContext(t.Context(), "make", append([]string{"-C", repository}, arguments...)...)
 	command.Stdin = strings.NewReader(input)
 	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MAKEFLAGS=", "CI=")
 	command.Env = append(command.Env, environment...)
@@ -303,14 +393,33 @@ func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
 		require.False(t, succeeded)
 		require.NotContains(t, said, "--yes")
 	}
-	said, succeeded := runMake(t, "destroy", "prod\n")
+	said, succeeded := runMake(t, "destroy", "prod\n", "FASTLY_API_KEY=key")
 	require.True(t, succeeded)
 	// What has to happen before nodes are deleted is in the program.
 	require.Regexp(t, `(?s)pulumi destroy --stack prod --refresh --run-program --preview-only.*`+
 		`pulumi destroy --stack prod --refresh --run-program --yes.*go run ./cmd/certsync remove --stack lke-platform-prod`, said)
+	requireWhatCosts(t, said)
+	require.Equal(t, 1, strings.Count(said, "linodes delete"), "neither a node of another cluster nor another Linode")
+}
+
+func requireWhatCosts(t *testing.T, said string) {
+	t.Helper()
 	require.Contains(t, said, "  linode-cli volumes delete 4711  # pvcdata, 30 GB\n  30 GB in all, 3.00 USD a month")
 	require.Contains(t, said, "  linode-cli linodes delete 5  # lke9-1-a, g6-standard-2\n")
-	require.Equal(t, 1, strings.Count(said, "linodes delete"), "neither a node of another cluster nor another Linode")
+}
+
+// A stack without Fastly has nothing there, nor a key.
+func TestDestroyNamesWhatCostsWithoutFastly(t *testing.T) {
+	t.Parallel()
+	said, succeeded := runMake(t, "destroy", "prod\n", "FASTLY_API_KEY=")
+	require.True(t, succeeded, said)
+	requireWhatCosts(t, said)
+	require.NotContains(t, said, "\ngo run ./cmd/certsync")
+	require.Contains(t, said, "set it, and then:\n  go run ./cmd/certsync remove --stack 'lke-platform-prod'\n")
+
+	said, succeeded = runMake(t, "destroy", "prod\n", "FASTLY_API_KEY=key", "CERTSYNC=1")
+	require.False(t, succeeded)
+	requireWhatCosts(t, said)
 }
 
 // A zone that a stack took over outlives it, but Linode serves none for an account without a Linode.

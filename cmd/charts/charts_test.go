@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +19,10 @@ import (
 func sum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
 // upstream serves one chart from a repository and one from a registry.
-type upstream struct{ *httptest.Server }
+type upstream struct {
+	*httptest.Server
+	asked sync.Map // how often for what, by path
+}
 
 func newUpstream(t *testing.T) *upstream {
 	t.Helper()
@@ -27,6 +32,8 @@ func newUpstream(t *testing.T) *upstream {
 		"layers": [{"mediaType": %q, "digest": "sha256:%s", "size": %d}]}`, sum(config), len(config), chartLayer, sum(layer), len(layer))
 	u := &upstream{}
 	u.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		times, _ := u.asked.LoadOrStore(r.URL.Path, &atomic.Int32{})
+		times.(*atomic.Int32).Add(1)
 		answer, found := map[string]string{
 			"/charts/index.yaml":                           "entries: {traefik: [{version: v2.0.0}, {version: v1.0.0, urls: [files/traefik.tgz]}]}",
 			"/charts/files/traefik.tgz":                    "packed traefik",
@@ -128,6 +135,26 @@ func TestAStackHasChartsOfItsOwn(t *testing.T) {
 	write(sum("packed own"))
 	require.NoError(t, f.run(t.Context()))
 	require.Equal(t, "packed own", read(t, ".charts/traefik-2.0.0.tgz"))
+}
+
+// All stacks may have one chart: it is one archive, which nobody writes while another moves it into its place.
+func TestStacksShareAnArchive(t *testing.T) {
+	u := newUpstream(t)
+	f := u.list(t, sum("packed traefik"), sum("packed webhook"))
+	const stack = `config:
+  lke-platform:charts:
+    - {name: own, chart: traefik, repository: %q, version: 2.0.0, sha256: %q}
+`
+	for name, digest := range map[string]string{"prod": sum("packed own"), "staging": sum("packed own"), "test": sum("another")} {
+		text := fmt.Sprintf(stack, u.URL+"/own", digest)
+		require.NoError(t, os.WriteFile("Pulumi."+name+".yaml", []byte(text), 0o600))
+	}
+	err := f.run(t.Context())
+	require.ErrorContains(t, err, "and Pulumi.test.yaml pins "+sum("another"), "each digest counts")
+	require.NotContains(t, err.Error(), "prod")
+	require.NotContains(t, err.Error(), "staging")
+	times, _ := u.asked.Load("/own/own.tgz")
+	require.EqualValues(t, 1, times.(*atomic.Int32).Load())
 }
 
 func TestWhatCannotBeHadIsNamed(t *testing.T) {

@@ -47,6 +47,9 @@ type pin struct {
 
 func (p *pin) String() string { return p.name + " " + p.version }
 
+// file is where the archive is, or will be.
+func (p *pin) file() string { return archive.Path(p.name, p.version) }
+
 // pinned is a chart as it stands in the list.
 var pinned = regexp.MustCompile(`Chart\{"([^"]+)", "([^"]*)", "([^"]+)",\s+"([0-9a-f]*)"\}`)
 
@@ -73,9 +76,18 @@ func (f *fetcher) run(ctx context.Context) error {
 	}
 	pins = append(pins, own...)
 	faults, digests := make([]error, len(pins)), make([]string, len(pins))
-	var all sync.WaitGroup
+	// Stacks may list the same chart, whose archive is downloaded once and then held against the digest of each.
+	files := map[string][]int{}
 	for i, p := range pins {
-		all.Go(func() { digests[i], faults[i] = f.have(ctx, p) })
+		files[p.file()] = append(files[p.file()], i)
+	}
+	var all sync.WaitGroup
+	for _, same := range files {
+		all.Go(func() {
+			for _, i := range same {
+				digests[i], faults[i] = f.have(ctx, pins[i])
+			}
+		})
 	}
 	all.Wait()
 	// From behind, so that the places before stay where they are.
@@ -96,7 +108,7 @@ func (f *fetcher) run(ctx context.Context) error {
 
 // have downloads a chart that is not there, and returns the digest of its archive, which is the right one.
 func (f *fetcher) have(ctx context.Context, p *pin) (string, error) {
-	file := archive.Path(p.name, p.version)
+	file := p.file()
 	digest, err := archive.Digest(file)
 	if err == nil {
 		return digest, f.check(p, file, digest)

@@ -15,13 +15,15 @@ import (
 // errLocked says that another run is at work, so that this one has changed nothing.
 var errLocked = errors.New("another run holds the stack's lock; wait for it, or if it is gone: pulumi cancel")
 
-// commit changes the version in the stack file, and keeps that in a commit of nothing else.
+// commit changes the version in the stack file, and keeps that in a commit of nothing else. Without the commit the file stays
+// as it was: it says what runs.
 func (r *release) commit(ctx context.Context, image, message string) error {
+	before := r.file.image
 	if err := r.file.put(image); err != nil {
 		return err
 	}
 	if _, err := output(ctx, "git", "commit", "--quiet", "--message", message, "--", r.file.path); err != nil {
-		return fmt.Errorf("committing %s: %w", r.file.path, err)
+		return errors.Join(fmt.Errorf("committing %s: %w", r.file.path, err), r.file.put(before))
 	}
 	return nil
 }

@@ -13,16 +13,21 @@ import (
 )
 
 func main() {
-	r := &release{out: os.Stdout, every: 15 * time.Second}
+	r := &release{out: os.Stdout, every: 15 * time.Second, begin: time.Now()}
 	flag.StringVar(&r.stack, "stack", "", "the stack, whose file names the version")
 	flag.StringVar(&r.image, "image", "", "the version, by its digest: name@sha256:…")
 	flag.DurationVar(&r.watched, "watch", 3*time.Minute, "how long the origin's errors are watched afterwards")
 	flag.Float64Var(&r.objective, "errors", 1, "how many of a hundred requests the origin may answer with an error meanwhile")
 	flag.BoolVar(&r.push, "push", false, "push the commits too")
+	keep := flag.Bool("keep", false, "release nothing, but name the version that was released since this commit")
 	flag.Parse()
 	r.options = flag.Args() // of pulumi up
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := r.run(ctx)
+	do := r.run
+	if *keep {
+		do = r.keep
+	}
+	err := do(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
@@ -54,18 +59,22 @@ func (r *release) run(ctx context.Context) (err error) {
 		return err
 	}
 	if before == r.image {
-		r.say("%s has it already", r.stack)
-		return nil
+		r.say("%s names it already, and is brought to it", r.file.path)
+		if err := r.up(ctx, "Bring "+r.image); err != nil {
+			return err
+		}
+		return r.publish(ctx)
 	}
-	r.begin = time.Now()
 	errorsBefore, _ := r.errors(ctx) // whatever they are, they are not this version's
 	if err := r.commit(ctx, r.image, "Release "+r.image+" to "+r.stack); err != nil {
 		return err
 	}
-	fault := r.up(ctx, "Release "+r.image)
+	fault := r.up(ctx, released+r.image)
 	if fault == nil {
+		took := time.Since(r.begin)
 		r.say("%s has all traffic", r.image)
 		if fault = r.watch(ctx, max(errorsBefore, r.objective)); fault == nil {
+			r.compare(ctx, took)
 			return r.publish(ctx)
 		}
 	}
@@ -95,9 +104,5 @@ func (r *release) takeBack(ctx context.Context, before string, fault error) erro
 
 // say prints a line, with the time since the beginning.
 func (r *release) say(format string, values ...any) {
-	since := time.Duration(0)
-	if !r.begin.IsZero() {
-		since = time.Since(r.begin)
-	}
-	fmt.Fprintf(r.out, "release: %6.1f s  %s\n", since.Seconds(), fmt.Sprintf(format, values...))
+	fmt.Fprintf(r.out, "release: %6.1f s  %s\n", time.Since(r.begin).Seconds(), fmt.Sprintf(format, values...))
 }

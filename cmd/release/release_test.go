@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,12 +36,13 @@ func platform(t *testing.T, pulumi, errors string) {
 	script := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(machine, name), []byte("#!/bin/sh\n"+text), 0o700))
 	}
-	script("pulumi", "[ \"$1\" = stack ] && exec echo kubeconfig\necho \"$*\" >>calls\n"+pulumi)
+	script("pulumi", "[ \"$1 $2\" = 'stack history' ] && exec cat history.json\n"+
+		"[ \"$1\" = stack ] && exec echo kubeconfig\necho \"$*\" >>calls\n"+pulumi)
 	script("kubectl", `echo '{"data": {"result": [{"value": [0, "'"$(`+errors+`)"'"]}]}}'`)
 	t.Setenv("PATH", machine+":"+os.Getenv("PATH"))
 	for name, value := range map[string]string{
 		"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
-		"GIT_CONFIG_GLOBAL": os.DevNull,
+		"GIT_CONFIG_GLOBAL": os.DevNull, "GITHUB_STEP_SUMMARY": filepath.Join(machine, "page"),
 	} {
 		t.Setenv(name, value)
 	}
@@ -57,7 +59,7 @@ func try(t *testing.T) (printed string, err error) {
 	require.NoError(t, err)
 	r := &release{
 		stack: "prod", image: versionTwo, options: []string{"--refresh"}, out: out, objective: 1, watched: 100 * time.Millisecond,
-		every: 20 * time.Millisecond,
+		every: 20 * time.Millisecond, begin: time.Now(),
 	}
 	err = r.run(t.Context())
 	return read(t, out.Name()), err
@@ -86,11 +88,66 @@ func TestAReleaseThatGoesWell(t *testing.T) {
 	require.Equal(t, "up --yes --skip-preview --non-interactive --message Release "+versionTwo+" --refresh\n", read(t, "calls"))
 	require.Regexp(t, `release: +\d+\.\d s  \S+ has all traffic\n`, printed)
 	require.Contains(t, printed, "did not stay above 1.0 % of all requests")
+}
 
+// history is what Pulumi keeps of so many updates, each a second longer than the one before it, newest first.
+func history(message, result string, updates int) string {
+	var entries []string
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range updates {
+		entries = append(entries, fmt.Sprintf(`{"kind": "update", "message": %q, "result": %q, "startTime": %q, "endTime": %q}`,
+			message, result, begin.Format(time.RFC3339), begin.Add(time.Duration(60+i)*time.Second).Format(time.RFC3339)))
+	}
+	return strings.Join(entries, ",")
+}
+
+func TestAReleaseIsComparedWithThoseBefore(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	kept := strings.Join([]string{
+		history("Release "+versionTwo, "succeeded", 12), history("Release "+versionOne, "failed", 3), history("Bring it", "succeeded", 3),
+	}, ",")
+	require.NoError(t, os.WriteFile("history.json", []byte("["+kept+"]"), 0o600))
+	printed, err := try(t)
+	require.NoError(t, err)
+	const told = `all traffic after \d+\.\d s; median of the last 10: 64 s\n` // 60 to 69 seconds, halfway
+	require.Regexp(t, told, printed)
+	require.Regexp(t, "^"+versionTwo+" on prod: "+told+"$", read(t, os.Getenv("GITHUB_STEP_SUMMARY")))
+}
+
+// What it took does not undo it.
+func TestAReleaseWithoutAHistoryGoesWell(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	printed, err := try(t)
+	require.NoError(t, err)
+	require.Contains(t, printed, "what it took before cannot be told: pulumi stack: exit status 1")
+	require.NoError(t, os.WriteFile("history.json", []byte("["+history("Update", "succeeded", 2)+"]"), 0o600))
+	require.NoError(t, exec.Command("git", "reset", "--quiet", "--hard", "HEAD^").Run())
 	printed, err = try(t)
 	require.NoError(t, err)
-	require.Contains(t, printed, "prod has it already")
+	require.Contains(t, printed, "there is no release in the stack's history")
+}
+
+// The file may name what nobody brought yet: of a release that was stopped, or of a change by hand.
+func TestAVersionThatTheFileNamesIsBrought(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	_, err := try(t)
+	require.NoError(t, err)
+	printed, err := try(t)
+	require.NoError(t, err)
+	require.Contains(t, printed, "Pulumi.prod.yaml names it already")
 	require.Len(t, commits(t), 1)
+	require.Equal(t, 2, strings.Count(read(t, "calls"), "up --yes"))
+}
+
+func TestWithoutItsCommitNothingIsReleased(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	require.NoError(t, os.WriteFile(".git/hooks/pre-commit", []byte("#!/bin/sh\necho no >&2; exit 1\n"), 0o700))
+	for range 2 {
+		_, err := try(t)
+		require.ErrorContains(t, err, "committing Pulumi.prod.yaml")
+		require.Equal(t, strings.Replace(stackText, "VERSION", versionOne, 1), read(t, "Pulumi.prod.yaml"))
+	}
+	require.NoFileExists(t, "calls")
 }
 
 // brokenTwo is a pulumi that cannot bring version two.
@@ -173,27 +230,76 @@ func TestWhatCannotBeReleasedChangesNothing(t *testing.T) {
 	require.NoFileExists(t, "calls")
 }
 
+// git runs in a folder.
+func git(t *testing.T, dir string, arguments ...string) string {
+	t.Helper()
+	text, err := exec.Command("git", append([]string{"-C", dir}, arguments...)...).CombinedOutput()
+	require.NoError(t, err, string(text))
+	return string(text)
+}
+
+// withOrigin gives the repository an origin, and somebody else a clone of it.
+func withOrigin(t *testing.T) (origin, other string) {
+	t.Helper()
+	origin, other = t.TempDir(), filepath.Join(t.TempDir(), "other")
+	git(t, origin, "init", "--quiet", "--bare", "--initial-branch", "main")
+	git(t, ".", "branch", "--move", "main")
+	git(t, ".", "remote", "add", "origin", origin)
+	git(t, ".", "push", "--quiet", "--set-upstream", "origin", "HEAD")
+	git(t, ".", "clone", "--quiet", origin, other)
+	return origin, other
+}
+
 // Whoever was faster with another change of main does not lose it.
 func TestAReleaseIsPushedAfterOthers(t *testing.T) {
 	platform(t, "exit 0", "echo 0")
-	origin, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
-	here, err := os.Getwd()
-	require.NoError(t, err)
-	git := func(dir string, arguments ...string) {
-		command := exec.Command("git", append([]string{"-C", dir}, arguments...)...)
-		text, err := command.CombinedOutput()
-		require.NoError(t, err, string(text))
-	}
-	git(origin, "init", "--quiet", "--bare")
-	git(here, "remote", "add", "origin", origin)
-	git(here, "push", "--quiet", "--set-upstream", "origin", "HEAD")
-	git(origin, "clone", "--quiet", origin, other)
-	git(other, "commit", "--quiet", "--allow-empty", "-m", "Another change")
-	git(other, "push", "--quiet")
+	origin, other := withOrigin(t)
+	git(t, other, "commit", "--quiet", "--allow-empty", "-m", "Another change")
+	git(t, other, "push", "--quiet")
 
 	r := &release{stack: "prod", image: versionTwo, out: os.Stdout, push: true}
 	require.NoError(t, r.run(t.Context()))
-	log, err := exec.Command("git", "-C", origin, "log", "--format=%s").Output()
-	require.NoError(t, err)
-	require.Equal(t, "Release "+versionTwo+" to prod\nAnother change\nBegin\n", string(log))
+	require.Equal(t, "Release "+versionTwo+" to prod\nAnother change\nBegin\n", git(t, origin, "log", "--format=%s"))
+}
+
+// An up is of the commit that was merged, and may be approved long after.
+func TestAnUpOfAnEarlierCommitKeepsARelease(t *testing.T) {
+	platform(t, "exit 0", "echo 0")
+	_, other := withOrigin(t)
+	keep := func() string {
+		require.NoError(t, (&release{stack: "prod", out: os.Stdout}).keep(t.Context()))
+		text := read(t, "Pulumi.prod.yaml")
+		git(t, ".", "checkout", "--quiet", "--", ".")
+		return text
+	}
+	push := func(subject string) {
+		git(t, other, "commit", "--quiet", "--allow-empty", "-m", subject)
+		git(t, other, "push", "--quiet")
+	}
+	before := read(t, "Pulumi.prod.yaml")
+	push("Release notes to prod and staging")
+	push("Release " + versionTwo + " to staging")
+	require.Equal(t, before, keep(), "none of this stack")
+	push("Release " + versionTwo + " to prod")
+	push("Another change")
+	require.Equal(t, strings.Replace(stackText, "VERSION", versionTwo, 1), keep())
+	push("Put " + versionOne + " back to prod")
+	require.Equal(t, before, keep(), "the last one counts")
+	push("Release " + versionTwo + " to prod")
+	git(t, ".", "pull", "--quiet")
+	push("Another change")
+	require.Equal(t, before, keep(), "what the commit contains is left to it")
+}
+
+// The last commits of a release are found by what they are called.
+func TestTheCommitsOfAReleaseAreRecognized(t *testing.T) {
+	platform(t, brokenTwo, "echo 0")
+	_, other := withOrigin(t)
+	t.Chdir(other)
+	_, err := try(t)
+	require.ErrorContains(t, err, "taken back")
+	for _, made := range commits(t) {
+		require.Regexp(t, subject, made)
+	}
+	require.Len(t, commits(t), 2)
 }
