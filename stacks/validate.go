@@ -97,8 +97,8 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 func (c *Config) validateDelivery(path *field.Path) field.ErrorList {
 	faults := c.Delivery.ValidateImage(path.Child("image"), c.App.Image)
 	if c.App.Candidate != nil && c.Delivery.Keel() {
-		faults = append(faults, field.Forbidden(path.Child("candidate"), "Keel rolls new versions out by itself, and would try none "+
-			"before; set delivery.mode to pinned"))
+		faults = append(faults, field.Forbidden(path.Child("candidate"), "Keel rolls new versions out by itself, and would "+
+			"try none before; set delivery.mode to pinned"))
 	}
 	if c.App.Release != nil && c.Delivery.Keel() {
 		faults = append(faults, field.Forbidden(path.Child("release"), "Keel starts new versions by itself, and would run no "+

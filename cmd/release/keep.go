@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// subject is that of the commits of releases, and names the version and the stack.
+// subject is that of the commits of releases, and names the version and the target.
 var subject = regexp.MustCompile(`^(?:Release (\S+)|Put (\S+) back) to (\S+)$`)
 
-// keep puts the version into the stack file, without a commit, that a release has brought since the commit that is checked out:
-// to bring that commit up is not to take the release back.
+// keep puts the versions into the stack file, without a commit, that releases have brought since the commit that is checked out: to
+// bring that commit up is not to take them back.
 func (r *release) keep(ctx context.Context) (err error) {
 	if _, err := output(ctx, "git", "fetch", "--quiet", "origin", "main"); err != nil {
 		return err
@@ -19,17 +19,25 @@ func (r *release) keep(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	seen := map[string]bool{}
 	for line := range strings.Lines(since) { // the newest first
 		match := subject.FindStringSubmatch(strings.TrimSpace(line))
-		if match == nil || match[3] != r.stack {
+		if match == nil {
 			continue
 		}
-		if r.file, err = readStackFile(r.stack); err != nil {
+		stack, app, _ := strings.Cut(match[3], "/")
+		if stack != r.stack || seen[app] {
+			continue
+		}
+		seen[app] = true
+		if r.file, err = readStackFile(stack, app); err != nil {
 			return err
 		}
 		image := match[1] + match[2]
 		r.say("%s was released since this commit, and stays", image)
-		return r.file.put(image)
+		if err := r.file.put(image); err != nil {
+			return err
+		}
 	}
 	return nil
 }

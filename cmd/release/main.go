@@ -7,14 +7,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"time"
 )
 
 func main() {
-	r := &release{out: os.Stdout, every: 15 * time.Second, begin: time.Now()}
+	r := &release{
+		out: os.Stdout, every: 15 * time.Second, pause: 2 * time.Second, trialTime: 2 * time.Minute, begin: time.Now(),
+		visitor: http.DefaultTransport,
+	}
 	flag.StringVar(&r.stack, "stack", "", "the stack, whose file names the version")
+	flag.StringVar(&r.app, "app", "", "the app, by its name; without one the first")
 	flag.StringVar(&r.image, "image", "", "the version, by its digest: name@sha256:…")
 	flag.DurationVar(&r.watched, "watch", 3*time.Minute, "how long the origin's errors are watched afterwards")
 	flag.Float64Var(&r.objective, "errors", 1, "how many of a hundred requests the origin may answer with an error meanwhile")
@@ -37,12 +42,15 @@ func main() {
 
 // release is one attempt to bring a version to a stack.
 type release struct {
-	stack, image string
-	options      []string
-	watched      time.Duration
-	every        time.Duration // from one look to the next
-	objective    float64
-	push         bool
+	stack, app, image string
+	options           []string
+	watched           time.Duration
+	every             time.Duration // from one look to the next
+	objective         float64
+	push              bool
+	// visitor is the way that visitors come; a candidate is asked after each pause, for so long at most.
+	visitor          http.RoundTripper
+	pause, trialTime time.Duration
 
 	out   *os.File
 	file  *stackFile
@@ -51,7 +59,7 @@ type release struct {
 
 // run brings the version, and where it does not do well the one before, so that cluster and stack file agree either way.
 func (r *release) run(ctx context.Context) (err error) {
-	if r.file, err = readStackFile(r.stack); err != nil {
+	if r.file, err = readStackFile(r.stack, r.app); err != nil {
 		return err
 	}
 	before := r.file.image
@@ -66,10 +74,13 @@ func (r *release) run(ctx context.Context) (err error) {
 		return r.publish(ctx)
 	}
 	errorsBefore, _ := r.errors(ctx) // whatever they are, they are not this version's
-	if err := r.commit(ctx, r.image, "Release "+r.image+" to "+r.stack); err != nil {
+	if err := r.try(ctx); err != nil {
 		return err
 	}
-	fault := r.up(ctx, released+r.image)
+	if err := r.commit(ctx, r.image, r.title()); err != nil {
+		return err
+	}
+	fault := r.up(ctx, r.title())
 	if fault == nil {
 		took := time.Since(r.begin)
 		r.say("%s has all traffic", r.image)
@@ -79,8 +90,8 @@ func (r *release) run(ctx context.Context) (err error) {
 		}
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("it was stopped, and may be half done: Pulumi.%s.yaml names %s, which `make up STACK=%s` brings; to "+
-			"go back: make release STACK=%[1]s IMAGE=%[4]s", r.stack, r.image, r.stack, before)
+		return fmt.Errorf("it was stopped, and may be half done: %s names %s, which `make up STACK=%s` brings; to go back, release %s",
+			r.file.path, r.image, r.stack, before)
 	}
 	return r.takeBack(ctx, before, fault)
 }
@@ -88,7 +99,7 @@ func (r *release) run(ctx context.Context) (err error) {
 // takeBack brings the version before, and says why.
 func (r *release) takeBack(ctx context.Context, before string, fault error) error {
 	r.say("it does not do well, so %s comes back: %v", before, fault)
-	if err := r.commit(ctx, before, "Put "+before+" back to "+r.stack); err != nil {
+	if err := r.commit(ctx, before, "Put "+before+" back to "+r.target()); err != nil {
 		return errors.Join(fault, err)
 	}
 	if errors.Is(fault, errLocked) {
@@ -101,6 +112,16 @@ func (r *release) takeBack(ctx context.Context, before string, fault error) erro
 	r.say("%s has all traffic again", before)
 	return errors.Join(fmt.Errorf("%s was taken back: %w", r.image, fault), r.publish(ctx))
 }
+
+// target is the stack, and after a slash the app if it is not the first. The titles of commits and updates end with it.
+func (r *release) target() string {
+	if r.app == "" {
+		return r.stack
+	}
+	return r.stack + "/" + r.app
+}
+
+func (r *release) title() string { return released + r.image + " to " + r.target() }
 
 // say prints a line, with the time since the beginning.
 func (r *release) say(format string, values ...any) {

@@ -85,7 +85,7 @@ func TestAReleaseThatGoesWell(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, strings.Replace(stackText, "VERSION", versionTwo, 1), read(t, "Pulumi.prod.yaml"), "one line, and its comment")
 	require.Equal(t, []string{"Release " + versionTwo + " to prod"}, commits(t))
-	require.Equal(t, "up --yes --skip-preview --non-interactive --message Release "+versionTwo+" --refresh\n", read(t, "calls"))
+	require.Equal(t, "up --yes --skip-preview --non-interactive --message Release "+versionTwo+" to prod --refresh\n", read(t, "calls"))
 	require.Regexp(t, `release: +\d+\.\d s  \S+ has all traffic\n`, printed)
 	require.Contains(t, printed, "did not stay above 1.0 % of all requests")
 }
@@ -104,7 +104,8 @@ func history(message, result string, updates int) string {
 func TestAReleaseIsComparedWithThoseBefore(t *testing.T) {
 	platform(t, "exit 0", "echo 0")
 	kept := strings.Join([]string{
-		history("Release "+versionTwo, "succeeded", 12), history("Release "+versionOne, "failed", 3), history("Bring it", "succeeded", 3),
+		history("Release "+versionOne+" to prod/shop", "succeeded", 12), history("Release "+versionTwo+" to prod", "succeeded", 12),
+		history("Release "+versionOne+" to prod", "failed", 3), history("Bring it", "succeeded", 3),
 	}, ",")
 	require.NoError(t, os.WriteFile("history.json", []byte("["+kept+"]"), 0o600))
 	printed, err := try(t)

@@ -10,14 +10,17 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// stackFile is the file of a stack, and the one line in it that names the version.
+// stackFile is the file of a stack, and the one line in it that names the version of an app.
 type stackFile struct {
 	path  string
 	image string
 	line  int // from 1
+	// candidate is where versions are tried; nil where they are not.
+	candidate *candidate
 }
 
-func readStackFile(stack string) (*stackFile, error) {
+// readStackFile reads what there is to know of an app: by its name one of apps, without a name the first.
+func readStackFile(stack, app string) (*stackFile, error) {
 	f := &stackFile{path: "Pulumi." + stack + ".yaml"}
 	content, err := os.ReadFile(f.path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -29,24 +32,49 @@ func readStackFile(stack string) (*stackFile, error) {
 	if err := yaml.Unmarshal(content, &document); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
-	image := at(&document, "config", "lke-platform:app", "image")
+	described := appOf(&document, app)
+	image := at(described, "image")
 	if image == nil {
-		return nil, fmt.Errorf("%s has no config.lke-platform:app.image", f.path)
+		return nil, fmt.Errorf("%s has no image of that app; APP=<name> chooses one of apps, and without it the first is meant", f.path)
 	}
 	f.image, f.line = image.Value, image.Line
+	if f.candidate, err = candidateOf(described); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	if app != "" {
+		return f, nil // which is always pinned
+	}
 	if mode := at(&document, "config", "lke-platform:delivery", "mode"); mode != nil && mode.Value != "pinned" {
 		return nil, fmt.Errorf("%s has delivery.mode %s, which brings versions by itself; set it to pinned", f.path, mode.Value)
 	}
 	return f, nil
 }
 
+// appOf is what the file says of an app, nil where it says nothing.
+func appOf(document *yaml.Node, name string) *yaml.Node {
+	first := at(document, "config", "lke-platform:app")
+	if called := at(first, "name"); name == "" || called != nil && called.Value == name {
+		return first
+	}
+	further := at(document, "config", "lke-platform:apps")
+	if further == nil {
+		return nil
+	}
+	for _, described := range further.Content {
+		if called := at(described, "name"); called != nil && called.Value == name {
+			return described
+		}
+	}
+	return nil
+}
+
 // at is the value below some keys, nil where there is none.
 func at(node *yaml.Node, keys ...string) *yaml.Node {
+	if node == nil || len(keys) == 0 {
+		return node
+	}
 	if node.Kind == yaml.DocumentNode && len(node.Content) > 0 {
 		node = node.Content[0]
-	}
-	if len(keys) == 0 {
-		return node
 	}
 	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
 		if node.Content[i].Value == keys[0] {

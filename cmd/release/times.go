@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -57,7 +56,8 @@ func (r *release) times(ctx context.Context) ([]time.Duration, error) {
 	var times []time.Duration
 	for _, update := range updates {
 		wentWell := update.Kind == "update" && update.Result == "succeeded"
-		if wentWell && strings.HasPrefix(update.Message, released) && len(times) < lately {
+		match := subject.FindStringSubmatch(update.Message)
+		if wentWell && match != nil && match[1] != "" && match[3] == r.target() && len(times) < lately {
 			times = append(times, update.EndTime.Sub(update.StartTime))
 		}
 	}

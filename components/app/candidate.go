@@ -6,8 +6,8 @@ import (
 	"lke-platform/components/internal/check"
 )
 
-// Candidate is a version of web that runs beside the one that visitors get, and answers at a name of its own, for as long as it is
-// tried. The release command has made the way for it.
+// Candidate is a version of web that runs beside the one that visitors get, and answers at a name of its own, for as long as it
+// is tried. The release command has made the way for it.
 type Candidate struct {
 	// Host is where it answers. Where nothing is tried, nothing does.
 	Host string `json:"host"`
