@@ -64,8 +64,8 @@ func (v *version) declaresOrigin() bool {
 	return false
 }
 
-// EveryHeader is how Fastly unsets all headers with a beginning, which falco has not learned yet: the object that has the headers,
-// and the beginning.
+// EveryHeader is how Fastly unsets all headers with a beginning, which falco has not learned yet: the object that has the
+// headers, and the beginning.
 var EveryHeader = regexp.MustCompile(`unset\s+([a-z]+\.http\.)([A-Za-z0-9_-]+)\*\s*;`)
 
 // syntaxErrors are those of the VCL that the version brings along. Whether its names mean something, only Fastly can tell.

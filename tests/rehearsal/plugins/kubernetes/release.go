@@ -107,7 +107,8 @@ func (r *release) update(ctx context.Context, q *request) (*outcome, error) {
 	return r.deploy(ctx, q, r.upgrade)
 }
 
-// installAtLast installs a release in the place of its substitute, and takes over what that leaves behind: definitions, above all.
+// installAtLast installs a release in the place of its substitute, and takes over what that leaves behind: definitions,
+// above all.
 func (r *release) installAtLast(ctx context.Context, d *deployment) (*helmrelease.Release, error) {
 	if err := r.unsubstitute(ctx, d.releaseArgs, d.timeout); err != nil {
 		return nil, err
