@@ -33,8 +33,10 @@ func TestAnAppHasCaches(t *testing.T) {
 		release := g.find(t, releaseType, "cache-"+name)
 		require.True(t, g.waitsFor(deploymentType+" app", releaseType+" cache-"+name), name)
 		require.True(t, g.waitsFor(releaseType+" cache-"+name, releaseType+" monitoring"), "it brings a monitor along")
-		values, _ := reveal(release.inputs["values"]).(map[string]any)
-		requireKnown(t, chartData(t), release.inputs["chart"].StringValue(), release.inputs["version"].StringValue(), values)
+		t.Run(name, func(t *testing.T) {
+			values, _ := reveal(release.inputs["values"]).(map[string]any)
+			requireKnown(t, chartData(t), release.inputs["chart"].StringValue(), release.inputs["version"].StringValue(), values)
+		})
 		bound := g.find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", "changelog-cache-"+name+"-bound").inputs
 		require.Equal(t, map[string]any{"release": "cache-" + name},
 			at(reveal(bound["spec"]), "podSelector", "matchLabels"))

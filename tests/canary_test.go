@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/stretchr/testify/require"
 )
 
@@ -18,7 +19,7 @@ func TestACanaryTellsThePlatformsFaultsFromTheApps(t *testing.T) {
 	g, err := deploy(t, copyStack(t, "staging", withCanary), "staging")
 	require.NoError(t, err)
 	container := only(t, podOf(g.find(t, deploymentType, "canary").inputs)["containers"])
-	require.NotContains(t, container, "env", "neither database nor secrets")
+	require.NotContains(t, container, resource.PropertyKey("env"), "neither database nor secrets")
 	require.Equal(t, map[string]any{"file-0": "The platform is well.\n"},
 		reveal(g.find(t, "kubernetes:core/v1:ConfigMap", "canary-files").inputs["data"]))
 	require.False(t, g.waitsFor(deploymentType+" canary", deploymentType+" app"))

@@ -108,9 +108,7 @@ func (e *estate) up(t *testing.T, options ...optup.Option) {
 	up, err := e.stack.Up(t.Context(), append(options, optup.SuppressProgress())...)
 	require.NoError(t, err)
 
-	e.account = linodego.NewClient(nil)
-	e.account.SetBaseURL(e.world.linodeURL)
-	e.account.SetToken(token)
+	e.account = e.world.account()
 	e.clusterID, err = strconv.Atoi(up.Outputs["clusterId"].Value.(string))
 	require.NoError(t, err)
 	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(up.Outputs["kubeconfig"].Value.(string)))
@@ -256,12 +254,10 @@ func (e *estate) destroy(t *testing.T) {
 	_, err = e.stack.Destroy(t.Context(), optdestroy.RunProgram(true), optdestroy.SuppressProgress())
 	require.NoError(t, err)
 
-	require.EventuallyWithT(t, func(t *assert.CollectT) { // Linode deletes a cluster after it has answered
-		bill := e.world.linode.MonthlyCost()
-		if assert.Len(t, bill, 1) {
-			assert.Equal(t, "GB of volumes in us-east", bill[0].What)
-		}
-	}, time.Minute, 100*time.Millisecond)
+	e.requireLeft(t, "events", "volumes")
+	bill := e.world.linode.MonthlyCost()
+	require.Len(t, bill, 1)
+	require.Equal(t, "GB of volumes in us-east", bill[0].What)
 	left, err := e.account.ListVolumes(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, left, len(kept))
@@ -269,7 +265,6 @@ func (e *estate) destroy(t *testing.T) {
 		require.Contains(t, kept, volume.ID)
 		require.Equal(t, []string{"lke-platform-staging"}, volume.Tags, "it can be told whose it was")
 	}
-	require.Equal(t, []string{"events", "volumes"}, e.left(t))
 	cdn, err := fastly.NewClientForEndpoint(token, e.world.fastlyURL)
 	require.NoError(t, err)
 	services, err := cdn.ListServices(t.Context(), &fastly.ListServicesInput{})
@@ -335,6 +330,14 @@ func (e *estate) claim(t *testing.T) string {
 		return err == nil && claim.Status.Phase == corev1.ClaimBound
 	}, time.Minute, 100*time.Millisecond)
 	return name
+}
+
+// requireLeft waits until the Linode account holds nothing else: Linode deletes a cluster after it has answered.
+func (e *estate) requireLeft(t *testing.T, what ...string) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.ElementsMatch(c, what, e.left(t))
+	}, time.Minute, 100*time.Millisecond)
 }
 
 // left lists what the Linode account still holds.

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
@@ -162,9 +161,7 @@ func (e *estate) killAndResume(t *testing.T) {
 // awaitHalfMadeRelease returns as soon as Helm has begun to install something, and connects to the cluster.
 func (e *estate) awaitHalfMadeRelease(t *testing.T) {
 	t.Helper()
-	e.account = linodego.NewClient(nil)
-	e.account.SetBaseURL(e.world.linodeURL)
-	e.account.SetToken(token)
+	e.account = e.world.account()
 	require.Eventually(t, func() bool {
 		return (e.cluster != nil || e.connect(t)) && len(e.halfMade(t)) > 0
 	}, 2*time.Minute, 50*time.Millisecond)
@@ -261,5 +258,5 @@ func (e *estate) bypassOfficially(t *testing.T) {
 func (e *estate) destroyOfficially(t *testing.T, stays ...string) {
 	_, err := e.stack.Destroy(t.Context(), optdestroy.RunProgram(true), optdestroy.SuppressProgress())
 	require.NoError(t, err)
-	require.ElementsMatch(t, append(stays, "events", "volumes"), e.left(t))
+	e.requireLeft(t, append(stays, "events", "volumes")...)
 }

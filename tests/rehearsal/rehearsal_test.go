@@ -159,6 +159,7 @@ func useSandbox(t *testing.T, o options) {
 	for _, name := range []string{"LINODE_URL", "LINODE_TOKEN"} {
 		t.Setenv(name, shell(`echo "$`+name+`"`))
 	}
+	require.Empty(t, shell(`echo "$TMPDIR"`), "the shell outlives the rehearsal's folder for temporary files")
 	account, err := linodego.NewClientFromEnv(nil)
 	require.NoError(t, err)
 	clusters, err := account.ListLKEClusters(t.Context(), nil)

@@ -1,36 +1,28 @@
 package main
 
 import (
-	"context"
-	"strings"
-
 	"github.com/linode/linodego"
+	"github.com/miekg/dns"
 )
 
-// resolve returns the name that an alias leads to, in the zones that Linode has; "" where there is none. Fastly's authorities
-// prove by it whose names are.
-func (w *world) resolve(name string) (target string) {
-	ctx := context.Background()
+// account returns a client of the Linode account.
+func (w *world) account() linodego.Client {
 	client := linodego.NewClient(nil)
 	client.SetBaseURL(w.linodeURL)
 	client.SetToken(token)
-	zones, err := client.ListDomains(ctx, nil)
+	return client
+}
+
+// resolve returns the name that an alias leads to, as Linode's name servers have it; "" where there is none. Fastly's
+// authorities prove by it whose names are.
+func (w *world) resolve(name string) (target string) {
+	answer, err := dns.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeCNAME), w.nameServer)
 	if err != nil {
 		return ""
 	}
-	for _, zone := range zones {
-		relative, inside := strings.CutSuffix(name, "."+zone.Domain)
-		if !inside {
-			continue
-		}
-		records, err := client.ListDomainRecords(ctx, zone.ID, nil)
-		if err != nil {
-			return ""
-		}
-		for _, record := range records {
-			if record.Type == linodego.RecordTypeCNAME && record.Name == relative {
-				return record.Target
-			}
+	for _, record := range answer.Answer {
+		if alias, isAlias := record.(*dns.CNAME); isAlias {
+			return alias.Target
 		}
 	}
 	return ""

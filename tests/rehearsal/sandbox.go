@@ -19,6 +19,7 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		return err
 	}
 	exports := maps.Clone(w.environment)
+	delete(exports, "TMPDIR") // which goes with the sandbox, and a shell stays
 	maps.Copy(exports, map[string]string{
 		"KUBECONFIG": kubeconfig,
 		// linode-cli

@@ -64,14 +64,15 @@ func (v *version) declaresOrigin() bool {
 	return false
 }
 
-var everyHeader = regexp.MustCompile(`(unset\s+[a-z]+\.http\.[A-Za-z0-9_-]+)\*\s*;`)
+// EveryHeader is how Fastly unsets all headers with a beginning, which falco has not learned yet: the object that has the
+// headers, and the beginning.
+var EveryHeader = regexp.MustCompile(`unset\s+([a-z]+\.http\.)([A-Za-z0-9_-]+)\*\s*;`)
 
 // syntaxErrors are those of the VCL that the version brings along. Whether its names mean something, only Fastly can tell.
 func (v *version) syntaxErrors() []string {
 	var faults []string
 	check := func(noun string, o object, content string, isProgram bool) {
-		// Fastly unsets all headers with a beginning, which this parser has not learned yet.
-		p := parser.New(lexer.NewFromString(everyHeader.ReplaceAllString(content, "$1;")))
+		p := parser.New(lexer.NewFromString(EveryHeader.ReplaceAllString(content, "unset $1$2;")))
 		var err error
 		if isProgram {
 			_, err = p.ParseVCL()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -81,7 +80,7 @@ const (
 // define installs the custom resource definitions of a release that is not rendered: the operator's own where its Go module
 // has them, else stand-ins without a schema.
 func (c *cluster) define(ctx context.Context, release Release) error {
-	source := definitionSources[path.Base(release.Chart)]
+	source := definitionSources[release.Chart]
 	if source.version == "" {
 		source.version = release.Version
 	}

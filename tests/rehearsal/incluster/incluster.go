@@ -86,7 +86,7 @@ func (c *Controllers) Start(ctx context.Context, clusterID int, kubeconfig []byt
 // Release is a Helm release whose chart cannot be had.
 type Release struct {
 	Namespace, Name string
-	Chart           string // a name or a whole reference, oci://…
+	Chart           string // its name
 	Version         string // of the chart
 	Values          map[string]any
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/linode/linodego"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -386,7 +387,11 @@ func ingressController(f *fixture) {
 	require.Equal(f, linodego.ProxyProtocolV2, configs[0].ProxyProtocol)
 
 	require.NoError(f, f.controllers.Uninstalled(ctx, release))
-	f.eventually("the NodeBalancer goes", func() bool { return f.balancerAt(address.IP) == nil })
+	require.Nil(f, f.balancerAt(address.IP), "what comes next finds nothing of it")
+	_, err = f.client.CoreV1().Services("default").Get(ctx, "entry", metav1.GetOptions{})
+	require.True(f, apierrors.IsNotFound(err), err)
+	_, err = f.client.NetworkingV1().IngressClasses().Get(ctx, class, metav1.GetOptions{})
+	require.True(f, apierrors.IsNotFound(err), err)
 }
 
 // volumeOf returns the Linode volume of a claim, nil where there is none.
@@ -647,7 +652,7 @@ var postgresClusters = schema.GroupVersionResource{
 // postgres: a cluster becomes ready with its pods, and its user has a Secret.
 func postgres(f *fixture) {
 	ctx := f.Context()
-	require.NoError(f, f.controllers.Deployed(ctx, incluster.Release{Chart: "oci://registry.example/crunchydata/pgo", Version: "6.0.3"}))
+	require.NoError(f, f.controllers.Deployed(ctx, incluster.Release{Chart: "pgo", Version: "6.0.3"}))
 	f.eventually("the definition is there", func() bool {
 		_, err := f.dynamic.Resource(postgresClusters).List(ctx, metav1.ListOptions{})
 		return err == nil
@@ -707,18 +712,7 @@ spec: {patroni: {dynamicConfiguration: {failsafe_mode: true}}, backups: {pgbackr
 	require.Equal(f, "db-primary.default.svc", string(secret.Data["host"]))
 	require.Regexp(f, `^SCRAM-SHA-256\$4096:`, string(secret.Data["verifier"]))
 
-	certificate, err := f.client.CoreV1().Secrets("default").Get(ctx, "db-cluster-cert", metav1.GetOptions{})
-	require.NoError(f, err)
-	block, _ := pem.Decode(certificate.Data["tls.crt"])
-	served, err := x509.ParseCertificate(block.Bytes)
-	require.NoError(f, err)
-	authority := x509.NewCertPool()
-	require.True(f, authority.AppendCertsFromPEM(certificate.Data["ca.crt"]))
-	for _, host := range []string{"host", "pgbouncer-host"} {
-		_, err = served.Verify(x509.VerifyOptions{Roots: authority, DNSName: string(secret.Data[host])})
-		require.NoError(f, err, host)
-	}
-
+	f.requireCertified(ctx, string(secret.Data["host"]), string(secret.Data["pgbouncer-host"]))
 	claims, err := f.client.CoreV1().PersistentVolumeClaims("default").List(ctx, metav1.ListOptions{
 		LabelSelector: "postgres-operator.crunchydata.com/cluster=db",
 	})
@@ -730,6 +724,22 @@ spec: {patroni: {dynamicConfiguration: {failsafe_mode: true}}, backups: {pgbackr
 	})
 	require.NoError(f, err)
 	require.Len(f, budgets.Items, 2, "one for the servers, one for the pooler")
+}
+
+// requireCertified says that the certificate of a database's servers is good for hosts.
+func (f *fixture) requireCertified(ctx context.Context, hosts ...string) {
+	f.Helper()
+	certificate, err := f.client.CoreV1().Secrets("default").Get(ctx, "db-cluster-cert", metav1.GetOptions{})
+	require.NoError(f, err)
+	block, _ := pem.Decode(certificate.Data["tls.crt"])
+	served, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(f, err)
+	authority := x509.NewCertPool()
+	require.True(f, authority.AppendCertsFromPEM(certificate.Data["ca.crt"]))
+	for _, host := range hosts {
+		_, err = served.Verify(x509.VerifyOptions{Roots: authority, DNSName: host})
+		require.NoError(f, err, host)
+	}
 }
 
 // requireRestored says that the servers of a database came after its data.
@@ -825,6 +835,8 @@ func nodeFirewall(f *fixture) {
 	}
 	require.NoError(f, f.controllers.Deployed(ctx, incluster.Release{Chart: "cloud-firewall-crd"}))
 	require.NoError(f, f.controllers.Deployed(ctx, controller))
+	_, err := objects.Get(ctx, "primary", metav1.GetOptions{})
+	require.NoError(f, err, "Helm waits for the controller, which has made it by then")
 	firewall := firewallOf()
 	require.Len(f, firewall.Rules.Inbound, 10, "the controller has made a CloudFirewall, as there was none")
 	devices, err := f.linode.ListFirewallDevices(ctx, firewall.ID, nil)
@@ -837,6 +849,16 @@ func nodeFirewall(f *fixture) {
 		metav1.PatchOptions{})
 	require.NoError(f, err)
 	f.eventually("it has a rule more", func() bool { return len(firewallOf().Rules.Inbound) == 11 })
+
+	f.scaleFirewallController(0)
+	_, err = objects.Patch(ctx, "primary", types.MergePatchType, []byte(`{"spec": {"ruleset": {"inbound": []}}}`), metav1.PatchOptions{})
+	require.NoError(f, err)
+	brief, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	require.ErrorIs(f, f.controllers.Deployed(brief, controller), context.DeadlineExceeded, "Helm waits for a pod of the controller")
+	require.Len(f, firewallOf().Rules.Inbound, 11, "nobody is there to follow")
+	f.scaleFirewallController(1)
+	f.eventually("it has a rule less", func() bool { return len(firewallOf().Rules.Inbound) == 10 })
 
 	require.NoError(f, objects.Delete(ctx, "primary", metav1.DeleteOptions{}))
 	f.eventually("the firewall goes", func() bool {
@@ -854,6 +876,21 @@ func nodeFirewall(f *fixture) {
 	})
 	_, err = f.linode.GetFirewall(ctx, firewall.ID)
 	require.NoError(f, err)
+}
+
+// scaleFirewallController has as many ready pods of the firewall controller.
+func (f *fixture) scaleFirewallController(replicas int32) {
+	f.Helper()
+	const name = "cloud-firewall-controller"
+	deployments := f.client.AppsV1().Deployments("kube-system")
+	_, err := deployments.UpdateScale(f.Context(), name, &autoscalingv1.Scale{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "kube-system"}, Spec: autoscalingv1.ScaleSpec{Replicas: replicas},
+	}, metav1.UpdateOptions{})
+	require.NoError(f, err)
+	f.eventually("the controller is scaled", func() bool {
+		controller, err := deployments.Get(f.Context(), name, metav1.GetOptions{})
+		return err == nil && controller.Status.ReadyReplicas == replicas
+	})
 }
 
 // define defines a kind of custom resource, as a chart would.

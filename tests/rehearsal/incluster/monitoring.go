@@ -53,11 +53,16 @@ func (c *cluster) runMonitor(
 	if err := decode(object, &wanted); err != nil {
 		return err
 	}
-	set := wanted.statefulSet(kind)
+	set, sets := wanted.statefulSet(kind), c.client.AppsV1().StatefulSets(wanted.Namespace)
+	existing, err := sets.Get(ctx, set.Name, metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
 	switch err := c.make(ctx, object, statefulSets, set); {
 	case apierrors.IsInvalid(err):
-		err := c.client.AppsV1().StatefulSets(wanted.Namespace).Delete(ctx, set.Name, foreground)
-		return cmp.Or(err, errNotYet)
+		this := foreground // not one that was made meanwhile: another worker may look at the same object
+		this.Preconditions = metav1.NewUIDPreconditions(string(existing.UID))
+		return cmp.Or(sets.Delete(ctx, set.Name, this), errNotYet)
 	case err != nil:
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -79,7 +80,8 @@ func (f *cloudFirewall) rules() linodego.FirewallRuleSet {
 	return rules
 }
 
-// installFirewallController stands in for the controller's chart.
+// installFirewallController stands in for the controller's chart, and waits for the controller as Helm does: what the controller
+// makes at its start is there by then.
 func (c *cluster) installFirewallController(ctx context.Context) error {
 	labels := map[string]string{"app.kubernetes.io/name": firewallController}
 	_, err := c.client.AppsV1().Deployments(metav1.NamespaceSystem).Create(ctx, &appsv1.Deployment{
@@ -92,10 +94,19 @@ func (c *cluster) installFirewallController(ctx context.Context) error {
 			},
 		},
 	}, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		return nil
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
 	}
-	return err
+	return wait.PollUntilContextCancel(ctx, retryDelay, true, func(ctx context.Context) (bool, error) {
+		if controller, err := c.firewallController(ctx); controller == nil || err != nil {
+			return false, err
+		}
+		found, err := c.dynamic.Resource(cloudFirewalls).List(ctx, metav1.ListOptions{})
+		if apierrors.IsNotFound(err) { // the kind is not defined
+			return false, nil
+		}
+		return err == nil && len(found.Items) > 0, err
+	})
 }
 
 func (c *cluster) removeFirewallController(ctx context.Context) error {
@@ -106,10 +117,10 @@ func (c *cluster) removeFirewallController(ctx context.Context) error {
 	return err
 }
 
-// firewallController returns the controller's Deployment; nil where there is none, and nobody keeps firewalls.
+// firewallController returns the controller's Deployment; nil where none of its pods is ready, and nobody keeps firewalls.
 func (c *cluster) firewallController(ctx context.Context) (*appsv1.Deployment, error) {
 	found, err := c.client.AppsV1().Deployments(metav1.NamespaceSystem).Get(ctx, firewallController, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || err == nil && found.DeletionTimestamp != nil {
+	if apierrors.IsNotFound(err) || err == nil && (found.DeletionTimestamp != nil || found.Status.ReadyReplicas == 0) {
 		return nil, nil
 	}
 	return found, err
@@ -155,7 +166,7 @@ func (c *cluster) protectNodes(ctx context.Context, _ *unstructured.Unstructured
 	return nil
 }
 
-// runFirewall keeps a firewall of Linode around all nodes, as long as its controller is there. The object belongs to the
+// runFirewall keeps a firewall of Linode around all nodes, as long as its controller runs. The object belongs to the
 // controller's Deployment, and goes with it.
 func (c *cluster) runFirewall(
 	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,

@@ -2,7 +2,6 @@ package incluster
 
 import (
 	"context"
-	"encoding/pem"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,7 +26,7 @@ func (c *cluster) makeCertificate(ctx context.Context, owner *unstructured.Unstr
 	if err != nil {
 		return err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw})
+	text := encodeCertificate(issued)
 	_, err = secrets.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name,

@@ -2,7 +2,6 @@ package incluster
 
 import (
 	"context"
-	"path"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,6 +19,14 @@ type ingressChart struct {
 	class, annotations  []string // where the values have the name of the class and the annotations of the Service
 	defaultIngressClass string
 	serviceSuffix       string // what the chart appends to the release's name
+}
+
+// className is the name of the class that values, or else the chart, give.
+func (i *ingressChart) className(values map[string]any) string {
+	if name, named, _ := unstructured.NestedString(values, i.class...); named {
+		return name
+	}
+	return i.defaultIngressClass
 }
 
 // ingressCharts are by the chart's name.
@@ -42,21 +49,17 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	if err := c.define(ctx, release); err != nil {
 		return err
 	}
-	switch path.Base(release.Chart) {
+	switch release.Chart {
 	case firewallController:
 		return c.installFirewallController(ctx)
 	case certManager:
 		c.managerFlags.Store(new(managerFlags(release.Values)))
 	}
-	chart, found := ingressCharts[path.Base(release.Chart)]
+	chart, found := ingressCharts[release.Chart]
 	if !found {
 		return nil
 	}
-	className, named, _ := unstructured.NestedString(release.Values, chart.class...)
-	if !named {
-		className = chart.defaultIngressClass
-	}
-	class := networkingv1apply.IngressClass(className).
+	class := networkingv1apply.IngressClass(chart.className(release.Values)).
 		WithSpec(networkingv1apply.IngressClassSpec().WithController(chart.controller))
 	if _, err := c.client.NetworkingV1().IngressClasses().Apply(ctx, class, apply); err != nil {
 		return err
@@ -65,7 +68,7 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	if err != nil {
 		return err
 	}
-	labels := map[string]string{"app.kubernetes.io/name": path.Base(release.Chart), "app.kubernetes.io/instance": release.Name}
+	labels := map[string]string{"app.kubernetes.io/name": release.Chart, "app.kubernetes.io/instance": release.Name}
 	spec := corev1apply.ServiceSpec().WithType(corev1.ServiceTypeLoadBalancer).WithSelector(labels)
 	for name, port := range map[string]int32{"http": 80, "https": 443} {
 		spec.WithPorts(corev1apply.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromString(name)).
@@ -83,19 +86,29 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	})
 }
 
-// removeStandIn removes what standIn made, but for definitions: the Service of an ingress controller, and with it the
-// NodeBalancer, or the controller of the nodes' firewall.
+// removeStandIn removes what standIn made, but for definitions: the class and the Service of an ingress controller, whose
+// NodeBalancer it waits for to go, or the controller of the nodes' firewall.
 func (c *cluster) removeStandIn(ctx context.Context, release Release) error {
-	if path.Base(release.Chart) == firewallController {
+	if release.Chart == firewallController {
 		return c.removeFirewallController(ctx)
 	}
-	chart, found := ingressCharts[path.Base(release.Chart)]
+	chart, found := ingressCharts[release.Chart]
 	if !found {
 		return nil
 	}
-	err := c.client.CoreV1().Services(release.Namespace).Delete(ctx, release.Name+chart.serviceSuffix, metav1.DeleteOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
+	err := c.client.NetworkingV1().IngressClasses().Delete(ctx, chart.className(release.Values), metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
 	}
-	return err
+	services, name := c.client.CoreV1().Services(release.Namespace), release.Name+chart.serviceSuffix
+	if err := services.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	return wait.PollUntilContextCancel(ctx, retryDelay, true, func(ctx context.Context) (bool, error) {
+		_, err := services.Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return true, nil
+		}
+		return false, err
+	})
 }

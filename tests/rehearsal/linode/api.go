@@ -55,7 +55,7 @@ type API struct {
 	background sync.WaitGroup
 	planesLock sync.Mutex
 	planes     map[int]*plane
-	published  atomic.Pointer[map[string]*zoneFile] // what the name servers have, by zone
+	published  atomic.Pointer[publication]
 }
 
 // New opens the API on the state that options.Dir holds. Clusters in that state stay down until Resume.
@@ -73,7 +73,7 @@ func New(options Options) (*API, error) {
 	if a.log == nil {
 		a.log = slog.Default()
 	}
-	a.publish()
+	store.View(func(s *state) { a.publish(s.publication()) })
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.mux = a.newMux()
 	a.handler = a.Faults.Wrap(a.versions(), writeStatus)
@@ -159,10 +159,14 @@ func (a *API) transaction(handle handler) http.HandlerFunc {
 			return // the client is gone
 		}
 		var answer []byte
+		var changed *publication // of the zones, if that is what is asked for
 		run := func(s *state) error {
 			result, err := handle(&call{Request: r, state: s, body: body})
 			if err != nil {
 				return err
+			}
+			if r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/domains") {
+				changed = s.publication()
 			}
 			answer, err = json.Marshal(result)
 			return err
@@ -176,8 +180,8 @@ func (a *API) transaction(handle handler) http.HandlerFunc {
 			writeError(w, err)
 			return
 		}
-		if r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/domains") {
-			time.AfterFunc(publishing, a.publish)
+		if changed != nil {
+			time.AfterFunc(publishing, func() { a.publish(changed) })
 		}
 		writeJSON(w, http.StatusOK, answer)
 	}

@@ -3,12 +3,14 @@ package linode_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/linode/linodego"
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
 	"lke-platform/tests/rehearsal/nameserver"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 func (r *rig) zone(name string) *linodego.Domain {
@@ -76,9 +78,18 @@ func TestAZoneCanBeReadWhole(t *testing.T) {
 	}
 	file, err := r.GetDomainZoneFile(t.Context(), zone)
 	require.NoError(t, err)
+	require.Contains(t, file.ZoneFile, "$TTL 86400")
+	require.Contains(t, file.ZoneFile, "@\tIN\tSOA\tns1.linode.com. dns.example.com. 2021000066 14400 14400 1209600 86400")
 	require.Contains(t, file.ZoneFile, "@\t\tNS\tns1.linode.com.")
 	require.Contains(t, file.ZoneFile, "www\t\tA\t203.0.113.9")
 	require.Contains(t, file.ZoneFile, "@\t\tMX\t10\tmail.example.com")
+	_, err = r.UpdateDomain(t.Context(), zone, linodego.DomainUpdateOptions{TTLSec: 300})
+	require.NoError(t, err)
+	file, err = r.GetDomainZoneFile(t.Context(), zone)
+	require.NoError(t, err)
+	require.Contains(t, file.ZoneFile, "$TTL 300")
+	require.Contains(t, file.ZoneFile, "@\tIN\tSOA\tns1.linode.com. dns.example.com. 2021000066 14400 14400 1209600 300",
+		"it is also for how long resolvers remember that a name is not there")
 	_, err = r.GetDomainZoneFile(t.Context(), zone+1)
 	require.True(t, linodego.IsNotFound(err), err)
 }
@@ -189,8 +200,9 @@ func TestNameServersServeWhatWasPublishedWhileThereIsALinode(t *testing.T) {
 	}
 	require.Equal(t, dns.RcodeRefused, ask(t, server, "example.com.", dns.TypeSOA).Rcode, "an account without a Linode has no DNS")
 	r.cluster("one", 1)
-	require.Eventually(t, func() bool {
-		return len(ask(t, server, "_sip._tcp.example.com.", dns.TypeSRV).Answer) == 1
+	require.Eventually(t, func() bool { // before it is there, the wildcard answers for it
+		answer := ask(t, server, "_sip._tcp.example.com.", dns.TypeSRV).Answer
+		return len(answer) == 1 && answer[0].Header().Rrtype == dns.TypeSRV
 	}, soon, instant)
 
 	soa := ask(t, server, "example.com.", dns.TypeSOA).Answer[0].(*dns.SOA)
@@ -219,4 +231,27 @@ func TestNameServersServeWhatWasPublishedWhileThereIsALinode(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return ask(t, server, "example.com.", dns.TypeSOA).Answer[0].(*dns.SOA).Minttl == 300
 	}, soon, instant)
+}
+
+// A proof that is written while another change is about to be published has to wait for its own turn.
+func TestNameServersPublishAChangeInItsTurn(t *testing.T) {
+	t.Parallel()
+	const publishing = time.Minute / simulation.Haste
+	r := newRig(t)
+	server, stop, err := nameserver.Serve(r.api)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stop()) })
+	zone := r.zone("example.com").ID
+	r.cluster("one", 1)
+	r.zone("example.org")
+	time.Sleep(publishing / 2)
+	written := time.Now()
+	_, err = r.CreateDomainRecord(t.Context(), zone, linodego.DomainRecordCreateOptions{
+		Type: "TXT", Name: "_acme-challenge", Target: "proof",
+	})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return len(ask(t, server, "_acme-challenge.example.com.", dns.TypeTXT).Answer) == 1
+	}, soon, instant)
+	require.GreaterOrEqual(t, time.Since(written), publishing)
 }

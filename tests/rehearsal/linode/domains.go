@@ -61,13 +61,14 @@ func getZoneFile(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	soa := d.file().soa
 	lines := []string{
 		fmt.Sprintf("; %s [%d]", d.Domain, d.ID),
-		fmt.Sprintf("$TTL %d", cmp.Or(d.TTLSec, 86400)),
-		"@\tIN\tSOA\tns1.linode.com. " + strings.Replace(d.SOAEmail, "@", ".", 1) + ". 2021000066 14400 14400 1209600 86400",
+		fmt.Sprintf("$TTL %d", soa.Hdr.Ttl),
+		"@\tIN\tSOA\t" + strings.TrimPrefix(soa.String(), soa.Hdr.String()),
 	}
-	for n := range 5 {
-		lines = append(lines, fmt.Sprintf("@\t\tNS\tns%d.linode.com.", n+1))
+	for _, server := range nameServers {
+		lines = append(lines, "@\t\tNS\t"+server)
 	}
 	for _, r := range d.Records {
 		target := r.Target

@@ -1,6 +1,7 @@
 package linode
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"strings"
@@ -17,6 +18,15 @@ const (
 	// defaultTTL is, in seconds, that of a zone that says nothing of it.
 	defaultTTL = 86400
 )
+
+// nameServers are Linode's.
+var nameServers = []string{"ns1.linode.com.", "ns2.linode.com.", "ns3.linode.com.", "ns4.linode.com.", "ns5.linode.com."}
+
+// publication is what the name servers have at a time.
+type publication struct {
+	at    time.Time
+	zones map[string]*zoneFile // by name
+}
 
 // zoneFile is a zone as the name servers have it.
 type zoneFile struct {
@@ -45,47 +55,52 @@ func (a *API) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 func (a *API) served(name string) *zoneFile {
 	serving := false
 	a.store.View(func(s *state) { serving = len(s.Instances) > 0 })
-	zones := a.published.Load()
-	if !serving || zones == nil {
+	if !serving {
 		return nil
 	}
+	zones := a.published.Load().zones
 	for name = dns.CanonicalName(name); name != ""; name = parent(name) {
-		if zone := (*zones)[name]; zone != nil {
+		if zone := zones[name]; zone != nil {
 			return zone
 		}
 	}
 	return nil
 }
 
-// publish has the name servers answer with what the zones hold now.
-func (a *API) publish() {
-	zones := map[string]*zoneFile{}
-	a.store.View(func(s *state) {
-		for _, d := range s.Domains {
-			if d.Type == "master" && d.Status == "active" {
-				zones[dns.CanonicalName(d.Domain)] = d.file()
-			}
+// publication returns what the name servers are to answer with after this change.
+func (s *state) publication() *publication {
+	p := &publication{at: time.Now(), zones: map[string]*zoneFile{}}
+	for _, d := range s.Domains {
+		if d.Type == "master" && d.Status == "active" {
+			p.zones[dns.CanonicalName(d.Domain)] = d.file()
 		}
-	})
-	a.published.Store(&zones)
+	}
+	return p
+}
+
+// publish has the name servers answer with the zones as they were at a change, unless they have a later one already.
+func (a *API) publish(p *publication) {
+	for {
+		present := a.published.Load()
+		if present != nil && present.at.After(p.at) || a.published.CompareAndSwap(present, p) {
+			return
+		}
+	}
 }
 
 // file is the zone as name servers read it. Its TTL is also for how long resolvers may remember that a name is not there.
 func (d *domain) file() *zoneFile {
-	apex, ttl := dns.CanonicalName(d.Domain), uint32(defaultTTL)
-	if d.TTLSec != 0 {
-		ttl = uint32(d.TTLSec)
-	}
+	apex, ttl := dns.CanonicalName(d.Domain), uint32(cmp.Or(d.TTLSec, defaultTTL))
 	header := func(recordType uint16) dns.RR_Header {
 		return dns.RR_Header{Name: apex, Rrtype: recordType, Class: dns.ClassINET, Ttl: ttl}
 	}
 	file := &zoneFile{records: map[string][]dns.RR{}, soa: &dns.SOA{
-		Hdr: header(dns.TypeSOA), Ns: "ns1.linode.com.", Mbox: strings.Replace(d.SOAEmail, "@", ".", 1) + ".",
-		Serial: 1, Refresh: 14400, Retry: 14400, Expire: 1209600, Minttl: ttl,
+		Hdr: header(dns.TypeSOA), Ns: nameServers[0], Mbox: strings.Replace(d.SOAEmail, "@", ".", 1) + ".",
+		Serial: 2021000066, Refresh: 14400, Retry: 14400, Expire: 1209600, Minttl: ttl,
 	}}
 	file.records[apex] = []dns.RR{file.soa}
-	for _, server := range []string{"ns1", "ns2", "ns3", "ns4", "ns5"} {
-		file.records[apex] = append(file.records[apex], &dns.NS{Hdr: header(dns.TypeNS), Ns: server + ".linode.com."})
+	for _, server := range nameServers {
+		file.records[apex] = append(file.records[apex], &dns.NS{Hdr: header(dns.TypeNS), Ns: server})
 	}
 	for _, r := range d.Records {
 		name := dns.CanonicalName(strings.TrimPrefix(r.Name+"."+d.Domain, "."))

@@ -18,13 +18,13 @@ type Record struct {
 
 // Seed puts zones into the account as they are, unless they are there already.
 func (a *API) Seed(zones []Zone) error {
-	defer a.publish()
 	return a.store.Update(func(s *state) error {
 		for _, zone := range zones {
 			if find(s.Domains, func(d *domain) bool { return d.ID == zone.ID }) == nil {
 				s.Domains = append(s.Domains, zone.domain())
 			}
 		}
+		a.publish(s.publication())
 		return nil
 	})
 }

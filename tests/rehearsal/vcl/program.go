@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"lke-platform/tests/rehearsal/fastly"
 )
 
 // Service is what decides of a request: some of the objects of a service's version.
@@ -172,13 +174,10 @@ var replacements = map[string]*strings.Replacer{
 // collect joins what came in several headers, as falco does by itself.
 var collect = regexp.MustCompile(`(?m)^\s*std\.collect\(.*\);$`)
 
-// everyHeader unsets all headers with a beginning.
-var everyHeader = regexp.MustCompile(`unset ([a-z]+\.http\.)([A-Za-z0-9_-]+)\*;`)
-
 // expand names the headers, of those that are under way, that an asterisk stands for.
 func expand(program string, underWay http.Header) string {
-	return everyHeader.ReplaceAllStringFunc(collect.ReplaceAllString(program, ""), func(statement string) string {
-		parts := everyHeader.FindStringSubmatch(statement)
+	return fastly.EveryHeader.ReplaceAllStringFunc(collect.ReplaceAllString(program, ""), func(statement string) string {
+		parts := fastly.EveryHeader.FindStringSubmatch(statement)
 		var unset strings.Builder
 		for name := range underWay {
 			if strings.HasPrefix(strings.ToLower(name), strings.ToLower(parts[2])) {

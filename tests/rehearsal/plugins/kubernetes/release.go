@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -106,11 +107,13 @@ func (r *release) update(ctx context.Context, q *request) (*outcome, error) {
 	return r.deploy(ctx, q, r.upgrade)
 }
 
-// installAtLast installs a release in the place of its substitute.
+// installAtLast installs a release in the place of its substitute, and takes over what that leaves behind: definitions,
+// above all.
 func (r *release) installAtLast(ctx context.Context, d *deployment) (*helmrelease.Release, error) {
-	if err := r.options.NotRendered.Uninstalled(ctx, notRendered(d.releaseArgs, nil)); err != nil {
+	if err := r.unsubstitute(ctx, d.releaseArgs, d.timeout); err != nil {
 		return nil, err
 	}
+	d.takesOver = true
 	return r.install(ctx, d)
 }
 
@@ -143,7 +146,7 @@ func (r *release) deploy(
 	if err != nil {
 		return nil, fmt.Errorf("release %s/%s: %w", args.Namespace, args.Name, err)
 	}
-	d := &deployment{args, chart, config, cmp.Or(q.timeout, args.timeout())}
+	d := &deployment{releaseArgs: args, chart: chart, config: config, timeout: cmp.Or(q.timeout, args.timeout())}
 	deployed, err := run(ctx, d)
 	result := &outcome{id: id(args.Namespace, args.Name)}
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -192,6 +195,13 @@ func (r *release) substitute(ctx context.Context, q *request, args *releaseArgs,
 		}
 	}
 	return &outcome{id: id(args.Namespace, args.Name), outputs: notRenderedOutputs(q.inputs, args)}, nil
+}
+
+// unsubstitute has what took the place of a release removed.
+func (r *release) unsubstitute(ctx context.Context, args *releaseArgs, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return r.options.NotRendered.Uninstalled(ctx, notRendered(args, nil))
 }
 
 // report tells that a chart cannot be had.
@@ -244,7 +254,7 @@ func (r *release) delete(ctx context.Context, q *request) error {
 		return err
 	}
 	if isNotRendered(q.state) {
-		return r.options.NotRendered.Uninstalled(ctx, notRendered(args, nil))
+		return r.unsubstitute(ctx, args, cmp.Or(q.timeout, args.timeout()))
 	}
 	config, err := r.helm(ctx, args.Namespace)
 	if err != nil {

@@ -27,6 +27,8 @@ type deployment struct {
 	chart   *chart.Chart
 	config  *action.Configuration
 	timeout time.Duration
+	// takesOver has objects taken over that are there, as far as they are the release's own by name.
+	takesOver bool
 }
 
 // install installs a release. As with the official provider, Helm refuses a name that it has any record of, that of an attempt
@@ -36,7 +38,7 @@ func (r *release) install(ctx context.Context, d *deployment) (*helmrelease.Rele
 	install.ReleaseName, install.Namespace, install.Description = d.Name, d.Namespace, d.Description
 	install.CreateNamespace, install.SkipCRDs = d.CreateNamespace, d.SkipCrds
 	install.Wait, install.WaitForJobs, install.Timeout = d.waits(), d.WaitForJobs && d.waits(), d.timeout
-	install.DisableHooks = d.DisableWebhooks
+	install.DisableHooks, install.TakeOwnership = d.DisableWebhooks, d.takesOver
 	install.DisableOpenAPIValidation, install.SubNotes = d.DisableOpenapiValidation, d.RenderSubchartNotes
 	return install.RunWithContext(ctx, d.chart, d.Values)
 }

@@ -242,7 +242,12 @@ func TestAtomicRelease(t *testing.T) {
 func TestReleaseWithoutChart(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	left := &substitute{}
+	left := &substitute{makes: func(ctx context.Context) error {
+		_, err := objects("configmaps", "absent").Create(ctx, &unstructured.Unstructured{Object: props{
+			"apiVersion": "v1", "kind": "ConfigMap", "metadata": props{"name": "absent"}, "data": props{"greeting": "played"},
+		}}, metav1.CreateOptions{})
+		return err
+	}}
 	e := onCluster(t, stand.Options{NotRendered: left}, nil)
 	e.namespace("absent")
 	program := releaseOf(folder, "absent", "3.2.1", "absent", nil, nil)
@@ -261,6 +266,22 @@ func TestReleaseWithoutChart(t *testing.T) {
 	e.must("update", did, nil, err)
 	require.Equal(t, "deployed", e.output(releaseToken, "absent", "status.status"))
 	require.Equal(t, []string{"uninstalled absent/absent"}, left.take(), "the release itself takes its place")
+	require.Equal(t, "hello", e.greeting("absent", "absent"), "and takes over what was left behind")
+}
+
+// Helm takes over nothing that it has not made, where no substitute has.
+func TestReleaseOverWhatIsThere(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeChart(t, folder, "late", "1.0.0")
+	e := onCluster(t, stand.Options{}, nil)
+	e.namespace("late")
+	_, err := objects("configmaps", "late").Create(t.Context(), &unstructured.Unstructured{Object: props{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": props{"name": "late"},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	_, _, err = e.up(releaseToken, "late", releaseOf(folder, "late", "1.0.0", "late", nil, nil))
+	require.ErrorContains(t, err, "cannot be imported into the current release")
 }
 
 // What is at hand and no chart is a fault, as with the official provider, and nothing to be played.
@@ -292,10 +313,11 @@ func TestReleaseOfAChartThatMoves(t *testing.T) {
 	require.Equal(t, before, e.live("deployments", "moving", "moving").GetGeneration())
 }
 
-// substitute notes what it is told.
+// substitute notes what it is told, and makes something, which it leaves behind.
 type substitute struct {
-	mu   sync.Mutex
-	told []string
+	makes func(context.Context) error
+	mu    sync.Mutex
+	told  []string
 }
 
 func (s *substitute) note(format string, arguments ...any) {
@@ -316,9 +338,9 @@ func (s *substitute) Found(r stand.NotRendered) {
 	s.note("found %s/%s, chart %s %s", r.Namespace, r.Name, r.Chart, r.Version)
 }
 
-func (s *substitute) Deployed(_ context.Context, r stand.NotRendered) error {
+func (s *substitute) Deployed(ctx context.Context, r stand.NotRendered) error {
 	s.note("deployed %s/%s", r.Namespace, r.Name)
-	return nil
+	return s.makes(ctx)
 }
 
 func (s *substitute) Uninstalled(_ context.Context, r stand.NotRendered) error {

@@ -321,7 +321,7 @@ func TestFirewall(t *testing.T) {
 	require.NoError(t, err)
 	inputs = with(inputs, "nodebalancers", []any{other.ID})
 	require.NoError(t, e.update(firewall, inputs))
-	require.NotContains(t, firewall.state.Mappable()["nodebalancers"], balancer.ID, "declared devices are all there is")
+	require.Equal(t, []any{float64(other.ID)}, firewall.state.Mappable()["nodebalancers"], "declared devices are all there is")
 	e.settled(firewall, inputs)
 	disabled := e.mustCreate(firewallType, with(with(inputs, "label", "off"), "nodebalancers", []any{balancer.ID}))
 	require.Equal(t, "disabled", disabled.state.Mappable()["status"])
