@@ -4,9 +4,9 @@ STACK ?= staging
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK IMAGE NODE FASTLY_ACCOUNT,$(eval override $(given) := $$(value $(given))))
+$(foreach given,STACK APP IMAGE NODE FASTLY_ACCOUNT,$(eval override $(given) := $$(value $(given))))
 export IMAGE
-$(foreach name,STACK NODE FASTLY_ACCOUNT,\
+$(foreach name,STACK APP NODE FASTLY_ACCOUNT,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
@@ -62,8 +62,8 @@ preview: pulumi-cli charts program ## Show what up would do to STACK
 up: pulumi-cli charts program ## Make the cloud what the program says for STACK (asks first, but not in CI)
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
 
-release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app to STACK, and take it back if it does not do well
-	@go run ./cmd/release -stack '$(STACK)' -image "$$IMAGE" $(if $(CI),-push) -- $(LIVE)
+release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app, or of APP, to STACK, and take it back if it does not do well
+	@go run ./cmd/release -stack '$(STACK)' $(if $(APP),-app '$(APP)') -image "$$IMAGE" $(if $(CI),-push) -- $(LIVE)
 
 bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and ask nothing of Fastly (docs/bypass.md)
 	@tools/bypass '$(STACK)' $(WITHOUT_FASTLY)
