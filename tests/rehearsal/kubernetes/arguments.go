@@ -15,16 +15,18 @@ import (
 
 // stages is what kwok plays: nodes become Ready and stay so by renewing their lease, pods become ready at once, pods of
 // jobs complete, deleted pods go away. It leaves pods of the given images alone. Nothing is run, but for one program that all
-// know the end of: the command false fails.
+// know the end of: the command false fails. And a version may say by its digest how it does: jobs of one that begins with fa11
+// fail, and replicas of one that begins with bad never become ready.
 func stages(leaveAlone []string) (string, error) {
 	documents := []string{nodestages.DefaultNodeInit, heartbeat.DefaultNodeHeartbeatWithLease}
 	for _, played := range []struct {
 		text string
 		when []v1alpha1.MatchExpression
 	}{
-		{podstages.DefaultPodReady, nil},
-		{podstages.DefaultPodComplete, runsFalse(v1alpha1.SelectorOpNotIn)},
-		{failing.Replace(podstages.DefaultPodComplete), runsFalse(v1alpha1.SelectorOpIn)},
+		{podstages.DefaultPodReady, is(v1alpha1.SelectorOpNotIn, unwell)},
+		{unready.Replace(podstages.DefaultPodReady), is(v1alpha1.SelectorOpIn, unwell)},
+		{podstages.DefaultPodComplete, is(v1alpha1.SelectorOpNotIn, fails)},
+		{failing.Replace(podstages.DefaultPodComplete), is(v1alpha1.SelectorOpIn, fails)},
 		{podstages.DefaultPodDelete, nil},
 	} {
 		var stage v1alpha1.Stage
@@ -59,9 +61,24 @@ var failing = strings.NewReplacer("name: pod-complete", "name: pod-fail", "exitC
       - {type: Ready, status: "False", reason: PodFailed}
       - {type: ContainersReady, status: "False", reason: PodFailed}`)
 
-func runsFalse(operator v1alpha1.SelectorOperator) []v1alpha1.MatchExpression {
+// unready makes the beginning of a replica one that answers nobody.
+var unready = strings.NewReplacer("name: pod-ready", "name: pod-unready", "ready: true", "ready: false", `status: "True"
+        type: Ready`, `status: "False"
+        type: Ready`, `status: "True"
+        type: ContainersReady`, `status: "False"
+        reason: ContainersNotReady
+        message: it answers nobody
+        type: ContainersReady`)
+
+// Of a pod, whether its command fails, and whether it never becomes ready.
+const (
+	fails  = `.spec.containers[0] | .command[0] == "false" or (.image | test("@sha256:fa11")) | tostring`
+	unwell = `((.metadata.ownerReferences[0].kind == "ReplicaSet") and (.spec.containers[0].image | test("@sha256:bad"))) | tostring`
+)
+
+func is(operator v1alpha1.SelectorOperator, condition string) []v1alpha1.MatchExpression {
 	return []v1alpha1.MatchExpression{{
-		JQ: &v1alpha1.SelectorJQ{Key: `.spec.containers.[].command.[0]`, Operator: operator, Values: []string{"false"}},
+		JQ: &v1alpha1.SelectorJQ{Key: condition, Operator: operator, Values: []string{"true"}},
 	}}
 }
 
