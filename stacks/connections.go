@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -27,7 +28,7 @@ func (c *Config) validateConnections() field.ErrorList {
 	return nil
 }
 
-// validateDatabases refuses an app that is told of a database that is none.
+// validateDatabases refuses an app that is told of a database that is none, or of a URI that would lead to another one.
 func (c *Config) validateDatabases() field.ErrorList {
 	if c.off.Has("postgres") && len(c.App.Database) > 0 {
 		return field.ErrorList{field.Forbidden(field.NewPath("app", "database"),
@@ -36,8 +37,13 @@ func (c *Config) validateDatabases() field.ErrorList {
 	var faults field.ErrorList
 	known, used := c.Postgres.DatabaseNames(), c.App.Databases()
 	for _, variable := range slices.Sorted(maps.Keys(used)) {
-		if !slices.Contains(known, used[variable]) {
-			faults = append(faults, field.NotSupported(field.NewPath("app", "database").Key(variable), used[variable], known))
+		path, entry := field.NewPath("app", "database").Key(variable), c.App.Database[variable]
+		switch {
+		case !slices.Contains(known, used[variable]):
+			faults = append(faults, field.NotSupported(path, used[variable], known))
+		case strings.HasSuffix(entry, "uri") && !c.Postgres.Leads(used[variable]):
+			faults = append(faults, field.Invalid(path, entry, "leads to the first database of that user, which owns several; "+
+				"leave out the user of this one, so that it has its own, or name host, port, dbname, user and password"))
 		}
 	}
 	return faults

@@ -294,6 +294,33 @@ func TestTheSuperuserCreatesExtensionsInTheAppsDatabase(t *testing.T) {
 	require.Empty(t, postgres.Late(two, one))
 }
 
+// The operator writes the URIs of a role's first database into its Secret, and no others.
+func TestAnAppIsToldOfTheDatabaseThatItNames(t *testing.T) {
+	t.Parallel()
+	told := func(entries string) (*graph, error) {
+		return deploy(t, copyStack(t, "staging", func(text string) string {
+			return strings.NewReplacer(
+				"    database: changelog\n", "    database: changelog\n    databases: [{name: cache, user: changelog}, {name: reports}]\n",
+				"    health:\n", "    database: {"+entries+"}\n    health:\n").Replace(text)
+		}), "staging")
+	}
+	g, err := told("URL: changelog/uri, NAME: cache/dbname, HOST: cache/host, REPORTS: reports/uri")
+	require.NoError(t, err)
+	variables := reveal(only(t, podOf(g.find(t, deploymentType, "app").inputs)["containers"])["env"])
+	require.Contains(t, variables, map[string]any{"name": "NAME", "value": "cache"})
+	for name, secretKey := range map[string][2]string{
+		"URL": {"changelog", "uri"}, "HOST": {"changelog", "host"}, "REPORTS": {"reports", "uri"},
+	} {
+		require.Contains(t, variables, map[string]any{"name": name, "valueFrom": map[string]any{
+			"secretKeyRef": map[string]any{"name": "changelog-pguser-" + secretKey[0], "key": secretKey[1]},
+		}})
+	}
+	for _, key := range []string{"uri", "jdbc-uri", "pgbouncer-uri", "pgbouncer-jdbc-uri"} {
+		_, err := told("URL: cache/" + key)
+		require.ErrorContains(t, err, `app.database[URL]: Invalid value: "cache/`+key+`": leads to the first database of that user`)
+	}
+}
+
 // A second database, of a role of its own or of the first's, and roles for people.
 func TestAClusterHasSeveralDatabasesAndReaders(t *testing.T) {
 	t.Parallel()

@@ -44,6 +44,19 @@ func (a *Args) DatabaseNames() (names []string) {
 	return names
 }
 
+// Leads says whether a database is the first of those that its role owns: the operator writes the URIs of that one alone into the
+// role's Secret.
+func (a *Args) Leads(name string) bool {
+	led := sets.New[string]()
+	for _, database := range a.databases() {
+		if database.Name == name {
+			return !led.Has(database.role())
+		}
+		led.Insert(database.role())
+	}
+	return false
+}
+
 // users are the roles with the databases that each owns, and those that read. The operator makes the databases, and Secrets to
 // connect with.
 func (a *Args) users() (users pulumi.Array) {
