@@ -275,7 +275,7 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image
 	if len(c.Domains.Zones) > 0 {
-		c.CDN.Domains = c.servedNames()
+		c.Domains.Hosts, c.CDN.Domains = c.publicHosts(), c.servedNames()
 	}
 	return c, faults
 }

@@ -172,8 +172,8 @@ func (z *Zone) delegates(record *Record, name string) bool {
 	return record.Type == "NS" && record.Name != z.Name && within(name, record.Name)
 }
 
-// takesOver says whether a record is of a name that visitors use, so that the platform changes it when the name goes live.
-func (a *Args) takesOver(record *Record) bool {
+// TakesOver says whether a record is of a name that visitors use, so that the platform changes it when the name goes live.
+func (a *Args) TakesOver(record *Record) bool {
 	return record.Adopt != 0 && record.isAddress() && slices.Contains(a.Hosts, record.Name)
 }
 
