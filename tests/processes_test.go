@@ -219,12 +219,18 @@ func TestADiskHasOneReplicaAtATime(t *testing.T) {
 // Neither Kubernetes nor Pulumi gives a rollout up before its replicas had the time that they were granted.
 func TestASlowStarterIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	search := declareApp(t, mastodon()).find(t, deploymentType, "app-search").inputs
+	g := declareApp(t, mastodon())
+	timeout := func(deployment string) any {
+		return at(reveal(g.find(t, deploymentType, deployment).inputs["metadata"]), "annotations", "pulumi.com/timeoutSeconds")
+	}
+	require.Equal(t, "1500", timeout("app"), "2 replicas and the one more of a rollout, for 5 minutes each, and 10 by itself")
+	require.Equal(t, "3300", timeout("app-sidekiq"), "8 of them when the autoscaler has added all")
+	require.Equal(t, "1800", timeout("app-search"), "one that takes 20 minutes")
+	search := g.find(t, deploymentType, "app-search").inputs
 	container := only(t, podOf(search)["containers"])
 	startup := container["startupProbe"].ObjectValue()
 	require.InDelta(t, 1200, startup["failureThreshold"].NumberValue()*startup["periodSeconds"].NumberValue(), 0)
 	require.Greater(t, search["spec"].ObjectValue()["progressDeadlineSeconds"].NumberValue(), 1200.0)
-	require.Equal(t, "1800", search["metadata"].ObjectValue()["annotations"].ObjectValue()["pulumi.com/timeoutSeconds"].StringValue())
 	require.Contains(t, container["readinessProbe"].ObjectValue(), resource.PropertyKey("tcpSocket"))
 }
 
