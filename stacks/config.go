@@ -236,6 +236,7 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 				sites = fmt.Errorf("asking Fastly for its sites (is FASTLY_API_KEY set, and may it read?): %w", sites)
 			}
 		})
+		c.CDN.Name = accountName(ctx)
 		lookUps.Go(func() { c.fastly, account = cdn.LookUpAccount(ctx, &c.CDN) })
 	}
 	lookUps.Wait()
