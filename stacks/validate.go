@@ -85,9 +85,6 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
 	}
-	if c.CDN.TLS.IsManaged() {
-		faults = append(faults, c.Domains.CheckChallenges(field.NewPath("domains"), c.CDN.Domains)...)
-	}
 	return append(faults, c.validateHosts()...)
 }
 

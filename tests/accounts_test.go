@@ -293,7 +293,7 @@ func TestLimitsOfThePlanAreCheckedAgainstTheNames(t *testing.T) {
 		"no authority":   {[]string{"tls: {", "tls: {authority: me, "}, []string{`cdn.tls.authority: Unsupported value: "me"`}},
 		"a record where Fastly proves a name": {[]string{"tls: {", "tls: {mode: managed, ", "- name: staging.changelog.com",
 			"- name: staging.changelog.com\n        records: [{name: _acme-challenge.staging.changelog.com, type: TXT, target: x}]"},
-			[]string{`domains.zones[0].records[0].name: Invalid value: "_acme-challenge.staging.changelog.com": is where Fastly proves`}},
+			[]string{`domains.zones[0].records[0].name: Invalid value: "_acme-challenge.staging.changelog.com": stands where certificates for staging.changelog.com are proven`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -150,11 +150,11 @@ const remove = "remove this one from the stack file, and from the zone if it is 
 
 // checkProof refuses a record that is in the way of the one by which a certificate for a name is proven.
 func (z *Zone) checkProof(path *field.Path, record *Record, name string) field.ErrorList {
-	proof := "_acme-challenge." + name
+	proof := challengePrefix + name
 	switch {
 	case record.Name == proof, z.delegates(record, proof):
 		return field.ErrorList{field.Invalid(path, record.Name, "stands where certificates for "+name+" are proven: "+
-			"cert-manager writes that record, and deletes it; "+remove)}
+			"the platform, or cert-manager, writes that record; "+remove)}
 	case record.Type == "CNAME" && record.Name == "*."+name:
 		return field.ErrorList{field.Invalid(path, record.Name, "leads "+proof+" away, so that no certificate for "+name+
 			" can be proven; write A and AAAA records, or the names that are meant")}
