@@ -33,10 +33,14 @@ func Charts(ctx *pulumi.Context) []charts.Chart {
 	return all
 }
 
-// validateCharts keeps the stack's own charts out of the platform's namespaces.
+// ownNamespaces are those that the platform has for itself.
+var ownNamespaces = []string{
+	canaryName, namespace.Ingress, namespace.Monitoring, delivery.NamespaceName, "cert-manager", "postgres-operator",
+}
+
+// validateCharts keeps the stack's own charts out of the platform's namespaces, and of the app's.
 func (c *Config) validateCharts(path *field.Path) field.ErrorList {
-	return addon.ValidateAll(path, c.Charts, c.App.Name, canaryName, namespace.Ingress, namespace.Monitoring,
-		delivery.NamespaceName, "cert-manager", "postgres-operator")
+	return addon.ValidateAll(path, c.Charts, append(ownNamespaces, c.App.Name)...)
 }
 
 // declareCharts declares the stack's own charts, each after those that it names.

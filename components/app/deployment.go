@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"maps"
 	"strconv"
 
@@ -96,7 +95,7 @@ func (p *process) replica(shared *shared) *corev1.PodSpecArgs {
 		}}
 	}
 	pod := p.app.pod(shared, container)
-	pod.SecurityContext = securityContext(cmp.Or(p.User, p.app.User))
+	pod.SecurityContext = securityContext(p.user())
 	p.mountVolumes(pod, container)
 	pod.PriorityClassName = pulumi.String(kube.PriorityApp)
 	pod.TerminationGracePeriodSeconds = pulumi.Int(p.gracePeriod())
