@@ -313,6 +313,8 @@ func TestLimitsOfThePlanAreCheckedAgainstTheNames(t *testing.T) {
 			}
 			for _, fault := range test.faults {
 				require.ErrorContains(t, err, fault)
+				path, _, _ := strings.Cut(fault, " ")
+				require.Equal(t, 1, strings.Count(err.Error(), path), "it is told once")
 			}
 			require.Empty(t, g.resources)
 		})

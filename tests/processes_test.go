@@ -274,7 +274,7 @@ func TestEveryFaultOfAProcessIsNamed(t *testing.T) {
 		"a disk too small":      {func(a *app.Args) { a.Processes[2].Volumes[0].Size = "1Gi" }, `app.processes[2].volumes[0].size: Invalid value: "1Gi": must be at least 10Gi`},
 		"a disk of two": {func(a *app.Args) {
 			a.Replicas, a.Volumes = 1, []app.Volume{{Name: "search-data", Path: "/a", Size: "10Gi"}}
-		}, `app.processes[2].volumes[0].name: Duplicate value: "data"`},
+		}, `app.processes[2].volumes[0].name: Duplicate value: "mastodon-search-data"`},
 		"a disk of a long name":  {func(a *app.Args) { a.Processes[2].Volumes[0].Name = strings.Repeat("a", 59) }, "app.processes[2].volumes[0].name: Too long: may not be more than 58"},
 		"a root beside the app":  {func(a *app.Args) { a.Processes[2].User = new(int) }, "app.processes[2].user: Invalid value: 0: must be between 1 and 65535"},
 		"a disk over everything": {func(a *app.Args) { a.Processes[2].Volumes[0].Path = "/" }, `app.processes[2].volumes[0].path: Invalid value: "/"`},

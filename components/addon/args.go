@@ -142,15 +142,12 @@ func ValidateAll(path *field.Path, all []Args, taken ...string) field.ErrorList 
 		at := path.Index(i)
 		faults = append(faults, all[i].Validate(at)...)
 		faults = append(faults, namespace.CheckFree(at.Child("name"), all[i].Name, taken...)...)
-		if seen.Has(all[i].Name) {
-			faults = append(faults, field.Duplicate(at.Child("name"), all[i].Name))
-		}
 		for j, name := range all[i].After {
 			if !seen.Has(name) {
 				faults = append(faults, field.NotSupported(at.Child("after").Index(j), name, sets.List(seen)))
 			}
 		}
-		seen.Insert(all[i].Name)
+		faults = append(faults, check.Unique(seen, at.Child("name"), all[i].Name)...)
 	}
 	return faults
 }

@@ -84,10 +84,7 @@ func (a *Args) validateProcesses(path *field.Path) field.ErrorList {
 		faults = append(faults, process.validateRoute(at, paths)...)
 		// Another image may listen where it likes. Two processes of one that listen alike are a port that was forgotten.
 		if process.serves() && process.followed() {
-			if ports.Has(process.Port) {
-				faults = append(faults, field.Duplicate(at.Child("port"), process.Port))
-			}
-			ports.Insert(process.Port)
+			faults = append(faults, check.Unique(ports, at.Child("port"), process.Port)...)
 		}
 	}
 	return faults
@@ -99,10 +96,7 @@ func (a *Args) validateName(path *field.Path, name string, seen sets.Set[string]
 	if theirs.Has(name) || strings.HasPrefix(name, "repo1-") || strings.HasPrefix(name, "pg-") {
 		faults = append(faults, field.Forbidden(path, a.Name+"-"+name+" is the name of what belongs to the platform"))
 	}
-	if seen.Has(name) {
-		faults = append(faults, field.Duplicate(path, name))
-	}
-	seen.Insert(name)
+	faults = append(faults, check.Unique(seen, path, name)...)
 	if most := validation.DNS1123LabelMaxLength - len(a.Name+"-"); len(name) > most && most > 0 {
 		faults = append(faults, field.TooLong(path, name, most))
 	}
@@ -149,10 +143,7 @@ func (p *process) validateRoute(path *field.Path, taken sets.Set[string]) field.
 	if len(p.Hosts) > 0 {
 		return faults
 	}
-	if taken.Has(p.Path) {
-		faults = append(faults, field.Duplicate(path.Child("path"), p.Path))
-	}
-	taken.Insert(p.Path)
+	faults = append(faults, check.Unique(taken, path.Child("path"), p.Path)...)
 	return faults
 }
 

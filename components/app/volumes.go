@@ -99,15 +99,9 @@ func (p *process) validateVolumes(at *field.Path, claims sets.Set[string]) field
 		if len(volume.Name) > longestVolume {
 			faults = append(faults, field.TooLong(one.Child("name"), volume.Name, longestVolume))
 		}
-		if claims.Has(p.claim(volume)) {
-			faults = append(faults, field.Duplicate(one.Child("name"), volume.Name))
-		}
+		faults = append(faults, check.Unique(claims, one.Child("name"), p.claim(volume))...)
 		faults = append(faults, absolute(one.Child("path"), volume.Path)...)
-		if paths.Has(volume.Path) {
-			faults = append(faults, field.Duplicate(one.Child("path"), volume.Path))
-		}
-		claims.Insert(p.claim(volume))
-		paths.Insert(volume.Path)
+		faults = append(faults, check.Unique(paths, one.Child("path"), volume.Path)...)
 		faults = append(faults, check.Volume(one.Child("size"), volume.Size)...)
 	}
 	if len(p.Volumes) == 0 {

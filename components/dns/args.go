@@ -49,10 +49,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	names := sets.New[string]()
 	for i, zone := range a.Zones {
 		path := path.Child("zones").Index(i)
-		if names.Has(zone.Name) {
-			faults = append(faults, field.Duplicate(path.Child("name"), zone.Name))
-		}
-		names.Insert(zone.Name)
+		faults = append(faults, check.Unique(names, path.Child("name"), zone.Name)...)
 		faults = append(faults, zone.validate(path)...)
 	}
 	return faults
@@ -65,10 +62,7 @@ func (z *Zone) validate(path *field.Path) field.ErrorList {
 	for i, record := range z.Records {
 		path := path.Child("records").Index(i)
 		faults = append(faults, record.validate(path, z)...)
-		if seen.Has(record.key()) {
-			faults = append(faults, field.Duplicate(path, record.key()))
-		}
-		seen.Insert(record.key())
+		faults = append(faults, check.Unique(seen, path, record.key())...)
 	}
 	return faults
 }

@@ -133,20 +133,14 @@ func (a *Args) validateDatabases(path *field.Path) field.ErrorList {
 			name = at.Child("name")
 		}
 		faults = append(faults, database.validate(at, name)...)
-		if names.Has(database.Name) {
-			faults = append(faults, field.Duplicate(name, database.Name))
-		}
-		names.Insert(database.Name)
+		faults = append(faults, check.Unique(names, name, database.Name)...)
 		roles.Insert(database.role())
 		faults = append(faults, a.validateExtensions(at.Child("extensions"), database)...)
 	}
 	for i, reader := range a.Readers {
 		at := path.Child("readers").Index(i)
 		faults = append(faults, role(at, reader)...)
-		if roles.Has(reader) {
-			faults = append(faults, field.Duplicate(at, reader))
-		}
-		roles.Insert(reader)
+		faults = append(faults, check.Unique(roles, at, reader)...)
 	}
 	return faults
 }
@@ -190,10 +184,7 @@ func (d Database) validate(path, name *field.Path) field.ErrorList {
 	for i, extension := range d.Extensions {
 		at := path.Child("extensions").Index(i)
 		faults = append(faults, identifier(at, extension)...)
-		if seen.Has(extension) {
-			faults = append(faults, field.Duplicate(at, extension))
-		}
-		seen.Insert(extension)
+		faults = append(faults, check.Unique(seen, at, extension)...)
 	}
 	return faults
 }
