@@ -51,8 +51,8 @@ func (a *App) newDeployment(
 		pulumi.Parent(a), pulumi.IgnoreChanges(p.leave()), pulumi.DependsOn(before))
 }
 
-// annotations are those of what delivers, and the time that a rollout takes whose replicas start as late as they may, one after the
-// other: the provider by itself gives up after ten minutes. What is stuck, Kubernetes tells it before.
+// annotations are those of what delivers, and the time that a rollout takes whose replicas start as late as they may, one after
+// the other: the provider by itself gives up after ten minutes. What is stuck, Kubernetes tells it before.
 func (p *process) annotations() pulumi.StringMap {
 	annotations := pulumi.StringMap{
 		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(stuckLimit + p.most()*p.Health.startLimit())),

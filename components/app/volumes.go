@@ -16,7 +16,8 @@ import (
 
 // Volume is a disk of a process.
 type Volume struct {
-	// Name of the volume, unique in its process; with the name of the process before it, in the application. What is stored belongs to it: another name is another, empty disk.
+	// Name of the volume, unique in its process; with the name of the process before it, unique in the application. What is
+	// stored belongs to it: another name is another, empty disk.
 	Name string `json:"name"`
 	// Path is where the process finds it.
 	Path string `json:"path"`

@@ -21,8 +21,8 @@ func newGuard(ctx *pulumi.Context, name string) (pulumi.ResourceOption, error) {
 	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeUpdate: []*pulumi.ResourceHook{hook}}), nil
 }
 
-// Refuse returns an error where a change of the release would give the servers disks, or take them away: a StatefulSet has the disks
-// that it was made with.
+// Refuse returns an error where a change of the release would give the servers disks, or take them away: a StatefulSet has the
+// disks that it was made with.
 func Refuse(before, after resource.PropertyMap) error {
 	was, is := persistent(before), persistent(after)
 	if was.IsBool() && is.IsBool() && was.BoolValue() != is.BoolValue() {

@@ -59,9 +59,9 @@ func (z *Zone) absolute(name string) string {
 	return name + "." + z.Name
 }
 
-// CheckFound refuses what stands in an adopted zone and would stand beside the platform's own records, so that visitors would be led
-// to both by turns: what is not listed, and what is listed together with its name. Only a record that an earlier run has adopted can
-// become the name's own.
+// CheckFound refuses what stands in an adopted zone and would stand beside the platform's own records, so that visitors would be
+// led to both by turns: what is not listed, and what is listed together with its name. Only a record that an earlier run has
+// adopted can become the name's own.
 func (a *Args) CheckFound(path *field.Path, names []string) field.ErrorList {
 	var faults field.ErrorList
 	for i := range a.Zones {

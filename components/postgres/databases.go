@@ -211,13 +211,14 @@ func identifier(path *field.Path, name string) field.ErrorList {
 type Statement struct{ Database, SQL string }
 
 // setup is what the superuser does in a new cluster. It makes each role the owner of its databases, since as an ordinary role it
-// could not even create a table from PostgreSQL 15 on, creates the extensions, with those that they need, and lets the readers read.
+// could not even create a table from PostgreSQL 15 on, creates the extensions and what they need, and lets the readers read.
 func (a *Args) setup() (statements []Statement) {
 	for _, database := range a.databases() {
 		statements = append(statements, Statement{superuser,
 			fmt.Sprintf("ALTER DATABASE %s OWNER TO %s;", quote(database.Name), quote(database.role()))})
 		for _, extension := range database.Extensions {
-			statements = append(statements, Statement{database.Name, fmt.Sprintf("CREATE EXTENSION IF NOT EXISTS %s CASCADE;", quote(extension))})
+			statements = append(statements, Statement{database.Name,
+				fmt.Sprintf("CREATE EXTENSION IF NOT EXISTS %s CASCADE;", quote(extension))})
 		}
 	}
 	for _, reader := range a.Readers {
