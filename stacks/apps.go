@@ -13,7 +13,6 @@ import (
 	"lke-platform/components/app"
 	"lke-platform/components/cache"
 	"lke-platform/components/certificates"
-	"lke-platform/components/delivery"
 	"lke-platform/components/namespace"
 	"lke-platform/components/postgres"
 )
@@ -45,11 +44,6 @@ func appPath(i int) *field.Path {
 	return field.NewPath("apps").Index(i - 1)
 }
 
-// taken are the namespaces of the platform's own.
-var taken = []string{
-	canaryName, namespace.Ingress, namespace.Monitoring, delivery.NamespaceName, "cert-manager", "postgres-operator",
-}
-
 // longestBucket is how long the name of a bucket may be, and mediaPurpose begins the end of those of further apps.
 const (
 	longestBucket = 63
@@ -59,11 +53,12 @@ const (
 // validateApps checks the further apps by themselves, and against the first one and the platform.
 func (c *Config) validateApps(path *field.Path) field.ErrorList {
 	var faults field.ErrorList
-	names := sets.New(append(taken, c.App.Name)...)
+	names := sets.New(c.App.Name)
 	longest := longestBucket - len("-"+mediaPurpose+"-") - cmp.Or(len(c.Storage.Prefix), longestLabel)
 	for i := range c.Apps {
 		args, at := &c.Apps[i].Args, path.Index(i)
 		faults = append(faults, args.Validate(at)...)
+		faults = append(faults, namespace.CheckFree(at.Child("name"), args.Name, ownNamespaces...)...)
 		if names.Has(args.Name) {
 			faults = append(faults, field.Duplicate(at.Child("name"), args.Name))
 		}

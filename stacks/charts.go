@@ -8,6 +8,8 @@ import (
 
 	"lke-platform/components/addon"
 	"lke-platform/components/charts"
+	"lke-platform/components/delivery"
+	"lke-platform/components/namespace"
 )
 
 // Charts are all that a stack installs: the platform's, and those of its own.
@@ -31,9 +33,14 @@ func Charts(ctx *pulumi.Context) []charts.Chart {
 	return all
 }
 
-// validateCharts keeps the stack's own charts out of the platform's namespaces.
+// ownNamespaces are those that the platform has for itself.
+var ownNamespaces = []string{
+	canaryName, namespace.Ingress, namespace.Monitoring, delivery.NamespaceName, "cert-manager", "postgres-operator",
+}
+
+// validateCharts keeps the stack's own charts out of the platform's namespaces, and of the apps'.
 func (c *Config) validateCharts(path *field.Path) field.ErrorList {
-	names := slices.Clone(taken)
+	names := slices.Clone(ownNamespaces)
 	for _, args := range c.apps() {
 		names = append(names, args.Name)
 	}

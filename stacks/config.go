@@ -255,6 +255,7 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 				sites = fmt.Errorf("asking Fastly for its sites (is FASTLY_API_KEY set, and may it read?): %w", sites)
 			}
 		})
+		c.CDN.Name = accountName(ctx)
 		lookUps.Go(func() { c.fastly, account = cdn.LookUpAccount(ctx, &c.CDN) })
 	}
 	lookUps.Wait()
@@ -294,7 +295,7 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image
 	if len(c.Domains.Zones) > 0 {
-		c.CDN.Domains = c.servedNames()
+		c.Domains.Hosts, c.CDN.Domains = c.publicHosts(), c.servedNames()
 	}
 	return c, faults
 }

@@ -41,7 +41,7 @@ func (c *Config) validateConnections() field.ErrorList {
 	return faults
 }
 
-// validateDatabases refuses an app that is told of a database that is none.
+// validateDatabases refuses an app that is told of a database that is none, or of a URI that would lead to another one.
 func (c *Config) validateDatabases() field.ErrorList {
 	var faults field.ErrorList
 	for i, args := range c.apps() {
@@ -51,7 +51,16 @@ func (c *Config) validateDatabases() field.ErrorList {
 				"describes the platform's database, and postgres is off; a database elsewhere is for env and secrets"))
 			continue
 		}
-		faults = append(faults, known(at, args.Databases(), c.Postgres.DatabaseNames())...)
+		used, names := args.Databases(), c.Postgres.DatabaseNames()
+		faults = append(faults, known(at, used, names)...)
+		for _, variable := range slices.Sorted(maps.Keys(used)) {
+			entry, database := args.Database[variable], used[variable]
+			if strings.HasSuffix(entry, "uri") && slices.Contains(names, database) && !c.Postgres.Leads(database) {
+				faults = append(faults, field.Invalid(at.Key(variable), entry, "leads to the first database of that user, which "+
+					"owns several; leave out the user of this one, so that it has its own, or name host, port, dbname, user and "+
+					"password"))
+			}
+		}
 	}
 	return faults
 }

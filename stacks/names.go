@@ -20,7 +20,7 @@ func (p *platform) declareNames() (err error) {
 	if err != nil {
 		return err
 	}
-	config.Domains.Protect, config.Domains.Hosts = config.Protect, config.publicHosts()
+	config.Domains.Protect = config.Protect
 	if p.zones, err = dns.New(p.Context, "domains", &config.Domains); err != nil {
 		return err
 	}

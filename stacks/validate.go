@@ -15,6 +15,7 @@ import (
 	"lke-platform/components/cache"
 	"lke-platform/components/certificates"
 	"lke-platform/components/lke"
+	"lke-platform/components/namespace"
 	"lke-platform/components/postgres"
 )
 
@@ -50,6 +51,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"delivery":   c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {
 			faults := append(c.App.Validate(path), c.validateDelivery(path)...)
+			faults = append(faults, namespace.CheckFree(path.Child("name"), c.App.Name, ownNamespaces...)...)
 			return append(faults, postgres.ValidateName(path.Child("name"), c.App.Name)...) // the database bears it too
 		},
 		"cdn": func(path *field.Path) field.ErrorList {
@@ -86,9 +88,6 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	}
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
-	}
-	if c.CDN.TLS.IsManaged() {
-		faults = append(faults, c.Domains.CheckChallenges(field.NewPath("domains"), c.CDN.Domains)...)
 	}
 	return append(faults, c.validateHosts()...)
 }
@@ -237,6 +236,7 @@ func report(stack string, faults field.ErrorList) error {
 
 func hasFault(faults field.ErrorList, section string) bool {
 	return slices.ContainsFunc(faults, func(fault *field.Error) bool {
-		return fault.Field == section || strings.HasPrefix(fault.Field, section+".")
+		after, inside := strings.CutPrefix(fault.Field, section)
+		return inside && (after == "" || after[0] == '.' || after[0] == '[')
 	})
 }

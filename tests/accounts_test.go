@@ -175,6 +175,7 @@ type account struct {
 	created string
 	lacks   []string
 	domains string
+	service string // the stack's own; none where it is empty
 	status  int
 }
 
@@ -188,6 +189,14 @@ func (a account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if product, asked := strings.CutPrefix(r.URL.Path, "/entitled-products/"); asked {
 		_, _ = fmt.Fprintf(w, `{"has_access": %t, "product": {"id": %q}}`, !slices.Contains(a.lacks, product), product)
+		return
+	}
+	if r.URL.Path == "/service/search" {
+		if a.service == "" || r.URL.Query().Get("name") != "lke-platform-staging" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"id": %q}`, a.service)
 		return
 	}
 	if r.URL.Path == "/domain-management/v1/domains" {
@@ -214,12 +223,20 @@ func TestWhatAnAccountLacksIsToldBeforeAnythingIsMade(t *testing.T) {
 			"on 2025-09-16, and accounts made since 2025-09-16 have no classic domains; set it to true"},
 		"a new account with its domains": {account{created: lately}, "    domainManagement: true\n", ""},
 		"a domain that leads to the service": {
-			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s1"}`},
+			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s1"}`, service: "s1"},
 			"    domainManagement: true\n", ""},
+		"a domain that leads elsewhere": {
+			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s0"}`, service: "s1"},
+			"    domainManagement: true\n", "staging.changelog.com is in Fastly's domain management already, and leads to another service, s0, there"},
+		"a domain that led elsewhere before": {
+			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s0"}`},
+			"    domainManagement: true\n", "staging.changelog.com is in Fastly's domain management already, and leads to another service, s0, there"},
+		"a domain of others": {
+			account{created: old, domains: `{"id": "d1", "fqdn": "www.example.com", "service_id": "s0"}`}, "    domainManagement: true\n", ""},
 		"a domain that leads nowhere": {
 			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": null}`},
 			"    domainManagement: true\n", "cdn.domainManagement: Invalid value: true: staging.changelog.com is in Fastly's domain " +
-				"management already, and leads to no service there; lead it to the stack's (fastly domain update --domain-id d1"},
+				"management already, and leads to no service there; lead it to the stack's, made by an up without the name (fastly domain update --domain-id d1"},
 		"a product that is not bought": {account{created: old, lacks: []string{"image_optimizer"}}, "    imageOptimizer: true\n",
 			"cdn.imageOptimizer: Invalid value: true: the Fastly account may not use the product image_optimizer; set it to false"},
 		"a product that is not asked for": {account{created: old, lacks: []string{"image_optimizer"}}, "", ""},
@@ -238,7 +255,7 @@ func TestWhatAnAccountLacksIsToldBeforeAnythingIsMade(t *testing.T) {
 			}), "staging", providers)
 			if test.fault == "" {
 				require.NoError(t, err)
-				if test.account.domains != "" {
+				if test.account.service != "" {
 					domain := providers.find(t, domainType, "cdn-staging.changelog.com")
 					require.Equal(t, "d1", domain.request.GetImportId(), "it is taken over, not made anew")
 				}
@@ -276,7 +293,7 @@ func TestLimitsOfThePlanAreCheckedAgainstTheNames(t *testing.T) {
 		"no authority":   {[]string{"tls: {", "tls: {authority: me, "}, []string{`cdn.tls.authority: Unsupported value: "me"`}},
 		"a record where Fastly proves a name": {[]string{"tls: {", "tls: {mode: managed, ", "- name: staging.changelog.com",
 			"- name: staging.changelog.com\n        records: [{name: _acme-challenge.staging.changelog.com, type: TXT, target: x}]"},
-			[]string{`domains.zones[0].records[0].name: Invalid value: "_acme-challenge.staging.changelog.com": is where Fastly proves`}},
+			[]string{`domains.zones[0].records[0].name: Invalid value: "_acme-challenge.staging.changelog.com": stands where certificates for staging.changelog.com are proven`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -296,6 +313,8 @@ func TestLimitsOfThePlanAreCheckedAgainstTheNames(t *testing.T) {
 			}
 			for _, fault := range test.faults {
 				require.ErrorContains(t, err, fault)
+				path, _, _ := strings.Cut(fault, " ")
+				require.Equal(t, 1, strings.Count(err.Error(), path), "it is told once")
 			}
 			require.Empty(t, g.resources)
 		})

@@ -81,6 +81,8 @@ func TestEveryFaultOfAChartIsNamed(t *testing.T) {
 		"open to nobody":         {func(a *addon.Args) { a.Open = []addon.Opening{{Ports: []int{1}}} }, "charts[1].open[0].from: Required value"},
 		"a port that is none":    {func(a *addon.Args) { a.Open = []addon.Opening{{From: []string{"a"}, Ports: []int{0}}} }, "charts[1].open[0].ports[0]: Invalid value: 0"},
 		"after what comes later": {func(a *addon.Args) { a.After = []string{"two"} }, `charts[1].after[0]: Unsupported value: "two": supported values: "one"`},
+		"a name too long":        {func(a *addon.Args) { a.Name = strings.Repeat("a", 54) }, "charts[1].name: Too long: may not be more than 53"},
+		"a secret of no key":     {func(a *addon.Args) { a.Secrets = map[string]string{"a/b": "c"} }, `charts[1].secrets[a/b]: Invalid value: "a/b"`},
 		"a secret of no name":    {func(a *addon.Args) { a.Secrets = map[string]string{"a": ""} }, "charts[1].secrets[a]: Required value"},
 	} {
 		t.Run(name, func(t *testing.T) {

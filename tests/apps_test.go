@@ -87,7 +87,7 @@ func TestFaultsOfFurtherApps(t *testing.T) {
 	const another = "    - {name: %s, image: ghcr.io/acme/b" + digest + ", hosts: [b.staging.changelog.com]%s}\n"
 	for name, test := range map[string]struct{ further, fault string }{
 		"the first one's name":   {fmt.Sprintf(another, "changelog", ""), `apps[1].name: Duplicate value: "changelog"`},
-		"the platform's name":    {fmt.Sprintf(another, "monitoring", ""), `apps[1].name: Duplicate value: "monitoring"`},
+		"the platform's name":    {fmt.Sprintf(another, "monitoring", ""), "apps[1].name: Forbidden: the namespace of this name"},
 		"one name twice":         {fmt.Sprintf(another, "shop", ""), `apps[1].name: Duplicate value: "shop"`},
 		"another app's host":     {strings.Replace(fmt.Sprintf(another, "b", ""), "b.staging", "shop.staging", 1), "apps[1].hosts[0]: Duplicate value"},
 		"a host of no zone":      {strings.Replace(fmt.Sprintf(another, "b", ""), "b.staging", "b", 1), "apps[1].hosts[0]: Invalid value"},

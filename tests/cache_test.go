@@ -52,6 +52,18 @@ func TestAnAppHasCaches(t *testing.T) {
 	require.Contains(t, reveal(metrics.ObjectValue()["ingress"].ArrayValue()[0].ObjectValue()["ports"]), map[string]any{"port": 9121.0})
 }
 
+// Kubernetes would refuse it in the middle of an up.
+func TestALivingCacheKeepsTheDisksThatItWasMadeWith(t *testing.T) {
+	t.Parallel()
+	g, err := deploy(t, copyStack(t, "staging", withCaches), "staging")
+	require.NoError(t, err)
+	queue, pages := g.find(t, releaseType, "cache-queue"), g.find(t, releaseType, "cache-pages")
+	require.Contains(t, queue.request.GetHooks().GetBeforeUpdate(), "cache-queue-guard")
+	require.ErrorContains(t, cache.Refuse(queue.inputs, pages.inputs), "cache: persistent cannot change on a cache that is there; add")
+	require.ErrorContains(t, cache.Refuse(pages.inputs, queue.inputs), "cache: persistent cannot change")
+	require.NoError(t, cache.Refuse(queue.inputs, queue.inputs))
+}
+
 func TestEveryFaultOfACacheIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

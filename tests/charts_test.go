@@ -74,7 +74,7 @@ func TestNothingIsDeclaredWithoutTheReviewedCharts(t *testing.T) {
 	require.NoError(t, os.WriteFile(reviewed.Path(), []byte(content), 0o600))
 	found, err := archive.Digest(reviewed.Path())
 	require.NoError(t, err)
-	refused("pins no digest", found)
+	refused("no digest is pinned", found)
 	reviewed.SHA256 = digest
 	refused(found, digest)
 	reviewed.SHA256 = found

@@ -118,6 +118,8 @@ var faults = map[string]struct{ old, new, fault string }{
 	"database that is none":      {"health:\n", "database: {URL: uri, OTHER: reports/uri}\n    health:\n", `app.database[OTHER]: Unsupported value: "reports": supported values: "changelog"`},
 	"key of a database":          {"health:\n", "database: {URL: changelog/url}\n    health:\n", `app.database[URL]: Unsupported value: "url"`},
 	"variable twice":             {"HTTP_PORT:", "SIGNING_SALT:", "app.env[SIGNING_SALT]: Forbidden: stands in secrets too"},
+	"an app named as a part":     {"name: changelog\n", "name: monitoring\n", "app.name: Forbidden: the namespace of this name is the platform's"},
+	"an app named as the canary": {"name: changelog\n", "name: canary\n", "app.name: Forbidden: the namespace of this name is the platform's"},
 	"job without a time":         {"health:\n", "jobs: [{name: clean, schedule: daily, command: [x]}]\n    health:\n", `app.jobs[0].schedule: Invalid value: "daily"`},
 
 	// cdn and secrets
@@ -156,6 +158,19 @@ func TestEveryFaultOfAStackFileIsNamed(t *testing.T) {
 			require.Empty(t, g.resources, "nothing may be declared")
 		})
 	}
+}
+
+// What an entry of a list lacks because it could not be decoded is not said once more.
+func TestAListThatIsNotDecodedIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	_, err := deploy(t, copyStack(t, "staging", func(text string) string {
+		return strings.Replace(text, "config:\n", "config:\n  lke-platform:caches: [{name: 5}]\n  lke-platform:charts: [5]\n", 1)
+	}), "staging")
+	for _, section := range []string{"caches[0].name", "charts[0]"} {
+		require.ErrorContains(t, err, section+": Invalid value")
+	}
+	require.Equal(t, 1, strings.Count(err.Error(), "caches"))
+	require.Equal(t, 1, strings.Count(err.Error(), "charts"))
 }
 
 func TestAllFaultsAreReportedInOneGo(t *testing.T) {

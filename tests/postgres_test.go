@@ -280,18 +280,45 @@ func TestTheSuperuserCreatesExtensionsInTheAppsDatabase(t *testing.T) {
 	}
 	g, one := setup("vector")
 	require.Equal(t, "\\set ON_ERROR_STOP on\nALTER DATABASE \"app\" OWNER TO \"app\";\n"+
-		"\\connect \"app\"\nCREATE EXTENSION IF NOT EXISTS \"vector\";\n", firstSQL(t, g))
+		"\\connect \"app\"\nCREATE EXTENSION IF NOT EXISTS \"vector\" CASCADE;\n", firstSQL(t, g))
 
 	// The operator runs it once: what comes later is told, and nothing else is.
 	require.Equal(t, []string{"postgres-setup"}, g.find(t, "kubernetes:core/v1:ConfigMap", "postgres").request.GetHooks().GetBeforeUpdate())
 	_, two := setup("vector", "uuid-ossp")
 	_, none := setup()
 	create := func(extension string) postgres.Statement {
-		return postgres.Statement{Database: "app", SQL: `CREATE EXTENSION IF NOT EXISTS "` + extension + `";`}
+		return postgres.Statement{Database: "app", SQL: `CREATE EXTENSION IF NOT EXISTS "` + extension + `" CASCADE;`}
 	}
 	require.Equal(t, []postgres.Statement{create("uuid-ossp")}, postgres.Late(one, two))
 	require.Equal(t, []postgres.Statement{create("vector"), create("uuid-ossp")}, postgres.Late(none, two))
 	require.Empty(t, postgres.Late(two, one))
+}
+
+// The operator writes the URIs of a role's first database into its Secret, and no others.
+func TestAnAppIsToldOfTheDatabaseThatItNames(t *testing.T) {
+	t.Parallel()
+	told := func(entries string) (*graph, error) {
+		return deploy(t, copyStack(t, "staging", func(text string) string {
+			return strings.NewReplacer(
+				"    database: changelog\n", "    database: changelog\n    databases: [{name: cache, user: changelog}, {name: reports}]\n",
+				"    health:\n", "    database: {"+entries+"}\n    health:\n").Replace(text)
+		}), "staging")
+	}
+	g, err := told("URL: changelog/uri, NAME: cache/dbname, HOST: cache/host, REPORTS: reports/uri")
+	require.NoError(t, err)
+	variables := reveal(only(t, podOf(g.find(t, deploymentType, "app").inputs)["containers"])["env"])
+	require.Contains(t, variables, map[string]any{"name": "NAME", "value": "cache"})
+	for name, secretKey := range map[string][2]string{
+		"URL": {"changelog", "uri"}, "HOST": {"changelog", "host"}, "REPORTS": {"reports", "uri"},
+	} {
+		require.Contains(t, variables, map[string]any{"name": name, "valueFrom": map[string]any{
+			"secretKeyRef": map[string]any{"name": "changelog-pguser-" + secretKey[0], "key": secretKey[1]},
+		}})
+	}
+	for _, key := range []string{"uri", "jdbc-uri", "pgbouncer-uri", "pgbouncer-jdbc-uri"} {
+		_, err := told("URL: cache/" + key)
+		require.ErrorContains(t, err, `app.database[URL]: Invalid value: "cache/`+key+`": leads to the first database of that user`)
+	}
 }
 
 // A second database, of a role of its own or of the first's, and roles for people.
@@ -317,20 +344,20 @@ func TestAClusterHasSeveralDatabasesAndReaders(t *testing.T) {
 	require.Equal(t, `\set ON_ERROR_STOP on
 ALTER DATABASE "shop" OWNER TO "shop";
 \connect "shop"
-CREATE EXTENSION IF NOT EXISTS "citext";
+CREATE EXTENSION IF NOT EXISTS "citext" CASCADE;
 \connect "postgres"
 ALTER DATABASE "shop_cache" OWNER TO "shop";
 ALTER DATABASE "reports" OWNER TO "reports";
 \connect "reports"
-CREATE EXTENSION IF NOT EXISTS "citext";
-CREATE EXTENSION IF NOT EXISTS "tablefunc";
+CREATE EXTENSION IF NOT EXISTS "citext" CASCADE;
+CREATE EXTENSION IF NOT EXISTS "tablefunc" CASCADE;
 \connect "postgres"
 GRANT pg_read_all_data TO "metabase";
 `, firstSQL(t, g))
 	_, before := setup(func(*postgres.Args) {})
 	late := postgres.Late(before, all)
 	require.Len(t, late, 5)
-	require.Contains(t, late, postgres.Statement{Database: "reports", SQL: `CREATE EXTENSION IF NOT EXISTS "citext";`},
+	require.Contains(t, late, postgres.Statement{Database: "reports", SQL: `CREATE EXTENSION IF NOT EXISTS "citext" CASCADE;`},
 		"the other database has it, this one not")
 }
 
@@ -519,6 +546,17 @@ func TestEveryFaultOfADatabaseIsNamed(t *testing.T) {
 		"another's database": {func(a *postgres.Args) { a.Databases = []postgres.Database{{Name: "template1"}} }, "postgres.databases[0].name: Forbidden: is PostgreSQL's own"},
 		"another superuser":  {func(a *postgres.Args) { a.Databases = []postgres.Database{{Name: "a", User: "postgres"}} }, "postgres.databases[0].user: Forbidden: is the superuser"},
 		"extension of none":  {func(a *postgres.Args) { a.Databases = []postgres.Database{{Name: "a", Extensions: []string{"x"}}} }, "postgres.databases[0].extensions[0]: Not found"},
+		"cron by itself":     {func(a *postgres.Args) { a.Extensions = []string{"pg_cron"} }, "postgres.extensions[0]: Invalid value: \"pg_cron\": is created only where PostgreSQL loads it at its start"},
+		"cron elsewhere": {func(a *postgres.Args) {
+			a.Extensions, a.Parameters = []string{"pg_cron"}, map[string]string{"shared_preload_libraries": "pg_cron"}
+		}, "postgres.extensions[0]: Invalid value: \"pg_cron\": is created only in the one database that it is told of; set parameters to {cron.database_name: app}"},
+		"cron that is told": {func(a *postgres.Args) {
+			a.Extensions = []string{"pg_cron"}
+			a.Parameters = map[string]string{"shared_preload_libraries": "timescaledb, pg_cron", "cron.database_name": "app"}
+		}, ""},
+		"series not loaded": {func(a *postgres.Args) {
+			a.Extensions, a.Parameters = []string{"timescaledb"}, map[string]string{"shared_preload_libraries": "pg_cron"}
+		}, "postgres.extensions[0]: Invalid value: \"timescaledb\": is created only where"},
 		"reader that writes": {func(a *postgres.Args) { a.Database, a.Readers = "shop", []string{"shop"} }, `postgres.readers[0]: Duplicate value: "shop"`},
 		"reader of capitals": {func(a *postgres.Args) { a.Readers = []string{"Me"} }, `postgres.readers[0]: Invalid value: "Me"`},
 		"bad extension":      {func(a *postgres.Args) { a.Extensions = []string{"vector; DROP"} }, "postgres.extensions[0]: Invalid value"},

@@ -2,11 +2,11 @@ package addon
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/charts"
@@ -80,11 +80,17 @@ func (a *Args) SecretNames() []string {
 	return sets.List(names)
 }
 
+// longestName is what Helm takes as the name of a release.
+const longestName = 53
+
 var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Name(path.Child("name"), a.Name)
+	if len(a.Name) > longestName {
+		faults = append(faults, field.TooLong(path.Child("name"), a.Name, longestName))
+	}
 	faults = append(faults, check.Required(path.Child("chart"), a.Chart)...)
 	faults = append(faults, check.Required(path.Child("version"), a.Version)...)
 	switch isOCI := strings.HasPrefix(a.Chart, "oci://"); {
@@ -119,7 +125,11 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 		}
 	}
 	for key, name := range a.Secrets {
-		faults = append(faults, check.SecretName(path.Child("secrets").Key(key), name)...)
+		at := path.Child("secrets").Key(key)
+		for _, reason := range validation.IsConfigMapKey(key) {
+			faults = append(faults, field.Invalid(at, key, reason))
+		}
+		faults = append(faults, check.SecretName(at, name)...)
 	}
 	return faults
 }
@@ -131,18 +141,13 @@ func ValidateAll(path *field.Path, all []Args, taken ...string) field.ErrorList 
 	for i := range all {
 		at := path.Index(i)
 		faults = append(faults, all[i].Validate(at)...)
-		if slices.Contains(taken, all[i].Name) || strings.HasPrefix(all[i].Name, "kube-") || all[i].Name == "default" {
-			faults = append(faults, field.Forbidden(at.Child("name"), "the namespace of this name is the platform's"))
-		}
-		if seen.Has(all[i].Name) {
-			faults = append(faults, field.Duplicate(at.Child("name"), all[i].Name))
-		}
+		faults = append(faults, namespace.CheckFree(at.Child("name"), all[i].Name, taken...)...)
 		for j, name := range all[i].After {
 			if !seen.Has(name) {
 				faults = append(faults, field.NotSupported(at.Child("after").Index(j), name, sets.List(seen)))
 			}
 		}
-		seen.Insert(all[i].Name)
+		faults = append(faults, check.Unique(seen, at.Child("name"), all[i].Name)...)
 	}
 	return faults
 }

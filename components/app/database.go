@@ -13,11 +13,14 @@ const (
 	authorityFile = "ca-file"
 )
 
+// databaseName is the key of the Secret that names the database.
+const databaseName = "dbname"
+
 // databaseKeys are the keys of the Secret that the operator writes for a user of a database behind a pooler, and those of the
 // authority.
 // Upstream: https://access.crunchydata.com/documentation/postgres-operator/latest/tutorials/basic-setup/connect-cluster
 var databaseKeys = []string{
-	"host", "port", "dbname", "user", "password", "uri", "jdbc-uri",
+	"host", "port", databaseName, "user", "password", "uri", "jdbc-uri",
 	"pgbouncer-host", "pgbouncer-port", "pgbouncer-uri", "pgbouncer-jdbc-uri",
 	authorityText, authorityFile,
 }
@@ -60,6 +63,10 @@ func (a *Args) databaseVariable(entry string) corev1.EnvVarArgs {
 		return corev1.EnvVarArgs{Value: pulumi.String(authorityFolder + "/" + authorityKey)}
 	case authorityText:
 		secret, key = a.DatabaseAuthority, authorityKey
+	case databaseName:
+		if database != "" { // the Secret names the first of those that its role owns
+			return corev1.EnvVarArgs{Value: pulumi.String(database)}
+		}
 	}
 	return corev1.EnvVarArgs{ValueFrom: corev1.EnvVarSourceArgs{
 		SecretKeyRef: corev1.SecretKeySelectorArgs{Name: secret.ToStringOutput(), Key: pulumi.String(key)},

@@ -1,7 +1,7 @@
 package app
 
 import (
-	"cmp"
+	"maps"
 	"strconv"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
@@ -33,9 +33,7 @@ func (a *App) newDeployment(
 	ctx *pulumi.Context, p *process, shared *shared, before []pulumi.Resource,
 ) (*appsv1.Deployment, error) {
 	metadata := p.metadata()
-	if annotations := p.annotations(); len(annotations) > 0 {
-		metadata.Annotations = annotations
-	}
+	metadata.Annotations = p.annotations()
 	spec := appsv1.DeploymentSpecArgs{
 		Replicas:             pulumi.Int(p.Replicas),
 		RevisionHistoryLimit: pulumi.Int(3),
@@ -53,14 +51,14 @@ func (a *App) newDeployment(
 		pulumi.Parent(a), pulumi.IgnoreChanges(p.leave()), pulumi.DependsOn(before))
 }
 
-// annotations are those of what delivers, and the time that a rollout of slow starters takes, one after the other.
+// annotations are those of what delivers, and the time that a rollout takes whose replicas start as late as they may, one after
+// the other: the provider by itself gives up after ten minutes. What is stuck, Kubernetes tells it before.
 func (p *process) annotations() pulumi.StringMap {
-	annotations := pulumi.StringMap{}
-	if p.followed() {
-		annotations = pulumi.ToStringMap(p.app.Annotations)
+	annotations := pulumi.StringMap{
+		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(stuckLimit + p.most()*p.Health.startLimit())),
 	}
-	if limit := p.Health.startLimit(); limit > startLimit {
-		annotations["pulumi.com/timeoutSeconds"] = pulumi.String(strconv.Itoa(stuckLimit + p.most()*limit))
+	if p.followed() {
+		maps.Copy(annotations, pulumi.ToStringMap(p.app.Annotations))
 	}
 	return annotations
 }
@@ -97,7 +95,7 @@ func (p *process) replica(shared *shared) *corev1.PodSpecArgs {
 		}}
 	}
 	pod := p.app.pod(shared, container)
-	pod.SecurityContext = securityContext(cmp.Or(p.User, p.app.User))
+	pod.SecurityContext = securityContext(p.user())
 	p.mountVolumes(pod, container)
 	pod.PriorityClassName = pulumi.String(kube.PriorityApp)
 	pod.TerminationGracePeriodSeconds = pulumi.Int(p.gracePeriod())

@@ -114,10 +114,7 @@ func (a *Args) validateFiles(at *field.Path) field.ErrorList {
 	for i, file := range a.Files {
 		one := at.Index(i)
 		faults = append(faults, absolute(one.Child("path"), file.Path)...)
-		if seen.Has(file.Path) {
-			faults = append(faults, field.Duplicate(one.Child("path"), file.Path))
-		}
-		seen.Insert(file.Path)
+		faults = append(faults, check.Unique(seen, one.Child("path"), file.Path)...)
 		switch {
 		case file.Secret != "" && file.Content != "":
 			faults = append(faults, field.Forbidden(one.Child("secret"), "stands beside content; one of them is in the file"))

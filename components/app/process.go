@@ -48,8 +48,8 @@ type NamedProcess struct {
 	Name string `json:"name"`
 	// Image is another one than the application's, with a digest.
 	Image string `json:"image"`
-	// User is the numeric user of that image. Default: the application's.
-	User int `json:"user"`
+	// User is the numeric user of that image, and not root. Default: the application's.
+	User *int `json:"user"`
 	// Env is laid over the plain environment.
 	Env map[string]string `json:"env"`
 	// Hosts are names of its own that it answers to.
@@ -111,6 +111,14 @@ func (p *process) object() string {
 
 // image is the one that it runs.
 func (p *process) image() string { return cmp.Or(p.Image, p.app.Image) }
+
+// user is whom it runs as.
+func (p *process) user() int {
+	if p.User != nil {
+		return *p.User
+	}
+	return p.app.User
+}
 
 // followed tells whether it runs what is delivered.
 func (p *process) followed() bool { return p.Image == "" }

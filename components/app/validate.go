@@ -67,14 +67,16 @@ func (r *Release) validate(path *field.Path) field.ErrorList {
 func (a *Args) validateProcesses(path *field.Path) field.ErrorList {
 	processes := a.processes("")[:1+len(a.Processes)] // without what is tried, which is web once more
 	faults := check.Between(path.Child("port"), a.Port, 1, 65535)
-	faults = append(faults, processes[0].validate(path)...)
-	names, paths, ports := sets.New[string](), sets.New("/"), sets.New(a.Port)
+	names, claims, paths, ports := sets.New[string](), sets.New[string](), sets.New("/"), sets.New(a.Port)
+	faults = append(faults, processes[0].validate(path, claims)...)
 	for i, process := range processes[1:] {
 		at := path.Child("processes").Index(i)
-		faults = append(faults, process.validate(at)...)
+		faults = append(faults, process.validate(at, claims)...)
 		faults = append(faults, a.validateName(at.Child("name"), process.Name, names)...)
 		faults = append(faults, validateOwnImage(at.Child("image"), process.Image)...)
-		faults = append(faults, check.Between(at.Child("user"), process.User, 0, 65535)...)
+		if process.User != nil {
+			faults = append(faults, check.Between(at.Child("user"), *process.User, 1, 65535)...)
+		}
 		for _, name := range slices.Sorted(maps.Keys(process.Env)) {
 			for _, reason := range validation.IsEnvVarName(name) {
 				faults = append(faults, field.Invalid(at.Child("env").Key(name), name, reason))
@@ -83,10 +85,7 @@ func (a *Args) validateProcesses(path *field.Path) field.ErrorList {
 		faults = append(faults, process.validateRoute(at, paths)...)
 		// Another image may listen where it likes. Two processes of one that listen alike are a port that was forgotten.
 		if process.serves() && process.followed() {
-			if ports.Has(process.Port) {
-				faults = append(faults, field.Duplicate(at.Child("port"), process.Port))
-			}
-			ports.Insert(process.Port)
+			faults = append(faults, check.Unique(ports, at.Child("port"), process.Port)...)
 		}
 	}
 	return faults
@@ -98,18 +97,15 @@ func (a *Args) validateName(path *field.Path, name string, seen sets.Set[string]
 	if theirs.Has(name) || strings.HasPrefix(name, "repo1-") || strings.HasPrefix(name, "pg-") {
 		faults = append(faults, field.Forbidden(path, a.Name+"-"+name+" is the name of what belongs to the platform"))
 	}
-	if seen.Has(name) {
-		faults = append(faults, field.Duplicate(path, name))
-	}
-	seen.Insert(name)
+	faults = append(faults, check.Unique(seen, path, name)...)
 	if most := validation.DNS1123LabelMaxLength - len(a.Name+"-"); len(name) > most && most > 0 {
 		faults = append(faults, field.TooLong(path, name, most))
 	}
 	return faults
 }
 
-// validate checks what every process has.
-func (p *process) validate(path *field.Path) field.ErrorList {
+// validate checks what every process has. claims are the names of the volumes of those before it.
+func (p *process) validate(path *field.Path, claims sets.Set[string]) field.ErrorList {
 	faults := check.Between(path.Child("replicas"), p.Replicas, 1, 100)
 	if p.Autoscale != nil {
 		faults = append(faults, p.Autoscale.validate(path.Child("autoscale"), p.Replicas)...)
@@ -127,7 +123,7 @@ func (p *process) validate(path *field.Path) field.ErrorList {
 	}
 	faults = append(faults, between(path.Child("gracePeriod"), p.GracePeriod, least, time.Hour)...)
 	faults = append(faults, check.Between(path.Child("databaseConnections"), p.DatabaseConnections, 0, 1000)...)
-	return append(faults, p.validateVolumes(path)...)
+	return append(faults, p.validateVolumes(path, claims)...)
 }
 
 // validateRoute checks where the requests of a process beside web come from. taken are the paths of the application's hosts.
@@ -148,10 +144,7 @@ func (p *process) validateRoute(path *field.Path, taken sets.Set[string]) field.
 	if len(p.Hosts) > 0 {
 		return faults
 	}
-	if taken.Has(p.Path) {
-		faults = append(faults, field.Duplicate(path.Child("path"), p.Path))
-	}
-	taken.Insert(p.Path)
+	faults = append(faults, check.Unique(taken, path.Child("path"), p.Path)...)
 	return faults
 }
 

@@ -5,6 +5,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
@@ -13,13 +14,17 @@ import (
 
 // Volume is a disk of a process.
 type Volume struct {
-	// Name of the volume, unique in its process. What is stored belongs to it: another name is another, empty disk.
+	// Name of the volume, unique in its process; with the name of the process before it, unique in the application. What is
+	// stored belongs to it: another name is another, empty disk.
 	Name string `json:"name"`
 	// Path is where the process finds it.
 	Path string `json:"path"`
 	// Size, at least 10Gi, which is Linode's smallest volume. It only ever grows.
 	Size string `json:"size"`
 }
+
+// diskPrefix tells the volumes of a pod that are disks from those that hold files.
+const diskPrefix = "disk-"
 
 // claim is the name of the claim of one of its volumes.
 func (p *process) claim(volume Volume) string { return p.object() + "-" + volume.Name }
@@ -53,13 +58,13 @@ func (p *process) mountVolumes(pod *corev1.PodSpecArgs, container *corev1.Contai
 	var mounts corev1.VolumeMountArray
 	for _, volume := range p.Volumes {
 		volumes = append(volumes, corev1.VolumeArgs{
-			Name: pulumi.String("disk-" + volume.Name),
+			Name: pulumi.String(diskPrefix + volume.Name),
 			PersistentVolumeClaim: corev1.PersistentVolumeClaimVolumeSourceArgs{
 				ClaimName: pulumi.String(p.claim(volume)),
 			},
 		})
 		mounts = append(mounts, corev1.VolumeMountArgs{
-			Name: pulumi.String("disk-" + volume.Name), MountPath: pulumi.String(volume.Path),
+			Name: pulumi.String(diskPrefix + volume.Name), MountPath: pulumi.String(volume.Path),
 		})
 	}
 	mount(pod, container, volumes, mounts)
@@ -82,21 +87,21 @@ func (a *Args) Warnings(path *field.Path) (warnings []string) {
 	return warnings
 }
 
-func (p *process) validateVolumes(at *field.Path) field.ErrorList {
+// longestVolume leaves room for what the pod puts before the name.
+const longestVolume = validation.DNS1123LabelMaxLength - len(diskPrefix)
+
+func (p *process) validateVolumes(at *field.Path, claims sets.Set[string]) field.ErrorList {
 	var faults field.ErrorList
-	names, paths := sets.New[string](), sets.New(authorityFolder)
+	paths := sets.New(authorityFolder)
 	for i, volume := range p.Volumes {
 		one := at.Child("volumes").Index(i)
 		faults = append(faults, check.Name(one.Child("name"), volume.Name)...)
-		if names.Has(volume.Name) {
-			faults = append(faults, field.Duplicate(one.Child("name"), volume.Name))
+		if len(volume.Name) > longestVolume {
+			faults = append(faults, field.TooLong(one.Child("name"), volume.Name, longestVolume))
 		}
+		faults = append(faults, check.Unique(claims, one.Child("name"), p.claim(volume))...)
 		faults = append(faults, absolute(one.Child("path"), volume.Path)...)
-		if paths.Has(volume.Path) {
-			faults = append(faults, field.Duplicate(one.Child("path"), volume.Path))
-		}
-		names.Insert(volume.Name)
-		paths.Insert(volume.Path)
+		faults = append(faults, check.Unique(paths, one.Child("path"), volume.Path)...)
 		faults = append(faults, check.Volume(one.Child("size"), volume.Size)...)
 	}
 	if len(p.Volumes) == 0 {

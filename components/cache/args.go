@@ -78,10 +78,7 @@ func ValidateAll(path *field.Path, caches []Args) field.ErrorList {
 	seen := sets.New[string]()
 	for i := range caches {
 		faults = append(faults, caches[i].Validate(path.Index(i))...)
-		if seen.Has(caches[i].Name) {
-			faults = append(faults, field.Duplicate(path.Index(i).Child("name"), caches[i].Name))
-		}
-		seen.Insert(caches[i].Name)
+		faults = append(faults, check.Unique(seen, path.Index(i).Child("name"), caches[i].Name)...)
 	}
 	return faults
 }

@@ -61,9 +61,13 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("lke-platform:cache:Cache", name, c, opts...); err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
+	guard, err := newGuard(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
 	release, err := charts.NewRelease(ctx, name, &charts.ReleaseArgs{
 		Chart: charts.RedisHA, Name: args.release(), Namespace: args.Namespace, Values: args.values(), Overrides: args.Values,
-	}, pulumi.Parent(c))
+	}, pulumi.Parent(c), guard)
 	if err != nil {
 		return nil, fmt.Errorf("cache: declaring the release: %w", err)
 	}

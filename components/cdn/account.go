@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -98,8 +99,10 @@ type AccountFacts struct {
 	// Lacks are the products that the service needs and the account may not use, by the key of the stack file that asks for
 	// them.
 	Lacks map[string]string
-	// Domains are those in domain management, by name; nobody asks for them where the names are not to be there.
-	Domains map[string]ManagedDomain
+	// ServiceID is that of the stack's service; "" where it has none yet. Domains are those in domain management, by name. Nobody
+	// asks for them where the names are not to be there.
+	ServiceID string
+	Domains   map[string]ManagedDomain
 }
 
 // ManagedDomain is a name in domain management.
@@ -123,11 +126,17 @@ func (f *AccountFacts) Check(path *field.Path, args *Args) field.ErrorList {
 			f.Created.Format(time.DateOnly), classicUntil.Format(time.DateOnly))))
 	}
 	for _, name := range args.Domains {
-		if known, exists := f.Domains[name]; exists && known.ServiceID == "" {
-			faults = append(faults, field.Invalid(path.Child("domainManagement"), true, fmt.Sprintf("%s is in Fastly's domain "+
-				"management already, and leads to no service there; lead it to the stack's (fastly domain update --domain-id %s "+
-				"--service-id …), so that it goes on being served, or delete it there", name, known.ID)))
+		known, exists := f.Domains[name]
+		if !exists || known.ServiceID != "" && known.ServiceID == f.ServiceID {
+			continue
 		}
+		leads := "no service"
+		if known.ServiceID != "" {
+			leads = "another service, " + known.ServiceID + ","
+		}
+		faults = append(faults, field.Invalid(path.Child("domainManagement"), true, fmt.Sprintf("%s is in Fastly's domain "+
+			"management already, and leads to %s there; lead it to the stack's, made by an up without the name (fastly domain "+
+			"update --domain-id %s --service-id …), so that it goes on being served, or delete it there", name, leads, known.ID)))
 	}
 	for key, product := range f.Lacks {
 		faults = append(faults, field.Invalid(path.Child(key), true, fmt.Sprintf("the Fastly account may not use the product "+
@@ -173,10 +182,27 @@ func LookUpAccount(ctx *pulumi.Context, args *Args) (*AccountFacts, error) {
 			facts.Lacks[key] = product
 		}
 	}
-	if args.DomainManagement {
-		facts.Domains, err = api.domains(patient)
+	if !args.DomainManagement {
+		return facts, nil
 	}
+	if facts.ServiceID, err = api.service(patient, args.Name); err != nil {
+		return facts, fmt.Errorf("cdn: looking up the service: %w", err)
+	}
+	facts.Domains, err = api.domains(patient)
 	return facts, err
+}
+
+// service is the ID of the service of a name; "" where there is none.
+// Upstream: https://www.fastly.com/documentation/reference/api/services/service/
+func (a fastlyAPI) service(ctx context.Context, name string) (string, error) {
+	var service struct {
+		ID string `json:"id"`
+	}
+	err := a.get(ctx, "/service/search?name="+url.QueryEscape(name), &service)
+	if errors.Is(err, errAbsent) {
+		return "", nil
+	}
+	return service.ID, err
 }
 
 // domains are those in domain management, by name.
@@ -215,6 +241,9 @@ func (a *Args) products() map[string]string {
 
 type fastlyAPI struct{ key, url string }
 
+// errAbsent says that what was asked for is not there.
+var errAbsent = errors.New("there is none")
+
 // get decodes the answer to a question.
 func (a fastlyAPI) get(ctx context.Context, path string, answer any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.url, "/")+path, nil)
@@ -228,6 +257,9 @@ func (a fastlyAPI) get(ctx context.Context, path string, answer any) error {
 		return err
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%s: %w", path, errAbsent)
+	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: Fastly answers %s", path, response.Status)
 	}

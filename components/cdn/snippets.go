@@ -33,10 +33,7 @@ func (a *Args) validateSnippets(path *field.Path) field.ErrorList {
 	for i, snippet := range a.Snippets {
 		at := path.Index(i)
 		faults = append(faults, checkForm(at.Child("name"), snippet.Name, objectName, objectNameForm)...)
-		if names.Has(snippet.Name) {
-			faults = append(faults, field.Duplicate(at.Child("name"), snippet.Name))
-		}
-		names.Insert(snippet.Name)
+		faults = append(faults, check.Unique(names, at.Child("name"), snippet.Name)...)
 		faults = append(faults, check.OneOf(at.Child("type"), snippet.Type, snippetTypes...)...)
 		if snippet.Priority != 0 {
 			faults = append(faults, check.Between(at.Child("priority"), snippet.Priority, 1, 10_000)...)

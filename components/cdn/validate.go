@@ -113,10 +113,7 @@ func (a *Args) checkInputs() field.ErrorList {
 	seen := sets.New[string]()
 	for i, domain := range a.Domains {
 		faults = append(faults, check.Domain(path.Index(i), names[i])...)
-		if seen.Has(domain) {
-			faults = append(faults, field.Duplicate(path.Index(i), domain))
-		}
-		seen.Insert(domain)
+		faults = append(faults, check.Unique(seen, path.Index(i), domain)...)
 	}
 	faults = append(faults, check.Domain(field.NewPath("originHost"), a.OriginHost)...)
 	if a.Media != nil && a.Media.Address == "" && a.MediaHost == nil {
@@ -143,10 +140,7 @@ func (l *Logs) validate(path *field.Path) field.ErrorList {
 	var faults field.ErrorList
 	names := sets.New[string]()
 	unique := func(at *field.Path, name string) {
-		if names.Has(name) {
-			faults = append(faults, field.Duplicate(at, name))
-		}
-		names.Insert(name)
+		faults = append(faults, check.Unique(names, at, name)...)
 	}
 	for i, log := range l.S3 {
 		at := path.Child("s3").Index(i)

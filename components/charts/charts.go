@@ -76,11 +76,9 @@ func (c Chart) Check(root string) error {
 	case err != nil:
 		return fmt.Errorf("%s %s: %w", c.Name, c.Version, err)
 	case c.SHA256 == "":
-		return fmt.Errorf("%s %s: components/charts/charts.go pins no digest; the archive has sha256 %s",
-			c.Name, c.Version, digest)
+		return fmt.Errorf("%s %s: no digest is pinned; the archive has sha256 %s", c.Name, c.Version, digest)
 	case digest != c.SHA256:
-		return fmt.Errorf("%s %s: %s has sha256 %s, and components/charts/charts.go pins %s",
-			c.Name, c.Version, c.Path(), digest, c.SHA256)
+		return fmt.Errorf("%s %s: %s has sha256 %s, and the pinned one is %s", c.Name, c.Version, c.Path(), digest, c.SHA256)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ var (
 	BlackboxExporter = Image{"quay.io/prometheus/blackbox-exporter", "v0.28.0"}
 	// Valkey is what caches run, in the place of the Redis of RedisHA; its programs have Redis' names too.
 	Valkey = Image{"docker.io/valkey/valkey", "8.1.4"}
-	// Busybox runs the job that upgrades the CRDs of KubePrometheusStack.
+	// Busybox runs the job that upgrades the CRDs of KubePrometheusStack, and serves the canary's page.
 	Busybox = Image{"docker.io/library/busybox", "1.38.0"}
 )
 

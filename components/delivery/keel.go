@@ -18,7 +18,7 @@ import (
 	"lke-platform/components/namespace"
 )
 
-// Keel watches a registry for new versions of one Deployment's image.
+// Keel watches a registry for new versions of the app's image, and rolls them out to the Deployments that run it.
 type Keel struct {
 	pulumi.ResourceState
 

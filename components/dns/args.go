@@ -49,10 +49,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	names := sets.New[string]()
 	for i, zone := range a.Zones {
 		path := path.Child("zones").Index(i)
-		if names.Has(zone.Name) {
-			faults = append(faults, field.Duplicate(path.Child("name"), zone.Name))
-		}
-		names.Insert(zone.Name)
+		faults = append(faults, check.Unique(names, path.Child("name"), zone.Name)...)
 		faults = append(faults, zone.validate(path)...)
 	}
 	return faults
@@ -65,10 +62,7 @@ func (z *Zone) validate(path *field.Path) field.ErrorList {
 	for i, record := range z.Records {
 		path := path.Child("records").Index(i)
 		faults = append(faults, record.validate(path, z)...)
-		if seen.Has(record.key()) {
-			faults = append(faults, field.Duplicate(path, record.key()))
-		}
-		seen.Insert(record.key())
+		faults = append(faults, check.Unique(seen, path, record.key())...)
 	}
 	return faults
 }
@@ -150,11 +144,11 @@ const remove = "remove this one from the stack file, and from the zone if it is 
 
 // checkProof refuses a record that is in the way of the one by which a certificate for a name is proven.
 func (z *Zone) checkProof(path *field.Path, record *Record, name string) field.ErrorList {
-	proof := "_acme-challenge." + name
+	proof := challengePrefix + name
 	switch {
 	case record.Name == proof, z.delegates(record, proof):
 		return field.ErrorList{field.Invalid(path, record.Name, "stands where certificates for "+name+" are proven: "+
-			"cert-manager writes that record, and deletes it; "+remove)}
+			"the platform, or cert-manager, writes that record; "+remove)}
 	case record.Type == "CNAME" && record.Name == "*."+name:
 		return field.ErrorList{field.Invalid(path, record.Name, "leads "+proof+" away, so that no certificate for "+name+
 			" can be proven; write A and AAAA records, or the names that are meant")}
@@ -172,8 +166,8 @@ func (z *Zone) delegates(record *Record, name string) bool {
 	return record.Type == "NS" && record.Name != z.Name && within(name, record.Name)
 }
 
-// takesOver says whether a record is of a name that visitors use, so that the platform changes it when the name goes live.
-func (a *Args) takesOver(record *Record) bool {
+// TakesOver says whether a record is of a name that visitors use, so that the platform changes it when the name goes live.
+func (a *Args) TakesOver(record *Record) bool {
 	return record.Adopt != 0 && record.isAddress() && slices.Contains(a.Hosts, record.Name)
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/pulumi/pulumi-linode/sdk/v4/go/linode"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/component"
 )
@@ -64,22 +63,4 @@ func NewChallenges(
 		c.Ready = append(c.Ready, declared)
 	}
 	return c, component.Done(ctx, c, pulumi.Map{})
-}
-
-// CheckChallenges refuses plain records where those that prove names have to be.
-func (a *Args) CheckChallenges(path *field.Path, names []string) field.ErrorList {
-	taken := map[string]bool{}
-	for _, name := range names {
-		taken[challengePrefix+name] = true
-	}
-	var faults field.ErrorList
-	for i, zone := range a.Zones {
-		for j, record := range zone.Records {
-			if taken[record.Name] {
-				faults = append(faults, field.Invalid(path.Child("zones").Index(i).Child("records").Index(j).Child("name"),
-					record.Name, "is where Fastly proves the name; take the record away"))
-			}
-		}
-	}
-	return faults
 }

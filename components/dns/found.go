@@ -59,24 +59,34 @@ func (z *Zone) absolute(name string) string {
 	return name + "." + z.Name
 }
 
-// CheckFound refuses what stands in an adopted zone, is not listed, and would stand beside the platform's own records: visitors
-// would be led to both by turns.
+// CheckFound refuses what stands in an adopted zone and would stand beside the platform's own records, so that visitors would be
+// led to both by turns: what is not listed, and what is listed together with its name. Only a record that an earlier run has
+// adopted can become the name's own.
 func (a *Args) CheckFound(path *field.Path, names []string) field.ErrorList {
 	var faults field.ErrorList
 	for i := range a.Zones {
 		zone := &a.Zones[i]
 		for _, found := range zone.found {
-			leads := slices.ContainsFunc(names, func(name string) bool { return a.ZoneOf(name) == zone && found.leads(name) })
-			listed := slices.ContainsFunc(zone.Records, func(record Record) bool {
+			if !slices.ContainsFunc(names, func(name string) bool { return a.ZoneOf(name) == zone && found.leads(name) }) {
+				continue
+			}
+			at := path.Child("zones").Index(i)
+			listed := slices.IndexFunc(zone.Records, func(record Record) bool {
 				return record.Name == found.Name && record.Type == found.Type
 			})
-			if leads && !listed {
-				faults = append(faults, field.Forbidden(path.Child("zones").Index(i).Child("adopt"), fmt.Sprintf(
-					"the zone has a record %s %s %s that is not listed, and the platform publishes that name; remove it from "+
-						"the zone, or where visitors use it until the platform serves them, list it with its number as adopt "+
-						"(docs/moving-in.md)", found.Name, found.Type, found.Target)))
+			switch {
+			case listed < 0:
+				faults = append(faults, field.Forbidden(at.Child("adopt"), fmt.Sprintf("the zone has a record %s %s %s that is "+
+					"not listed, and the platform publishes that name; remove it from the zone, or where visitors use it until "+
+					"the platform serves them, list it with its number as adopt, and %s", found.Name, found.Type, found.Target,
+					publishLater)))
+			case a.TakesOver(&zone.Records[listed]):
+				faults = append(faults, field.Forbidden(at.Child("records").Index(listed).Child("adopt"), fmt.Sprintf(
+					"the platform publishes %s, and would make a second record beside this one; %s", found.Name, publishLater)))
 			}
 		}
 	}
 	return faults
 }
+
+const publishLater = "leave the name out for the first up, which adopts its record (docs/moving-in.md)"

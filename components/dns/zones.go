@@ -44,7 +44,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		}
 		ids[zone.Name] = z.IDs[zone.Name]
 		for j := range zone.Records {
-			if args.takesOver(&zone.Records[j]) {
+			if args.TakesOver(&zone.Records[j]) {
 				continue // NewHosts declares it
 			}
 			if err := z.newRecord(ctx, name, zone, &zone.Records[j]); err != nil {

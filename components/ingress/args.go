@@ -64,7 +64,9 @@ func (a *Args) IsOpen() bool {
 }
 
 // tag tells the NodeBalancer from all others. Where the controller changes there are two for a while.
-func (a *Args) tag() string { return a.Label + "-" + a.kind().class }
+func (a *Args) tag() string { return a.tagOf(a.kind()) }
+
+func (a *Args) tagOf(k kind) string { return a.Label + "-" + k.class }
 
 func (a *Args) bypassed() bool { return a.Bypass != nil && *a.Bypass }
 

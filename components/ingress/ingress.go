@@ -140,10 +140,10 @@ func (c *Controller) Addresses(ctx *pulumi.Context) (ipv4, ipv6 pulumi.StringOut
 	return balancer.Ipv4(), balancer.Ipv6()
 }
 
-// IsThere tells whether the NodeBalancer has been made.
+// IsThere tells whether a NodeBalancer has been made, of this controller or of the one before it.
 func (a *Args) IsThere(ctx *pulumi.Context) (bool, error) {
 	found, err := linode.GetNodebalancers(ctx, &linode.GetNodebalancersArgs{
-		Filters: []linode.GetNodebalancersFilter{{Name: "tags", Values: []string{a.tag()}}},
+		Filters: []linode.GetNodebalancersFilter{{Name: "tags", Values: []string{a.tagOf(traefik), a.tagOf(nginx)}}},
 	})
 	return err == nil && len(found.Nodebalancers) > 0, err
 }

@@ -97,10 +97,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	}
 	seen := sets.New[string]()
 	for i, pool := range a.NodePools {
-		if seen.Has(pool.Name) {
-			faults = append(faults, field.Duplicate(pools.Index(i).Child("name"), pool.Name))
-		}
-		seen.Insert(pool.Name)
+		faults = append(faults, check.Unique(seen, pools.Index(i).Child("name"), pool.Name)...)
 		faults = append(faults, pool.validate(pools.Index(i))...)
 	}
 	return faults

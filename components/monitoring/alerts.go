@@ -101,10 +101,7 @@ func (a *Alerts) validate(path *field.Path) field.ErrorList {
 	for i, receiver := range a.Receivers {
 		at := path.Child("receivers").Index(i)
 		faults = append(faults, receiver.validate(at)...)
-		if seen.Has(receiver.Name) {
-			faults = append(faults, field.Duplicate(at.Child("name"), receiver.Name))
-		}
-		seen.Insert(receiver.Name)
+		faults = append(faults, check.Unique(seen, at.Child("name"), receiver.Name)...)
 	}
 	return faults
 }

@@ -4,11 +4,14 @@ package namespace
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/component"
 )
@@ -30,6 +33,14 @@ const (
 	Ingress    = "ingress"
 	Monitoring = "monitoring"
 )
+
+// CheckFree refuses the name of a namespace that is Kubernetes' own, or taken by the platform.
+func CheckFree(path *field.Path, name string, taken ...string) field.ErrorList {
+	if slices.Contains(taken, name) || strings.HasPrefix(name, "kube-") || name == "default" {
+		return field.ErrorList{field.Forbidden(path, "the namespace of this name is the platform's")}
+	}
+	return nil
+}
 
 // Args describes a namespace.
 type Args struct {

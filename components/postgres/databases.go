@@ -54,6 +54,19 @@ func (a *Args) DatabaseNames() (names []string) {
 	return names
 }
 
+// Leads says whether a database is the first of those that its role owns: the operator writes the URIs of that one alone into the
+// role's Secret.
+func (a *Args) Leads(name string) bool {
+	led := sets.New[string]()
+	for _, database := range a.databases() {
+		if database.Name == name {
+			return !led.Has(database.role())
+		}
+		led.Insert(database.role())
+	}
+	return false
+}
+
 // users are the roles with the databases that each owns, and those that read. The operator makes the databases, and Secrets to
 // connect with.
 func (a *Args) users() (users pulumi.Array) {
@@ -94,9 +107,21 @@ var carried = sets.New(
 	"ltree", "moddatetime", "pageinspect", "pg_buffercache", "pg_freespacemap", "pg_prewarm", "pg_stat_statements",
 	"pg_surgery", "pg_trgm", "pg_visibility", "pg_walinspect", "pgcrypto", "pgrowlocks", "pgstattuple", "plpgsql",
 	"postgres_fdw", "refint", "seg", "sslinfo", "tablefunc", "tcn", "tsm_system_rows", "tsm_system_time", "unaccent",
-	"uuid-ossp", "xml2", "orafce", "pg_cron", "pg_partman", "pgaudit", "pgnodemx", "set_user", "timescaledb", "vector",
+	"uuid-ossp", "xml2", "orafce", pgCron, "pg_partman", "pgaudit", "pgnodemx", "set_user", "timescaledb", "vector",
 	"postgis_raster", "postgis_tiger_geocoder", "postgis_topology", "pgrouting", postgis,
 )
+
+const (
+	pgCron = "pg_cron"
+	// preloadParameter lists the libraries that PostgreSQL loads at its start, beside those that the operator has it load:
+	// pgaudit and, for the metrics, pg_stat_statements and pgnodemx.
+	preloadParameter = "shared_preload_libraries"
+	// cronParameter is the one database that has pg_cron.
+	cronParameter = "cron.database_name"
+)
+
+// preloaded are the extensions that cannot be created before PostgreSQL has loaded them at its start.
+var preloaded = sets.New(pgCron, "timescaledb")
 
 // spatial tells whether one of the extensions is of PostGIS, which has images of its own.
 func (a *Args) spatial() bool {
@@ -118,27 +143,43 @@ func (a *Args) validateDatabases(path *field.Path) field.ErrorList {
 			name = at.Child("name")
 		}
 		faults = append(faults, database.validate(at, name)...)
-		if names.Has(database.Name) {
-			faults = append(faults, field.Duplicate(name, database.Name))
-		}
-		names.Insert(database.Name)
+		faults = append(faults, check.Unique(names, name, database.Name)...)
 		roles.Insert(database.role())
-		for j, extension := range database.Extensions {
-			if a.Image == "" && !carried.Has(extension) {
-				faults = append(faults, field.NotFound(at.Child("extensions").Index(j),
-					extension+" (the operator's image lacks it; name one that has it as postgres.image)"))
-			}
-		}
+		faults = append(faults, a.validateExtensions(at.Child("extensions"), database)...)
 	}
 	for i, reader := range a.Readers {
 		at := path.Child("readers").Index(i)
 		faults = append(faults, role(at, reader)...)
-		if roles.Has(reader) {
-			faults = append(faults, field.Duplicate(at, reader))
-		}
-		roles.Insert(reader)
+		faults = append(faults, check.Unique(roles, at, reader)...)
 	}
 	return faults
+}
+
+// validateExtensions refuses those that could not be created, so that the cluster would never be ready.
+func (a *Args) validateExtensions(path *field.Path, database Database) field.ErrorList {
+	var faults field.ErrorList
+	for i, extension := range database.Extensions {
+		if a.Image == "" && !carried.Has(extension) {
+			faults = append(faults, field.NotFound(path.Index(i),
+				extension+" (the operator's image lacks it; name one that has it as postgres.image)"))
+		}
+		if preloaded.Has(extension) && !a.preloads(extension) {
+			faults = append(faults, field.Invalid(path.Index(i), extension, fmt.Sprintf("is created only where PostgreSQL loads "+
+				"it at its start; set parameters to {%s: %s}", preloadParameter, extension)))
+		}
+		if extension == pgCron && a.Parameters[cronParameter] != database.Name {
+			faults = append(faults, field.Invalid(path.Index(i), extension, fmt.Sprintf("is created only in the one database "+
+				"that it is told of; set parameters to {%s: %s}", cronParameter, database.Name)))
+		}
+	}
+	return faults
+}
+
+// preloads says whether PostgreSQL loads a library at its start because the parameters say so.
+func (a *Args) preloads(library string) bool {
+	return slices.ContainsFunc(strings.Split(a.Parameters[preloadParameter], ","), func(listed string) bool {
+		return strings.Trim(listed, ` '"`) == library
+	})
 }
 
 func (d Database) validate(path, name *field.Path) field.ErrorList {
@@ -153,10 +194,7 @@ func (d Database) validate(path, name *field.Path) field.ErrorList {
 	for i, extension := range d.Extensions {
 		at := path.Child("extensions").Index(i)
 		faults = append(faults, identifier(at, extension)...)
-		if seen.Has(extension) {
-			faults = append(faults, field.Duplicate(at, extension))
-		}
-		seen.Insert(extension)
+		faults = append(faults, check.Unique(seen, at, extension)...)
 	}
 	return faults
 }
@@ -183,13 +221,14 @@ func identifier(path *field.Path, name string) field.ErrorList {
 type Statement struct{ Database, SQL string }
 
 // setup is what the superuser does in a new cluster. It makes each role the owner of its databases, since as an ordinary role it
-// could not even create a table from PostgreSQL 15 on, creates the extensions, and lets the readers read.
+// could not even create a table from PostgreSQL 15 on, creates the extensions and what they need, and lets the readers read.
 func (a *Args) setup() (statements []Statement) {
 	for _, database := range a.databases() {
 		statements = append(statements, Statement{superuser,
 			fmt.Sprintf("ALTER DATABASE %s OWNER TO %s;", quote(database.Name), quote(database.role()))})
 		for _, extension := range database.Extensions {
-			statements = append(statements, Statement{database.Name, "CREATE EXTENSION IF NOT EXISTS " + quote(extension) + ";"})
+			statements = append(statements, Statement{database.Name,
+				fmt.Sprintf("CREATE EXTENSION IF NOT EXISTS %s CASCADE;", quote(extension))})
 		}
 	}
 	for _, reader := range a.Readers {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/inputs"
 )
 
 // restoreAnnotation asks the operator to restore a cluster in place. Its value names the restore.
@@ -39,7 +41,7 @@ func Refuse(before, after resource.PropertyMap) error {
 			"say restore to take it back to a moment of the past")
 	}
 	// The new servers could not read the old data.
-	was, is := at(before, "spec", "postgresVersion"), at(after, "spec", "postgresVersion")
+	was, is := inputs.At(before, "spec", "postgresVersion"), inputs.At(after, "spec", "postgresVersion")
 	if was.IsNumber() && is.IsNumber() && was.NumberValue() != is.NumberValue() {
 		return fmt.Errorf("postgres: version cannot change from %.0f to %.0f in place; see docs/components/postgres.md",
 			was.NumberValue(), is.NumberValue())
@@ -48,21 +50,6 @@ func Refuse(before, after resource.PropertyMap) error {
 }
 
 func has(object resource.PropertyMap, path ...resource.PropertyKey) bool {
-	value := at(object, path...)
+	value := inputs.At(object, path...)
 	return value.HasValue() || value.IsComputed() || value.IsOutput()
-}
-
-// at returns what an object holds at the end of a path, null where it holds nothing.
-func at(object resource.PropertyMap, path ...resource.PropertyKey) resource.PropertyValue {
-	value := resource.NewProperty(object)
-	for _, key := range path {
-		for value.IsSecret() {
-			value = value.SecretValue().Element
-		}
-		if !value.IsObject() {
-			return resource.NewNullProperty()
-		}
-		value = value.ObjectValue()[key]
-	}
-	return value
 }

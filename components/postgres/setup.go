@@ -8,6 +8,8 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"lke-platform/components/internal/inputs"
 )
 
 // initKey is the key of the SQL that the superuser runs once, in a new cluster.
@@ -75,7 +77,7 @@ func Late(before, after resource.PropertyMap) []Statement {
 }
 
 func scriptOf(configMap resource.PropertyMap) string {
-	if sql := at(configMap, "data", initKey); sql.IsString() {
+	if sql := inputs.At(configMap, "data", initKey); sql.IsString() {
 		return sql.StringValue()
 	}
 	return ""

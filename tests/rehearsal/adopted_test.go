@@ -11,7 +11,8 @@ func TestAZoneThatIsAdoptedIsThereBefore(t *testing.T) {
 	o := options{stack: "staging", root: repository(t, func(stackFile string) string {
 		return strings.Replace(stackFile, "      - name: staging.changelog.com\n", `      - name: staging.changelog.com
         adopt: 4711
-        records: [{name: staging.changelog.com, type: MX, target: mail.example.com, priority: 10, adopt: 815}]
+        records: [{name: staging.changelog.com, type: MX, target: mail.example.com, priority: 10, adopt: 815},
+          {name: staging.changelog.com, type: A, target: 203.0.113.9, adopt: 816}]
 `, 1)
 	})}
 	require.NoError(t, run(t.Context(), o))

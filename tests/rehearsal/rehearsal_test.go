@@ -102,7 +102,7 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 		require.True(t, name.At.After(s.Activated[1].Since), "%s went live after its certificate", name.Name)
 	}
 	require.Len(t, s.NotRendered, 8, "all but that whose chart is at hand")
-	require.Regexp(t, "pulumi up will refuse chart metrics-server .*"+own+" has sha256 .* pins ", strings.Join(s.Warnings, "\n"))
+	require.Regexp(t, "pulumi up will refuse chart metrics-server .*"+own+" has sha256 .* pinned one is ", strings.Join(s.Warnings, "\n"))
 	require.InDelta(t, stagingCost, s.CostPerMonthUSD, 0.001)
 	last := s.CriticalPath[len(s.CriticalPath)-1]
 	require.Regexp(t, "DomainRecord::hosts-|Probe::probes-", last.URN, "names go live last of all, and are asked for from then on")

@@ -30,6 +30,15 @@ func Between(path *field.Path, value, least, most int) field.ErrorList {
 	return nil
 }
 
+// Unique refuses a value that was seen before, and remembers it.
+func Unique[T comparable](seen sets.Set[T], path *field.Path, value T) field.ErrorList {
+	if seen.Has(value) {
+		return field.ErrorList{field.Duplicate(path, value)}
+	}
+	seen.Insert(value)
+	return nil
+}
+
 // OneOf refuses a value that is not among the allowed ones.
 func OneOf(path *field.Path, value string, allowed ...string) field.ErrorList {
 	for _, candidate := range allowed {
@@ -94,10 +103,7 @@ func Domains(path *field.Path, values []string) field.ErrorList {
 	seen := sets.New[string]()
 	for i, value := range values {
 		faults = append(faults, Domain(path.Index(i), value)...)
-		if seen.Has(value) {
-			faults = append(faults, field.Duplicate(path.Index(i), value))
-		}
-		seen.Insert(value)
+		faults = append(faults, Unique(seen, path.Index(i), value)...)
 	}
 	return faults
 }
