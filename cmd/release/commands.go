@@ -45,9 +45,12 @@ func (r *release) publish(ctx context.Context) error {
 	return fmt.Errorf("main does not name what runs, %s: %w", r.file.image, err)
 }
 
-// up has the cluster run what the stack file says. It waits for the release command and for every replica. The error is what
-// Pulumi says that failed.
+// up has the cluster run what the stack file says. It waits for the release command and for every replica, but no longer than
+// Kubernetes does. The error is what Pulumi says that failed.
 func (r *release) up(ctx context.Context, message string) error {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go r.lookOut(ctx, giveUp)
 	arguments := append([]string{"up", "--yes", "--skip-preview", "--non-interactive", "--message", message}, r.options...)
 	command := exec.CommandContext(ctx, "pulumi", arguments...)
 	// It ends by itself when it is interrupted, and leaves nothing half done: nobody else may stop it.
@@ -56,9 +59,12 @@ func (r *release) up(ctx context.Context, message string) error {
 	said := &bytes.Buffer{}
 	command.Stdout, command.Stderr = io.MultiWriter(r.out, said), io.MultiWriter(r.out, said)
 	err := command.Run()
+	var given *stuckError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(context.Cause(ctx), &given):
+		return fmt.Errorf("%w\n%s", given, diagnostics(said.String()))
 	case strings.Contains(said.String(), "is currently locked by"):
 		return errLocked
 	}

@@ -304,3 +304,18 @@ func TestTheCommitsOfAReleaseAreRecognized(t *testing.T) {
 	}
 	require.Len(t, commits(t), 2)
 }
+
+// Kubernetes gives a rollout up long before Pulumi does. What was stuck before is not held against the version that comes back.
+func TestARolloutThatIsStuckIsTakenBack(t *testing.T) {
+	const stuck = `{"items": [{"metadata": {"name": "site"}, "status": {"conditions": [{"reason": "ProgressDeadlineExceeded",
+		"message": "ReplicaSet \"site-2\" has timed out progressing.", "lastUpdateTime": "2026-01-01T00:00:00Z"}]}}]}`
+	// Version two never gets ready; the other one does, a few looks later.
+	platform(t, "if grep -q "+versionTwo+" Pulumi.prod.yaml; then trap 'exit 1' INT; touch stuck; while :; do sleep 0.01; done; fi; sleep 0.2",
+		"echo 0")
+	kubectl := filepath.Join(filepath.SplitList(os.Getenv("PATH"))[0], "kubectl")
+	script := "#!/bin/sh\ncase \"$*\" in *deployments*) [ -f stuck ] && echo '" + stuck + "' || echo '{}';; *) " + strings.TrimPrefix(read(t, kubectl), "#!/bin/sh\n") + ";; esac"
+	require.NoError(t, os.WriteFile(kubectl, []byte(script), 0o700))
+	printed, err := try(t)
+	require.ErrorContains(t, err, versionTwo+" was taken back: Deployment site: ReplicaSet")
+	require.Contains(t, printed, versionOne+" has all traffic again")
+}

@@ -13,6 +13,7 @@ import (
 // stackFile is the file of a stack, and the one line in it that names the version of an app.
 type stackFile struct {
 	path  string
+	app   string // its name, and that of its namespace
 	image string
 	line  int // from 1
 	// candidate is where versions are tried; nil where they are not.
@@ -38,6 +39,9 @@ func readStackFile(stack, app string) (*stackFile, error) {
 		return nil, fmt.Errorf("%s has no image of that app; APP=<name> chooses one of apps, and without it the first is meant", f.path)
 	}
 	f.image, f.line = image.Value, image.Line
+	if name := at(described, "name"); name != nil {
+		f.app = name.Value
+	}
 	if f.candidate, err = candidateOf(described); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,10 +30,8 @@ const patience = 3
 func (r *release) watch(ctx context.Context, limit float64) error {
 	bad := 0
 	for end := time.Now().Add(r.watched); time.Now().Before(end); {
-		select {
-		case <-ctx.Done():
+		if r.rest(ctx); ctx.Err() != nil {
 			return ctx.Err()
-		case <-time.After(r.every):
 		}
 		percent, err := r.errors(ctx)
 		switch {
@@ -53,27 +53,90 @@ func (r *release) watch(ctx context.Context, limit float64) error {
 	return nil
 }
 
+// stuckError is a rollout that Kubernetes has given up.
+type stuckError struct{ deployment, message, since string }
+
+func (e *stuckError) Error() string { return fmt.Sprintf("Deployment %s: %s", e.deployment, e.message) }
+
+// lookOut gives up when Kubernetes does. Pulumi would wait for as long as a rollout may take whose replicas all start late.
+func (r *release) lookOut(ctx context.Context, giveUp context.CancelCauseFunc) {
+	var before map[string]stuckError // what is stuck to begin with is not this run's
+	for ; ctx.Err() == nil; r.rest(ctx) {
+		// What cannot be asked is for Pulumi to wait for.
+		text, err := r.kubectl(ctx, "--namespace", r.file.app, "get", "deployments", "--output", "json")
+		if err != nil {
+			continue
+		}
+		now := stuckIn(text)
+		if before == nil {
+			before = now
+		}
+		for _, name := range slices.Sorted(maps.Keys(now)) {
+			if stuck := now[name]; stuck != before[name] {
+				giveUp(&stuck)
+				return
+			}
+		}
+	}
+}
+
+// rest waits until the next look.
+func (r *release) rest(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(r.every):
+	}
+}
+
+// stuckIn are those of a list of Deployments that do not get on, by their names.
+func stuckIn(text string) map[string]stuckError {
+	var found struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Status   struct {
+				Conditions []struct{ Reason, Message, LastUpdateTime string }
+			}
+		}
+	}
+	stuck := map[string]stuckError{}
+	if json.Unmarshal([]byte(text), &found) != nil {
+		return stuck
+	}
+	for _, item := range found.Items {
+		for _, condition := range item.Status.Conditions {
+			if condition.Reason == "ProgressDeadlineExceeded" {
+				stuck[item.Metadata.Name] = stuckError{item.Metadata.Name, condition.Message, condition.LastUpdateTime}
+			}
+		}
+	}
+	return stuck
+}
+
 // errors is how many of a hundred requests the origin answers with an error; none where there are too few to tell.
 func (r *release) errors(ctx context.Context) (float64, error) {
-	kubeconfig, err := output(ctx, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", r.stack)
-	if err != nil {
-		return 0, err
-	}
-	folder, err := os.MkdirTemp("", "release-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	file := filepath.Join(folder, "kubeconfig")
-	if err := os.WriteFile(file, []byte(kubeconfig), 0o600); err != nil {
-		return 0, err
-	}
-	answer, err := output(ctx, "kubectl", "--kubeconfig", file, "--request-timeout", "10s", "get", "--raw",
-		prometheus+url.QueryEscape(strings.ReplaceAll(errorPercent, "\n", " ")))
+	answer, err := r.kubectl(ctx, "get", "--raw", prometheus+url.QueryEscape(strings.ReplaceAll(errorPercent, "\n", " ")))
 	if err != nil {
 		return 0, err
 	}
 	return sample(answer)
+}
+
+// kubectl asks the cluster.
+func (r *release) kubectl(ctx context.Context, arguments ...string) (string, error) {
+	kubeconfig, err := output(ctx, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", r.stack)
+	if err != nil {
+		return "", err
+	}
+	folder, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	file := filepath.Join(folder, "kubeconfig")
+	if err := os.WriteFile(file, []byte(kubeconfig), 0o600); err != nil {
+		return "", err
+	}
+	return output(ctx, "kubectl", append([]string{"--kubeconfig", file, "--request-timeout", "10s"}, arguments...)...)
 }
 
 // sample is the one number of Prometheus' answer, zero where there is none.

@@ -52,7 +52,7 @@ func (a *App) newDeployment(
 }
 
 // annotations are those of what delivers, and the time that a rollout takes whose replicas start as late as they may, one after
-// the other: the provider by itself gives up after ten minutes. What is stuck, Kubernetes tells it before.
+// the other: the provider by itself gives up after ten minutes. It waits as long for a rollout that Kubernetes has given up.
 func (p *process) annotations() pulumi.StringMap {
 	annotations := pulumi.StringMap{
 		"pulumi.com/timeoutSeconds": pulumi.String(strconv.Itoa(stuckLimit + p.most()*p.Health.startLimit())),

@@ -28,18 +28,18 @@ func TestReleasesUndoThemselves(t *testing.T) {
 	release := e.releases(t)
 	for _, test := range []struct {
 		name, image, says string
-		slow              bool
+		watch             string // three looks, where they matter
 	}{
-		{"goes well", versionTwo, versionTwo + " has all traffic", false},
-		{"its command fails", versionOfFailingCommand, "the command false fails", false},
-		{"fails afterwards", versionThatFails, "the origin answers 30.0 % of all requests with an error", false},
-		{"never ready", versionNeverReady, "it answers nobody", true},
+		{"goes well", versionTwo, versionTwo + " has all traffic", "1s"},
+		{"its command fails", versionOfFailingCommand, "the command false fails", "1s"},
+		{"fails afterwards", versionThatFails, "the origin answers 30.0 % of all requests with an error", "46s"},
+		{"never ready", versionNeverReady, "Deployment changelog: ReplicaSet", "1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if test.slow && os.Getenv("SLOW") == "" {
-				t.Skip("a rollout is given ten minutes: SLOW=1 waits for them")
+			if test.image == versionNeverReady && os.Getenv("SLOW") == "" {
+				t.Skip("Kubernetes gives a rollout ten minutes: SLOW=1 waits for them")
 			}
-			printed, err := release(test.image)
+			printed, err := release(test.image, test.watch)
 			t.Log(printed)
 			require.Contains(t, printed, test.says)
 			require.Equal(t, map[string]string{
@@ -60,8 +60,8 @@ func TestReleasesUndoThemselves(t *testing.T) {
 }
 
 // releases builds the program that `make release` runs, and gives it a repository, a Pulumi CLI that works on the rehearsed stack,
-// and a Prometheus in which the origin fails while a version of whom that is known has all traffic.
-func (e *estate) releases(t *testing.T) (release func(image string) (printed string, err error)) {
+// and a Prometheus in which the origin fails while the version that is known for it is there.
+func (e *estate) releases(t *testing.T) (release func(image, watch string) (printed string, err error)) {
 	t.Helper()
 	tools, err := filepath.EvalSymlinks(filepath.Join(e.root, ".bin")) // the repository's
 	require.NoError(t, err)
@@ -70,13 +70,16 @@ func (e *estate) releases(t *testing.T) (release func(image string) (printed str
 	build.Dir = filepath.Dir(tools)
 	text, err := build.CombinedOutput()
 	require.NoError(t, err, string(text))
+	kubeconfig, err := writeKubeconfig(t.Context(), e.options, e.world)
+	require.NoError(t, err)
 	for name, script := range map[string]string{
 		"pulumi": `case "$1 $2" in
-'stack output') exit 0;;
+'stack output') exec cat ` + kubeconfig + `;;
 'stack history') echo '[]';;
-*) echo up >` + machine + `/asked; read -r code <` + machine + `/answered; cat ` + machine + `/said; exit "$code";;
+*) trap 'echo stop >asked' INT; cd ` + machine + `; echo up >asked; until read -r code; do :; done <answered; cat said; exit "$code";;
 esac`,
-		"kubectl": `grep -q 'image: ` + versionThatFails + `' Pulumi.staging.yaml && percent=30
+		"kubectl": `case "$*" in *--raw*) ;; *) exec ` + tools + `/kubectl "$@";; esac
+grep -q 'image: ` + versionThatFails + `' Pulumi.staging.yaml && percent=30
 echo '{"data": {"result": [{"value": [0, "'"${percent:-0}"'"]}]}}'`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(machine, name), []byte("#!/bin/sh\n"+script), 0o700))
@@ -94,13 +97,13 @@ echo '{"data": {"result": [{"value": [0, "'"${percent:-0}"'"]}]}}'`,
 		printed, err := run("git", arguments...)
 		require.NoError(t, err, printed)
 	}
-	return func(image string) (string, error) {
-		return run(filepath.Join(machine, "release"), "-stack", "staging", "-image", image, "-watch", "1m")
+	return func(image, watch string) (string, error) {
+		return run(filepath.Join(machine, "release"), "-stack", "staging", "-image", image, "-watch", watch)
 	}
 }
 
-// answerPulumi brings the stack up each time that somebody asks for it through the pipe asked, and tells what was printed in the file
-// said, and how it ended through the pipe answered.
+// answerPulumi brings the stack up each time that somebody asks for it through the pipe asked, and stops when he asks for that. It
+// tells what was printed in the file said, and how it ended through the pipe answered.
 func (e *estate) answerPulumi(t *testing.T, machine string) {
 	t.Helper()
 	pipe := func(name string) *os.File {
@@ -112,15 +115,23 @@ func (e *estate) answerPulumi(t *testing.T, machine string) {
 		return file
 	}
 	asked, answered := pipe("asked"), pipe("answered")
+	answer := func(ctx context.Context) {
+		said, code := &strings.Builder{}, "0\n"
+		if err := e.upAgain(ctx, said); err != nil {
+			code = "255\n"
+		}
+		_ = os.WriteFile(filepath.Join(machine, "said"), []byte(said.String()), 0o600)
+		_, _ = answered.WriteString(code)
+	}
 	go func() {
+		stop := func() {}
 		for lines := bufio.NewScanner(asked); lines.Scan(); {
-			said := &strings.Builder{}
-			code := "0\n"
-			if err := e.upAgain(t.Context(), said); err != nil {
-				code = "255\n"
+			stop()
+			if lines.Text() == "up" {
+				var ctx context.Context
+				ctx, stop = context.WithCancel(t.Context())
+				go answer(ctx)
 			}
-			_ = os.WriteFile(filepath.Join(machine, "said"), []byte(said.String()), 0o600)
-			_, _ = answered.WriteString(code)
 		}
 	}()
 }

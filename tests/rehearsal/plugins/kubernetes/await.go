@@ -42,7 +42,7 @@ type requirement func(object *unstructured.Unstructured) (missing string, err er
 // usual lists the kinds that the official provider waits for, and for what. A custom resource is ready as soon as it exists.
 var usual = map[schema.GroupKind][]requirement{
 	{Group: "apps", Kind: "DaemonSet"}:                                {current},
-	{Group: "apps", Kind: "Deployment"}:                               {current},
+	{Group: "apps", Kind: "Deployment"}:                               {rolledOut},
 	{Group: "apps", Kind: "StatefulSet"}:                              {current},
 	{Group: "batch", Kind: "Job"}:                                     {current, completed},
 	{Kind: "PersistentVolumeClaim"}:                                   {current},
@@ -94,6 +94,15 @@ func current(object *unstructured.Unstructured) (string, error) {
 		return result.Message, errors.New(result.Message)
 	case result.Status == status.CurrentStatus:
 		return "", nil
+	}
+	return result.Message, nil
+}
+
+// rolledOut is current, but that a rollout which Kubernetes has given up is waited for as well: the official provider does.
+func rolledOut(deployment *unstructured.Unstructured) (string, error) {
+	result, err := status.Compute(deployment)
+	if err != nil || result.Status == status.CurrentStatus {
+		return "", err
 	}
 	return result.Message, nil
 }
