@@ -172,8 +172,12 @@ func (p *platform) declareFurtherApp(name string, args *app.Args) (err error) {
 	for cache, host := range p.caches {
 		args.CacheHosts[cache] = pulumi.Sprintf("%s.%s.svc", host, p.appNamespace.Name)
 	}
-	_, err = p.newApp(name, args)
-	return err
+	made, err := p.newApp(name, args)
+	if err != nil {
+		return err
+	}
+	p.names = append(p.names, hostGroup{name, args.AllHosts(), made.Ready})
+	return nil
 }
 
 // giveCredentials brings the credentials of the databases that an app uses into its namespace.

@@ -143,13 +143,18 @@ func (c *Config) siteHost() string {
 	return ""
 }
 
+// firstHosts are the names of the first app, and of the platform.
+func (c *Config) firstHosts() []string {
+	return slices.Concat(c.App.AllHosts(), c.CDN.MediaHosts(), c.toolHosts())
+}
+
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
-	var hosts []string
-	for _, args := range c.apps() {
+	hosts := c.firstHosts()
+	for _, args := range c.apps()[1:] {
 		hosts = append(hosts, args.AllHosts()...)
 	}
-	return slices.Concat(hosts, c.CDN.MediaHosts(), c.toolHosts())
+	return hosts
 }
 
 // ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.

@@ -80,6 +80,13 @@ func (p *platform) declareChallenges(targets map[string]pulumi.StringOutput) err
 	return err
 }
 
+// hostGroup are names that lead to the platform when something is ready.
+type hostGroup struct {
+	name  string // in the graph
+	hosts []string
+	ready []pulumi.Resource
+}
+
 // declareHosts declares the records of the public names, last of all: nothing points at a place that does not serve yet, or
 // without a valid certificate. They lead to Fastly; a bypass leads them past it, straight to the NodeBalancer.
 func (p *platform) declareHosts() error {
@@ -87,15 +94,20 @@ func (p *platform) declareHosts() error {
 	if p.config.CDN.Bypassed() {
 		lead = p.door
 	}
-	args := &dns.HostsArgs{Zones: p.zones, Hosts: p.config.publicHosts(), IPv4: lead.ipv4, IPv6: lead.ipv6}
-	if _, err := dns.NewHosts(p.Context, "hosts", args, after(p.serving...)); err != nil {
-		return err
+	// One app that does not get well keeps none but its own names back.
+	ready := slices.Clone(p.serving)
+	for _, group := range p.names {
+		ready = append(ready, group.ready)
+		args := &dns.HostsArgs{Zones: p.zones, Hosts: group.hosts, IPv4: lead.ipv4, IPv6: lead.ipv6}
+		if _, err := dns.NewHosts(p.Context, group.name, args, after(append(p.serving, group.ready)...)); err != nil {
+			return err
+		}
 	}
 	// From now on they are asked for, too.
-	answering := slices.DeleteFunc(slices.Clone(args.Hosts), func(host string) bool {
+	answering := slices.DeleteFunc(p.config.publicHosts(), func(host string) bool {
 		return slices.Contains(p.config.candidateHosts(), host)
 	})
 	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
 		Hosts: answering, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
-	}, p.cluster.Inside(), after(p.serving...))
+	}, p.cluster.Inside(), after(ready...))
 }

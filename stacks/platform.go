@@ -82,8 +82,10 @@ type platform struct {
 	// database is nil where the stack does without.
 	database *postgres.Cluster
 	app      *app.App
-	// serving is what has to be there before visitors come.
+	// serving is what has to be there before visitors come, but for what they come to.
 	serving [][]pulumi.Resource
+	// names are those of the apps, the first one's with those of the platform.
+	names []hostGroup
 }
 
 // declareCluster declares the Kubernetes cluster. Everything inside it goes through its provider, which waits for the nodes.
@@ -188,8 +190,11 @@ func (p *platform) declareApp() (err error) {
 	}
 	args.CacheHosts = p.caches
 	args.Annotations, args.Leave = p.config.Delivery.Annotations(), p.config.Delivery.Leave()
-	p.app, err = p.newApp("app", args)
-	return err
+	if p.app, err = p.newApp("app", args); err != nil {
+		return err
+	}
+	p.names = append(p.names, hostGroup{"hosts", p.config.firstHosts(), p.app.Ready})
+	return nil
 }
 
 // newMedia declares a bucket for what visitors upload and see. Whoever moves a site in copies its media there.
@@ -210,12 +215,7 @@ func (p *platform) newMedia(purpose string) (*app.Bucket, error) {
 func (p *platform) newApp(name string, args *app.Args) (*app.App, error) {
 	args.IngressClass, args.CachePort = p.entrance.ClassName, cache.Port
 	args.StorageClass, args.Protect = pulumi.String(lke.StorageRetain), p.config.Protect
-	made, err := app.New(p.Context, name, args, p.cluster.Inside(), after(p.monitoring.Ready, p.own))
-	if err != nil {
-		return nil, err
-	}
-	p.serving = append(p.serving, made.Ready)
-	return made, nil
+	return app.New(p.Context, name, args, p.cluster.Inside(), after(p.monitoring.Ready, p.own))
 }
 
 // declareDelivery declares what brings new versions of the app; where the stack file names each version there is nothing to
@@ -234,7 +234,7 @@ func (p *platform) declareDelivery() (err error) {
 	if err != nil {
 		return err
 	}
-	p.serving = append(p.serving, watcher.Ready)
+	p.names[0].ready = append(p.names[0].ready, watcher.Ready...) // it follows the first app
 	return nil
 }
 

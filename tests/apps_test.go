@@ -76,7 +76,10 @@ func TestAnotherAppHasAllOfItsOwn(t *testing.T) {
 	const host = "shop.staging.changelog.com"
 	require.Contains(t, g.resources, certificateType+" shop.app-"+host)
 	require.Contains(t, g.resources, "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding ingress-traefik-shop")
-	require.True(t, g.waitsFor(recordType+" hosts-"+host+"-A-0", deploymentType+" shop.app"))
+	require.True(t, g.waitsFor(recordType+" shop.app-"+host+"-A-0", deploymentType+" shop.app"))
+	require.True(t, g.waitsFor(recordType+" shop.app-"+host+"-A-0", serviceVclType+" cdn"))
+	require.False(t, g.waitsFor(recordType+" shop.app-"+host+"-A-0", deploymentType+" app"), "none keeps the other back")
+	require.False(t, g.waitsFor(recordType+" hosts-staging.changelog.com-A-0", deploymentType+" shop.app"))
 	require.Contains(t, plain(g.find(t, serviceVclType, "cdn").inputs["domains"]).String(), host)
 	parameters := at(reveal(g.find(t, postgresType, "postgres").inputs["spec"]), "config", "parameters")
 	require.Equal(t, "838", at(parameters, "max_connections"), "2 × 123 for each of three databases, and 100 for all others")

@@ -128,8 +128,8 @@ func (e *estate) answerPulumi(t *testing.T, machine string) {
 		for lines := bufio.NewScanner(asked); lines.Scan(); {
 			stop()
 			if lines.Text() == "up" {
-				var ctx context.Context
-				ctx, stop = context.WithCancel(t.Context())
+				ctx, cancel := context.WithCancel(t.Context())
+				stop = cancel
 				go answer(ctx)
 			}
 		}
