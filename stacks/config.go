@@ -72,6 +72,10 @@ type Config struct {
 	endpoints objectstorage.Endpoints
 	// fastly is what Fastly tells of the account.
 	fastly *cdn.AccountFacts
+	// undelegated are records that have to be set at other DNS providers, and are not. stands says whether the platform does,
+	// where there are any.
+	undelegated []*undelegated
+	stands      bool
 	// fastlyTLSToken is the value of the secret that CDN.TLS names.
 	fastlyTLSToken pulumi.StringOutput
 }
@@ -212,7 +216,8 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 // they do not have is a fault; a look-up that failed leaves nothing, and nothing is checked against it. A bypass is for the
 // day when Fastly does not answer, so that Fastly is not asked then.
 func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing field.ErrorList, failed error) {
-	var linode, storage, names, sites, account, zones error
+	c.Ingress.Label = accountName(ctx) // which NodeBalancer is the stack's
+	var linode, storage, names, sites, account, zones, delegations error
 	var lookUps sync.WaitGroup
 	lookUps.Go(func() {
 		if catalog, linode = lke.LookUpCatalog(ctx); linode != nil {
@@ -228,6 +233,11 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 	lookUps.Go(func() {
 		if zones = c.lookIntoZones(ctx); zones != nil {
 			zones = fmt.Errorf("asking Linode what stands in the zones (is LINODE_TOKEN set, and may it read?): %w", zones)
+		}
+	})
+	lookUps.Go(func() {
+		if delegations = c.lookForDelegations(ctx); delegations != nil {
+			delegations = fmt.Errorf("asking Linode for the NodeBalancer (is LINODE_TOKEN set, and may it read?): %w", delegations)
 		}
 	})
 	if !c.CDN.Bypassed() {
@@ -251,7 +261,7 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 	if account != nil && names == nil { // a token may be kept from this, and from nothing that is needed
 		_ = ctx.Log.Warn(fmt.Sprintf("what the Fastly account may have is not checked: %v", account), nil)
 	}
-	return catalog, missing, errors.Join(linode, storage, names, sites, zones)
+	return catalog, missing, errors.Join(linode, storage, names, sites, zones, delegations)
 }
 
 // lookIntoZones reads what stands in adopted zones before anything of the platform does, which its NodeBalancer tells.
@@ -259,7 +269,6 @@ func (c *Config) lookIntoZones(ctx *pulumi.Context) error {
 	if !c.Domains.Adopts() {
 		return nil
 	}
-	c.Ingress.Label = accountName(ctx)
 	if began, err := c.Ingress.IsThere(ctx); began || err != nil {
 		return err
 	}

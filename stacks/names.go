@@ -12,7 +12,7 @@ import (
 // the platform, so that certificates are there before anything points at it.
 func (p *platform) declareNames() (err error) {
 	config := p.config
-	config.Certificates.Label = p.account
+	config.Certificates.Label, config.Certificates.Delegated = p.account, config.Domains.ExternalZones()
 	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates,
 		p.cluster.Inside(), after(p.monitoring.Ready))
 	if err != nil {
@@ -37,6 +37,7 @@ func (p *platform) declareNames() (err error) {
 	if config.showsCertificates() {
 		request.Domains = config.Domains.Names()
 	}
+	p.tellDelegations()
 	p.siteTLS, err = p.newCertificates("site", request)
 	return err
 }
@@ -67,15 +68,24 @@ func (p *platform) newHostTLS(name, host string, namespace pulumi.StringInput) (
 }
 
 // declareChallenges declares the records that prove to Fastly's authority whose the public names are. Without targets they leave
-// the way to the cluster's own authority.
+// the way to the cluster's own authority. In zones at other providers they are told.
 func (p *platform) declareChallenges(targets map[string]pulumi.StringOutput) error {
+	domains := &p.config.Domains
+	names, external := domains.Split(p.config.CDN.Domains)
 	challenges, err := dns.NewChallenges(p.Context, "challenges", &dns.ChallengesArgs{
-		Zones: p.zones, Names: p.config.CDN.Domains, Targets: targets,
+		Zones: p.zones, Names: names, Targets: targets,
 	})
-	if err == nil {
-		p.free = challenges.Ready
+	if err != nil {
+		return err
 	}
-	return err
+	p.free = challenges.Ready
+	for _, name := range external {
+		if target, asked := targets[name]; asked {
+			record := domains.Challenge(name, "has Fastly get the certificate of "+name+"; before its addresses")
+			p.byHand = append(p.byHand, record.Output(target))
+		}
+	}
+	return nil
 }
 
 // declareHosts declares the records of the public names, last of all: nothing points at a place that does not serve yet, or
@@ -85,12 +95,15 @@ func (p *platform) declareHosts() error {
 	if p.config.CDN.Bypassed() {
 		lead = p.door
 	}
-	args := &dns.HostsArgs{Zones: p.zones, Hosts: p.config.publicHosts(), IPv4: lead.ipv4, IPv6: lead.ipv6}
+	hosts := p.config.publicHosts()
+	atLinode, external := p.config.Domains.Split(hosts)
+	p.tellHosts(external, lead)
+	args := &dns.HostsArgs{Zones: p.zones, Hosts: atLinode, IPv4: lead.ipv4, IPv6: lead.ipv6}
 	if _, err := dns.NewHosts(p.Context, "hosts", args, after(p.serving...)); err != nil {
 		return err
 	}
 	// From now on they are asked for, too.
 	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
-		Hosts: args.Hosts, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
+		Hosts: hosts, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
 	}, p.cluster.Inside(), after(p.serving...))
 }

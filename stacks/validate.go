@@ -90,6 +90,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	if c.CDN.TLS.IsManaged() {
 		faults = append(faults, c.Domains.CheckChallenges(field.NewPath("domains"), c.CDN.Domains)...)
 	}
+	faults = append(faults, c.validateDelegations()...)
 	return append(faults, c.validateHosts()...)
 }
 
@@ -180,6 +181,7 @@ func (c *Config) Warnings() (warnings []string) {
 			"node runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
 	}
 	warnings = append(warnings, c.Delivery.Warnings(c.App.SteadyImage())...)
+	warnings = append(warnings, c.delegationWarnings()...)
 	if hasMedia := func(args *app.Args) bool { return len(args.Media) > 0 }; c.endpoints != nil &&
 		slices.ContainsFunc(c.apps(), hasMedia) {
 		warnings = append(warnings, c.endpoints.Warnings(c.Storage.Region)...)

@@ -62,6 +62,12 @@ var faults = map[string]struct{ old, new, fault string }{
 	"time that Linode rounds": {"- name: staging.changelog.com", "- name: staging.changelog.com\n        records: [{name: a.staging.changelog.com, type: A, target: 192.0.2.1, ttl: 60}]",
 		"domains.zones[0].records[0].ttl: Unsupported value: \"60\""},
 
+	"all zones elsewhere":      {"- name: staging.changelog.com", "- {name: staging.changelog.com, external: true}", "domains.zones[0].external: Invalid value: true: must not be set for the first zone"},
+	"records elsewhere":        {"- name: staging.changelog.com", "- name: staging.changelog.com\n      - {name: example.org, external: true, records: [{name: example.org, type: A, target: 192.0.2.1}]}", "domains.zones[1].records: Forbidden: are for zones at Linode only; set them at the provider of example.org"},
+	"a zone elsewhere adopted": {"- name: staging.changelog.com", "- name: staging.changelog.com\n      - {name: example.org, external: true, adopt: 7}", "domains.zones[1].adopt: Forbidden: is for zones at Linode only"},
+	"a record where names elsewhere are proven": {"- name: staging.changelog.com", "- name: staging.changelog.com\n        records: [{name: _acme-challenge.example.org.staging.changelog.com, type: TXT, target: x}]\n      - {name: example.org, external: true}",
+		"domains.zones[0].records[0].name: Invalid value: \"_acme-challenge.example.org.staging.changelog.com\": stands where certificates for"},
+
 	// certificates, ingress, storage
 	"nobody to write to":   {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services", `certificates.email: Invalid value: "services"`},
 	"issuer nobody trusts": {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services@changelog.com\n    issuer: staging", `certificates.issuer: Invalid value: "staging": neither browsers nor Fastly trust its certificates`},

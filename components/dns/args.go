@@ -24,10 +24,13 @@ type Args struct {
 	Protect bool `json:"-"`
 }
 
-// Zone is a domain that Linode's name servers answer for.
+// Zone is a domain that Linode's name servers answer for, unless it is external.
 type Zone struct {
 	// Name is the domain.
 	Name string `json:"name"`
+	// External leaves the zone at another DNS provider, where its records are set by hand: the stack's output dnsRecords says
+	// which. Default false.
+	External bool `json:"external"`
 	// Adopt is Linode's number of the zone where it exists already: it is taken over as it is, keeps the settings that it has,
 	// contact included, and outlives the stack. Its records stay too; those that the stack file lists need an Adopt of their
 	// own.
@@ -54,6 +57,10 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 		}
 		names.Insert(zone.Name)
 		faults = append(faults, zone.validate(path)...)
+		if i == 0 && zone.External {
+			faults = append(faults, field.Invalid(path.Child("external"), true, "must not be set for the first zone, which is the "+
+				"platform's own: it makes records there itself; list a zone at Linode before it"))
+		}
 	}
 	return faults
 }
@@ -61,6 +68,13 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 func (z *Zone) validate(path *field.Path) field.ErrorList {
 	faults := check.Domain(path.Child("name"), z.Name)
 	faults = append(faults, validateID(path.Child("adopt"), z.Adopt)...)
+	if z.External && z.Adopt != 0 {
+		faults = append(faults, field.Forbidden(path.Child("adopt"), "is for zones at Linode only"))
+	}
+	if z.External && len(z.Records) > 0 {
+		faults = append(faults, field.Forbidden(path.Child("records"), "are for zones at Linode only; set them at the provider of "+
+			z.Name))
+	}
 	seen := sets.New[string]()
 	for i, record := range z.Records {
 		path := path.Child("records").Index(i)
@@ -123,8 +137,13 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 }
 
 // CheckRecords refuses records, adopted or not, that take a name from the platform: one of its own, which has no history that
-// could be taken over, or one through which certificates are proven.
+// could be taken over, or one through which certificates are proven. What proves a name in a zone at another provider is in the
+// first zone.
 func (a *Args) CheckRecords(path *field.Path, own, proven []string) field.ErrorList {
+	proven, external := a.Split(proven)
+	for _, name := range external {
+		proven = append(proven, a.delegate(name))
+	}
 	var faults field.ErrorList
 	for i := range a.Zones {
 		zone := &a.Zones[i]
