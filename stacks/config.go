@@ -146,13 +146,26 @@ func (c *Config) publicHosts() []string {
 	return slices.Concat(hosts, c.CDN.MediaHosts(), c.toolHosts())
 }
 
-// ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.
-func (c *Config) ordered() (names []string) {
+// siteCertificates are those in the first app's namespace, from where they get to Fastly, too. A host that stands too deep for that
+// of its zone has one of its own.
+func (c *Config) siteCertificates() *certificates.Request {
+	request := &certificates.Request{}
 	if c.CDN.TLS.IsManaged() {
-		names = append(names, c.originHost())
+		request.Hosts = []string{c.originHost()} // what Fastly proves has other names, so that the two never meet
 	}
 	if c.showsCertificates() {
-		names = slices.Concat(names, c.Domains.Names(), c.toolHosts())
+		request.Domains = c.Domains.Names()
+		request.Hosts = append(request.Hosts, c.Domains.Deep(c.servedNames())...)
+	}
+	return request
+}
+
+// ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.
+func (c *Config) ordered() []string {
+	site := c.siteCertificates()
+	names := slices.Concat(site.Hosts, site.Domains)
+	if c.showsCertificates() {
+		names = append(names, c.toolHosts()...)
 		for _, args := range c.apps()[1:] {
 			names = append(names, args.AllHosts()...)
 		}

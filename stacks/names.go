@@ -25,17 +25,12 @@ func (p *platform) declareNames() (err error) {
 	if err := p.newAppNamespaces(); err != nil {
 		return err
 	}
-	request := &certificates.Request{Namespace: p.appNamespace.Name}
-	if config.CDN.TLS.IsManaged() {
-		request.Hosts = []string{config.originHost()} // what Fastly proves has other names, so that the two never meet
-	}
+	request := config.siteCertificates()
+	request.Namespace = p.appNamespace.Name
 	if config.CDN.TLS.IsManaged() && config.CDN.Bypassed() {
 		if err := p.declareChallenges(nil); err != nil {
 			return err
 		}
-	}
-	if config.showsCertificates() {
-		request.Domains = config.Domains.Names()
 	}
 	p.tellDelegations()
 	p.siteTLS, err = p.newCertificates("site", request)
@@ -44,7 +39,12 @@ func (p *platform) declareNames() (err error) {
 
 func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
 	request.Issuer = p.issuers.Name
-	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready, p.free))
+	before := [][]pulumi.Resource{p.zones.Ready, p.free}
+	if p.siteTLS != nil && len(p.config.Domains.Deep(request.Hosts)) > 0 {
+		// Fastly has another certificate of the same name, and the record that proves it can hold one proof only.
+		before = append(before, p.siteTLS.Ready)
+	}
+	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(before...))
 }
 
 // shown are the Secrets with the certificates of public names, by domain; none where visitors come to Fastly only.

@@ -91,7 +91,11 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		faults = append(faults, c.Domains.CheckChallenges(field.NewPath("domains"), c.CDN.Domains)...)
 	}
 	faults = append(faults, c.validateDelegations()...)
-	return append(faults, c.validateHosts()...)
+	faults = append(faults, c.validateHosts()...)
+	if len(faults)+len(undecoded) == 0 { // two valid names can still share a Secret
+		return c.siteCertificates().Validate(field.NewPath("certificates"))
+	}
+	return faults
 }
 
 // validateDelivery refuses an image and a release command that the way of delivery does not go with.

@@ -106,9 +106,18 @@ func (a *Args) ZoneOf(host string) *Zone {
 	return found
 }
 
-// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that no certificate covers,
-// one that is delegated to other name servers, and one that a plain record publishes already. The platform takes over records of
-// addresses that are adopted.
+// Deep returns the hosts that stand more than one label below their zone, where no certificate of a zone is valid.
+func (a *Args) Deep(hosts []string) (deep []string) {
+	for _, host := range hosts {
+		if zone := a.ZoneOf(host); zone != nil && strings.Contains(zone.relative(host), ".") {
+			deep = append(deep, host)
+		}
+	}
+	return deep
+}
+
+// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that is delegated to other name
+// servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
 func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	zone := a.ZoneOf(host)
 	if zone == nil {
@@ -116,10 +125,6 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 			"is outside every zone of domains.zones: "+strings.Join(a.Names(), ", "))}
 	}
 	var faults field.ErrorList
-	if labels := strings.TrimSuffix(host, "."+zone.Name); host != zone.Name && strings.Contains(labels, ".") {
-		faults = append(faults, field.Invalid(path, host, fmt.Sprintf("stands more than one label below %[1]s: certificates are "+
-			"for %[1]s and *.%[1]s; choose a shorter name, or list a zone of its own", zone.Name)))
-	}
 	for _, record := range zone.Records {
 		switch {
 		case zone.delegates(&record, host):
@@ -174,7 +179,7 @@ func (z *Zone) checkProof(path *field.Path, record *Record, name string) field.E
 	case record.Name == proof, z.delegates(record, proof):
 		return field.ErrorList{field.Invalid(path, record.Name, "stands where certificates for "+name+" are proven: "+
 			"cert-manager writes that record, and deletes it; "+remove)}
-	case record.Type == "CNAME" && record.Name == "*."+name:
+	case record.Type == "CNAME" && strings.HasPrefix(record.Name, "*.") && within(name, record.Name[len("*."):]):
 		return field.ErrorList{field.Invalid(path, record.Name, "leads "+proof+" away, so that no certificate for "+name+
 			" can be proven; write A and AAAA records, or the names that are meant")}
 	}

@@ -13,13 +13,13 @@ import (
 	"lke-platform/tests/rehearsal/nameserver"
 )
 
-// A zone at another provider is served with its certificate, proven through the one record that has to be there before, and `up`
-// tells the others, which `make records` looks for.
+// A zone at another provider is served with its certificates, proven through the records that have to be there before, and `up`
+// tells the others, which `make records` looks for. A host deep below it has a certificate, and a record, of its own.
 func TestAZoneAtAnotherProviderIsServed(t *testing.T) {
 	e := &estate{options: options{root: repository(t, strings.NewReplacer(
 		"      - name: staging.changelog.com\n",
 		"      - name: staging.changelog.com\n      - {name: example.org, external: true}\n",
-		"hosts: [staging.changelog.com]", "hosts: [staging.changelog.com, example.org]",
+		"hosts: [staging.changelog.com]", "hosts: [staging.changelog.com, example.org, a.b.example.org]",
 	).Replace), stack: "staging"}}
 	e.start(t)
 	e.up(t)
@@ -27,21 +27,24 @@ func TestAZoneAtAnotherProviderIsServed(t *testing.T) {
 	for _, activation := range e.world.fastly.Activations() {
 		served = append(served, activation.Domain)
 	}
-	require.Contains(t, served, "example.org")
+	require.Subset(t, served, []string{"example.org", "a.b.example.org"})
 	records := toSet(t, e.stack)
-	require.Len(t, records, 3)
+	require.Len(t, records, 2*3)
 	require.Equal(t, dns.ByHand{
 		Zone: "example.org", Name: "_acme-challenge.example.org", Type: "CNAME",
 		Values: []string{"_acme-challenge.example.org.staging.changelog.com"},
 		Why:    "proves example.org to Let's Encrypt, at each renewal too",
-	}, records[0])
-	found, err := dns.Ask(t.Context(), records[0].Zone, records[0].Name, records[0].Type)
-	require.NoError(t, err)
-	require.Equal(t, records[0].Values, found)
+	}, records[1])
+	require.Equal(t, "_acme-challenge.a.b.example.org", records[0].Name)
+	for _, record := range records[:2] {
+		found, err := dns.Ask(t.Context(), record.Zone, record.Name, record.Type)
+		require.NoError(t, err)
+		require.Equal(t, record.Values, found)
+	}
 	for i, kind := range []string{"A", "AAAA"} {
-		require.Equal(t, "example.org", records[i+1].Name)
-		require.Equal(t, kind, records[i+1].Type)
-		require.NotEmpty(t, records[i+1].Values)
+		require.Equal(t, "example.org", records[i+2].Name)
+		require.Equal(t, kind, records[i+2].Type)
+		require.NotEmpty(t, records[i+2].Values)
 	}
 }
 
