@@ -146,8 +146,8 @@ func (c *Config) publicHosts() []string {
 	return slices.Concat(hosts, c.CDN.MediaHosts(), c.toolHosts())
 }
 
-// siteCertificates are those in the first app's namespace, from where they get to Fastly, too. A host that stands too deep for that
-// of its zone has one of its own.
+// siteCertificates are those in the first app's namespace, from where they get to Fastly, too. A host that stands too deep for
+// that of its zone has one of its own.
 func (c *Config) siteCertificates() *certificates.Request {
 	request := &certificates.Request{}
 	if c.CDN.TLS.IsManaged() {
@@ -250,7 +250,8 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 	})
 	lookUps.Go(func() {
 		if delegations = c.lookForDelegations(ctx); delegations != nil {
-			delegations = fmt.Errorf("asking Linode for the NodeBalancer (is LINODE_TOKEN set, and may it read?): %w", delegations)
+			delegations = fmt.Errorf(
+				"asking Linode for the NodeBalancer (is LINODE_TOKEN set, and may it read?): %w", delegations)
 		}
 	})
 	if !c.CDN.Bypassed() {

@@ -32,8 +32,8 @@ type mounted struct {
 // both are the names of a domain's certificate: itself, and all names right below it.
 func both(domain string) []string { return []string{domain, "*." + domain} }
 
-// served are those of a domain's names that a public name needs: Fastly activates no other, since they are on no service. A public
-// name that is among the domains has a certificate of its own.
+// served are those of a domain's names that a public name needs: Fastly activates no other, since they are on no service. A
+// public name that is among the domains has a certificate of its own.
 func served(domain string, domains, public []string) []string {
 	if len(public) == 0 {
 		return both(domain)

@@ -61,7 +61,8 @@ func run(ctx context.Context, stack string, out io.Writer) error {
 		return err
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d of %d are not as they should be; set them at the provider of the zone, from the top", bad, len(records))
+		return fmt.Errorf("%d of %d are not as they should be; set them at the provider of the zone, from the top",
+			bad, len(records))
 	}
 	return nil
 }

@@ -58,8 +58,8 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 		names.Insert(zone.Name)
 		faults = append(faults, zone.validate(path)...)
 		if i == 0 && zone.External {
-			faults = append(faults, field.Invalid(path.Child("external"), true, "must not be set for the first zone, which is the "+
-				"platform's own: it makes records there itself; list a zone at Linode before it"))
+			faults = append(faults, field.Invalid(path.Child("external"), true, "must not be set for the first zone, which is "+
+				"the platform's own: it makes records there itself; list a zone at Linode before it"))
 		}
 	}
 	return faults
@@ -72,8 +72,8 @@ func (z *Zone) validate(path *field.Path) field.ErrorList {
 		faults = append(faults, field.Forbidden(path.Child("adopt"), "is for zones at Linode only"))
 	}
 	if z.External && len(z.Records) > 0 {
-		faults = append(faults, field.Forbidden(path.Child("records"), "are for zones at Linode only; set them at the provider of "+
-			z.Name))
+		faults = append(faults, field.Forbidden(path.Child("records"),
+			"are for zones at Linode only; set them at the provider of "+z.Name))
 	}
 	seen := sets.New[string]()
 	for i, record := range z.Records {
@@ -116,8 +116,8 @@ func (a *Args) Deep(hosts []string) (deep []string) {
 	return deep
 }
 
-// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that is delegated to other name
-// servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
+// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that is delegated to other
+// name servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
 func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	zone := a.ZoneOf(host)
 	if zone == nil {

@@ -77,7 +77,8 @@ func (c *cluster) prove(ctx context.Context, issuer *unstructured.Unstructured, 
 		for i, name := range wanted.Spec.DNSNames {
 			name = strings.TrimPrefix(name, "*.")
 			challenges = append(challenges, &challenge{
-				record: "_acme-challenge." + name, text: fmt.Sprintf("%s-%d", wanted.UID, i), follows: followsAliases(issuer, name),
+				record: "_acme-challenge." + name, text: fmt.Sprintf("%s-%d", wanted.UID, i),
+				follows: followsAliases(issuer, name),
 			})
 		}
 		found = challenges

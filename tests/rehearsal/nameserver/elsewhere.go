@@ -7,8 +7,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Elsewhere plays the name servers of other DNS providers: it answers for their zones with what was set there, and leaves all else
-// to Linode's.
+// Elsewhere plays the name servers of other DNS providers: it answers for their zones with what was set there, and leaves all
+// else to Linode's.
 type Elsewhere struct {
 	// Linode answers for all other names.
 	Linode dns.Handler
