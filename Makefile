@@ -21,11 +21,13 @@ FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts preview up release bypass drift heal-node destroy program pulumi-cli charts-if-had \
+.PHONY: help rehearse sandbox charts preview up records release bypass drift heal-node destroy program pulumi-cli charts-if-had \
 	test lint bench toolchain clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
 WITHOUT_FASTLY := --exclude '**fastly:index/**'
+# Whether a zone of the stack is at another DNS provider.
+EXTERNAL := $(shell grep -Eqs '^[^#]*[ {]external: *true' 'Pulumi.$(STACK).yaml' && echo yes)
 BYPASSED := $(shell grep -Eqs '^[^#]*[ {]bypass: *true' 'Pulumi.$(STACK).yaml' && echo '$(WITHOUT_FASTLY)')
 # What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
 # runs for that, since the state only knows the credentials of the last time.
@@ -61,6 +63,10 @@ preview: pulumi-cli charts program ## Show what up would do to STACK
 
 up: pulumi-cli charts program ## Make the cloud what the program says for STACK (asks first, but not in CI)
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
+	@$(if $(EXTERNAL),go run ./cmd/records -stack '$(STACK)' || true) # whoever has to set them may not be here
+
+records: pulumi-cli ## Tell which records of STACK to set at other DNS providers, and fail unless public DNS has them
+	@go run ./cmd/records -stack '$(STACK)'
 
 release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app, or of APP, to STACK, and take it back if it does not do well
 	@go run ./cmd/release -stack '$(STACK)' $(if $(APP),-app '$(APP)') -image "$$IMAGE" $(if $(CI),-push) -- $(LIVE)

@@ -72,6 +72,10 @@ type Config struct {
 	endpoints objectstorage.Endpoints
 	// fastly is what Fastly tells of the account.
 	fastly *cdn.AccountFacts
+	// undelegated are records that have to be set at other DNS providers, and are not. stands says whether the platform does,
+	// where there are any.
+	undelegated []*undelegated
+	stands      bool
 	// fastlyTLSToken is the value of the secret that CDN.TLS names.
 	fastlyTLSToken pulumi.StringOutput
 }
@@ -157,13 +161,26 @@ func (c *Config) publicHosts() []string {
 	return hosts
 }
 
-// ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.
-func (c *Config) ordered() (names []string) {
+// siteCertificates are those in the first app's namespace, from where they get to Fastly, too. A host that stands too deep for
+// that of its zone has one of its own.
+func (c *Config) siteCertificates() *certificates.Request {
+	request := &certificates.Request{}
 	if c.CDN.TLS.IsManaged() {
-		names = append(names, c.originHost())
+		request.Hosts = []string{c.originHost()} // what Fastly proves has other names, so that the two never meet
 	}
 	if c.showsCertificates() {
-		names = slices.Concat(names, c.Domains.Names(), c.toolHosts())
+		request.Domains = c.Domains.Names()
+		request.Hosts = append(request.Hosts, c.Domains.Deep(c.servedNames())...)
+	}
+	return request
+}
+
+// ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.
+func (c *Config) ordered() []string {
+	site := c.siteCertificates()
+	names := slices.Concat(site.Hosts, site.Domains)
+	if c.showsCertificates() {
+		names = append(names, c.toolHosts()...)
 		for _, args := range c.apps()[1:] {
 			names = append(names, args.AllHosts()...)
 		}
@@ -227,7 +244,8 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 // they do not have is a fault; a look-up that failed leaves nothing, and nothing is checked against it. A bypass is for the
 // day when Fastly does not answer, so that Fastly is not asked then.
 func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing field.ErrorList, failed error) {
-	var linode, storage, names, sites, account, zones error
+	c.Ingress.Label = accountName(ctx) // which NodeBalancer is the stack's
+	var linode, storage, names, sites, account, zones, delegations error
 	var lookUps sync.WaitGroup
 	lookUps.Go(func() {
 		if catalog, linode = lke.LookUpCatalog(ctx); linode != nil {
@@ -243,6 +261,12 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 	lookUps.Go(func() {
 		if zones = c.lookIntoZones(ctx); zones != nil {
 			zones = fmt.Errorf("asking Linode what stands in the zones (is LINODE_TOKEN set, and may it read?): %w", zones)
+		}
+	})
+	lookUps.Go(func() {
+		if delegations = c.lookForDelegations(ctx); delegations != nil {
+			delegations = fmt.Errorf(
+				"asking Linode for the NodeBalancer (is LINODE_TOKEN set, and may it read?): %w", delegations)
 		}
 	})
 	if !c.CDN.Bypassed() {
@@ -267,7 +291,7 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 	if account != nil && names == nil { // a token may be kept from this, and from nothing that is needed
 		_ = ctx.Log.Warn(fmt.Sprintf("what the Fastly account may have is not checked: %v", account), nil)
 	}
-	return catalog, missing, errors.Join(linode, storage, names, sites, zones)
+	return catalog, missing, errors.Join(linode, storage, names, sites, zones, delegations)
 }
 
 // lookIntoZones reads what stands in adopted zones before anything of the platform does, which its NodeBalancer tells.
@@ -275,7 +299,6 @@ func (c *Config) lookIntoZones(ctx *pulumi.Context) error {
 	if !c.Domains.Adopts() {
 		return nil
 	}
-	c.Ingress.Label = accountName(ctx)
 	if began, err := c.Ingress.IsThere(ctx); began || err != nil {
 		return err
 	}

@@ -130,7 +130,8 @@ func (p *platform) declareCDN() error {
 }
 
 // declareSubscriptions has Fastly get certificates of its own. During a bypass nothing waits for them: the records that prove the
-// names are the cluster's then.
+// names are the cluster's then. Nothing waits for those of names in zones at other providers, either, which lead here when
+// somebody sets their records.
 func (p *platform) declareSubscriptions(service *cdn.Service) error {
 	args := &p.config.CDN
 	subscriptions, err := cdn.NewSubscriptions(p.Context, "tls", &cdn.SubscriptionsArgs{
@@ -142,7 +143,8 @@ func (p *platform) declareSubscriptions(service *cdn.Service) error {
 	if err := p.declareChallenges(subscriptions.Challenges); err != nil {
 		return err
 	}
-	issued, err := subscriptions.Await(p.Context, after(p.free))
+	names, _ := p.config.Domains.Split(args.Domains)
+	issued, err := subscriptions.Await(p.Context, names, after(p.free))
 	p.serving = append(p.serving, issued)
 	return err
 }

@@ -14,7 +14,7 @@ import (
 // the platform, so that certificates are there before anything points at it.
 func (p *platform) declareNames() (err error) {
 	config := p.config
-	config.Certificates.Label = p.account
+	config.Certificates.Label, config.Certificates.Delegated = p.account, config.Domains.ExternalZones()
 	p.issuers, err = certificates.New(p.Context, "certificates", &config.Certificates,
 		p.cluster.Inside(), after(p.monitoring.Ready))
 	if err != nil {
@@ -27,25 +27,26 @@ func (p *platform) declareNames() (err error) {
 	if err := p.newAppNamespaces(); err != nil {
 		return err
 	}
-	request := &certificates.Request{Namespace: p.appNamespace.Name}
-	if config.CDN.TLS.IsManaged() {
-		request.Hosts = []string{config.originHost()} // what Fastly proves has other names, so that the two never meet
-	}
+	request := config.siteCertificates()
+	request.Namespace = p.appNamespace.Name
 	if config.CDN.TLS.IsManaged() && config.CDN.Bypassed() {
 		if err := p.declareChallenges(nil); err != nil {
 			return err
 		}
 	}
-	if config.showsCertificates() {
-		request.Domains = config.Domains.Names()
-	}
+	p.tellDelegations()
 	p.siteTLS, err = p.newCertificates("site", request)
 	return err
 }
 
 func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
 	request.Issuer = p.issuers.Name
-	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(p.zones.Ready, p.free))
+	before := [][]pulumi.Resource{p.zones.Ready, p.free}
+	if p.siteTLS != nil && len(p.config.Domains.Deep(request.Hosts)) > 0 {
+		// Fastly has another certificate of the same name, and the record that proves it can hold one proof only.
+		before = append(before, p.siteTLS.Ready)
+	}
+	return certificates.NewCertificates(p.Context, name, request, p.cluster.Inside(), after(before...))
 }
 
 // shown are the Secrets with the certificates of public names, by domain; none where visitors come to Fastly only.
@@ -69,15 +70,24 @@ func (p *platform) newHostTLS(name, host string, namespace pulumi.StringInput) (
 }
 
 // declareChallenges declares the records that prove to Fastly's authority whose the public names are. Without targets they leave
-// the way to the cluster's own authority.
+// the way to the cluster's own authority. In zones at other providers they are told.
 func (p *platform) declareChallenges(targets map[string]pulumi.StringOutput) error {
+	domains := &p.config.Domains
+	names, external := domains.Split(p.config.CDN.Domains)
 	challenges, err := dns.NewChallenges(p.Context, "challenges", &dns.ChallengesArgs{
-		Zones: p.zones, Names: p.config.CDN.Domains, Targets: targets,
+		Zones: p.zones, Names: names, Targets: targets,
 	})
-	if err == nil {
-		p.free = challenges.Ready
+	if err != nil {
+		return err
 	}
-	return err
+	p.free = challenges.Ready
+	for _, name := range external {
+		if target, asked := targets[name]; asked {
+			record := domains.Challenge(name, "has Fastly get the certificate of "+name+"; before its addresses")
+			p.byHand = append(p.byHand, record.Output(target))
+		}
+	}
+	return nil
 }
 
 // hostGroup are names that lead to the platform when something is ready.
@@ -98,7 +108,9 @@ func (p *platform) declareHosts() error {
 	ready := slices.Clone(p.serving)
 	for _, group := range p.names {
 		ready = append(ready, group.ready)
-		args := &dns.HostsArgs{Zones: p.zones, Hosts: group.hosts, IPv4: lead.ipv4, IPv6: lead.ipv6}
+		atLinode, external := p.config.Domains.Split(group.hosts)
+		p.tellHosts(external, lead)
+		args := &dns.HostsArgs{Zones: p.zones, Hosts: atLinode, IPv4: lead.ipv4, IPv6: lead.ipv6}
 		if _, err := dns.NewHosts(p.Context, group.name, args, after(append(p.serving, group.ready)...)); err != nil {
 			return err
 		}

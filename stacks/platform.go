@@ -75,6 +75,8 @@ type platform struct {
 	siteTLS       *certificates.Certificates
 	// free are the records that have to be there before the cluster can prove whose the public names are.
 	free []pulumi.Resource
+	// byHand are the records to set in zones at other providers.
+	byHand pulumi.Array
 	// caches are their hosts, by name.
 	caches pulumi.StringMap
 	// own are the releases of the stack's own charts, which the app may need.

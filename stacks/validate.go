@@ -89,7 +89,12 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 	if len(c.Domains.Zones) == 0 || hasFault(undecoded, "domains") {
 		return faults // the names cannot be checked against the zones
 	}
-	return append(faults, c.validateHosts()...)
+	faults = append(faults, c.validateDelegations()...)
+	faults = append(faults, c.validateHosts()...)
+	if len(faults)+len(undecoded) == 0 { // two valid names can still share a Secret
+		return c.siteCertificates().Validate(field.NewPath("certificates"))
+	}
+	return faults
 }
 
 // validateDelivery refuses an image, a candidate and a release command that the way of delivery does not go with.
@@ -186,6 +191,7 @@ func (c *Config) Warnings() (warnings []string) {
 			"node runs whatever was pushed last, tested or not; set delivery.mode to pinned and name a digest", c.App.Image))
 	}
 	warnings = append(warnings, c.Delivery.Warnings(c.App.SteadyImage())...)
+	warnings = append(warnings, c.delegationWarnings()...)
 	if hasMedia := func(args *app.Args) bool { return len(args.Media) > 0 }; c.endpoints != nil &&
 		slices.ContainsFunc(c.apps(), hasMedia) {
 		warnings = append(warnings, c.endpoints.Warnings(c.Storage.Region)...)

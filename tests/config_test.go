@@ -62,6 +62,12 @@ var faults = map[string]struct{ old, new, fault string }{
 	"time that Linode rounds": {"- name: staging.changelog.com", "- name: staging.changelog.com\n        records: [{name: a.staging.changelog.com, type: A, target: 192.0.2.1, ttl: 60}]",
 		"domains.zones[0].records[0].ttl: Unsupported value: \"60\""},
 
+	"all zones elsewhere":      {"- name: staging.changelog.com", "- {name: staging.changelog.com, external: true}", "domains.zones[0].external: Invalid value: true: must not be set for the first zone"},
+	"records elsewhere":        {"- name: staging.changelog.com", "- name: staging.changelog.com\n      - {name: example.org, external: true, records: [{name: example.org, type: A, target: 192.0.2.1}]}", "domains.zones[1].records: Forbidden: are for zones at Linode only; set them at the provider of example.org"},
+	"a zone elsewhere adopted": {"- name: staging.changelog.com", "- name: staging.changelog.com\n      - {name: example.org, external: true, adopt: 7}", "domains.zones[1].adopt: Forbidden: is for zones at Linode only"},
+	"a record where names elsewhere are proven": {"- name: staging.changelog.com", "- name: staging.changelog.com\n        records: [{name: _acme-challenge.example.org.staging.changelog.com, type: TXT, target: x}]\n      - {name: example.org, external: true}",
+		"domains.zones[0].records[0].name: Invalid value: \"_acme-challenge.example.org.staging.changelog.com\": stands where certificates for"},
+
 	// certificates, ingress, storage
 	"nobody to write to":   {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services", `certificates.email: Invalid value: "services"`},
 	"issuer nobody trusts": {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services@changelog.com\n    issuer: staging", `certificates.issuer: Invalid value: "staging": neither browsers nor Fastly trust its certificates`},
@@ -96,14 +102,13 @@ var faults = map[string]struct{ old, new, fault string }{
 	"pinned and no digest":       {"mode: keel", "mode: pinned", `app.image: Invalid value: "thechangelog/changelog.com:master": must have a digest`},
 	"Keel without a name":        {"host: keel.staging.changelog.com", `host: ""`, "delivery.host: Invalid value"},
 	"Keel outside every zone":    {"host: keel.staging.changelog.com", "host: keel.example.com", `delivery.host: Invalid value: "keel.example.com": is outside every zone of domains.zones: staging.changelog.com`},
-	"Keel without a certificate": {"host: keel.staging.changelog.com", "host: a.keel.staging.changelog.com", `delivery.host: Invalid value: "a.keel.staging.changelog.com": stands more than one label below`},
 	"Keel with a visitor's name": {"host: keel.staging.changelog.com", "host: staging.changelog.com", `delivery.host: Duplicate value: "staging.changelog.com"`},
 
 	// app
 	"invalid domain":             {"hosts: [staging.changelog.com]", "hosts: [staging_changelog]", `app.hosts[0]: Invalid value: "staging_changelog"`},
 	"not a full domain":          {"hosts: [staging.changelog.com]", "hosts: [staging]", `app.hosts[0]: Invalid value: "staging": must be a full domain name`},
 	"host outside of zones":      {"hosts: [staging.changelog.com]", "hosts: [www.example.com]", `app.hosts[0]: Invalid value: "www.example.com": is outside every zone of domains.zones: staging.changelog.com`},
-	"host without a certificate": {"hosts: [staging.changelog.com]", "hosts: [a.b.staging.changelog.com]", `app.hosts[0]: Invalid value: "a.b.staging.changelog.com": stands more than one label below staging.changelog.com`},
+	"names that share a Secret":  {"hosts: [staging.changelog.com]", "hosts: [staging.changelog.com, a-b.c.staging.changelog.com, a.b.c.staging.changelog.com]", `certificates.hosts[1]: Duplicate value: "a.b.c.staging.changelog.com"`},
 	"hosts of others only":       {"shield: lga-ny-us", "shield: lga-ny-us\n    redirects: {staging.changelog.com: keel.staging.changelog.com}", "app.hosts: Invalid value: [\"staging.changelog.com\"]: must have a host that cdn.redirects does not lead to another"},
 	"no hosts":                   {"hosts: [staging.changelog.com]", "hosts: []", "app.hosts: Required value"},
 	"two hosts alike":            {"hosts: [staging.changelog.com]", "hosts: [a.staging.changelog.com, a.staging.changelog.com]", `app.hosts[1]: Duplicate value: "a.staging.changelog.com"`},

@@ -22,8 +22,7 @@ type session struct {
 	api           *fastly.Client
 	log           *slog.Logger
 	stack         string
-	names         []string // public ones, all that certificates are for when empty
-	configuration string   // ID, the account's default when empty
+	configuration string // ID, the account's default when empty
 	changes       int
 }
 
@@ -35,7 +34,7 @@ func newSession(o *options, log *slog.Logger) (*session, error) {
 	client.DebugMode = false // it would print the keys
 	client.HTTPClient.Timeout = time.Minute
 	client.HTTPClient.Transport = attentive{client.HTTPClient.Transport}
-	return &session{api: client, log: log, stack: o.stack, names: o.names, configuration: o.configuration}, nil
+	return &session{api: client, log: log, stack: o.stack, configuration: o.configuration}, nil
 }
 
 // changed notes and tells a change at Fastly.

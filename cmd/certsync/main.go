@@ -79,7 +79,7 @@ func (o *options) run(ctx context.Context, log *slog.Logger) error {
 		}
 		return err
 	}
-	folders, err := load(o.certificates, log)
+	folders, err := load(o.certificates, o.names, log)
 	if err != nil {
 		return err
 	}

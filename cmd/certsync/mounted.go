@@ -22,29 +22,30 @@ type mounted struct {
 	domain string
 	leaf   *x509.Certificate
 	names  []string // that it is valid for
+	wanted []string // those that it has to be for
 	chain  string   // PEM, the leaf first
 	key    string   // PEM of PKCS#8, whatever it was: Fastly takes no other
 	// publicKey is what Fastly knows the key by.
 	publicKey string
 }
 
-// wanted are the names that the certificate of a domain is for.
-func wanted(domain string) []string { return []string{domain, "*." + domain} }
+// both are the names of a domain's certificate: itself, and all names right below it.
+func both(domain string) []string { return []string{domain, "*." + domain} }
 
-// served are those of a certificate's names that a public name needs. Fastly activates no other: they are on no service.
-func (s *session) served(domain string) []string {
-	if len(s.names) == 0 {
-		return wanted(domain)
+// served are those of a domain's names that a public name needs: Fastly activates no other, since they are on no service. A
+// public name that is among the domains has a certificate of its own.
+func served(domain string, domains, public []string) []string {
+	if len(public) == 0 {
+		return both(domain)
 	}
 	var needed []string
-	if slices.Contains(s.names, domain) {
+	if slices.Contains(public, domain) {
 		needed = append(needed, domain)
 	}
-	isBelow := func(name string) bool {
+	if slices.ContainsFunc(public, func(name string) bool {
 		_, parent, _ := strings.Cut(name, ".")
-		return parent == domain
-	}
-	if slices.ContainsFunc(s.names, isBelow) {
+		return parent == domain && !slices.Contains(domains, name)
+	}) {
 		needed = append(needed, "*."+domain)
 	}
 	return needed
@@ -53,6 +54,7 @@ func (s *session) served(domain string) []string {
 // folder is what was found in the folder of a domain: a certificate, or why it cannot be used.
 type folder struct {
 	domain      string
+	path        string
 	certificate *mounted
 	err         error
 }
@@ -78,8 +80,9 @@ func (m folders) refused() error {
 
 const toMount = "mount one Secret per domain in it, or give another to --certificates"
 
-// load reads the certificates of all domains. Kubernetes keeps files of its own beside them, with names that begin with a dot.
-func load(dir string, log *slog.Logger) (folders, error) {
+// load reads the certificates of all domains, which some public names need. Kubernetes keeps files of its own beside them, with
+// names that begin with a dot.
+func load(dir string, public []string, log *slog.Logger) (folders, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("there is no folder %s to read: "+toMount, dir)
@@ -91,8 +94,14 @@ func load(dir string, log *slog.Logger) (folders, error) {
 		if strings.HasPrefix(entry.Name(), ".") || err != nil || !about.IsDir() {
 			continue
 		}
-		one := folder{domain: strings.ToLower(entry.Name())}
-		one.certificate, one.err = read(one.domain, path, time.Now())
+		found = append(found, folder{domain: strings.ToLower(entry.Name()), path: path})
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("there is no certificate in %s: "+toMount, dir)
+	}
+	for i := range found {
+		one := &found[i]
+		one.certificate, one.err = read(one.domain, one.path, served(one.domain, found.domains(), public), time.Now())
 		if one.err != nil {
 			one.err = fmt.Errorf("%s: %w", one.domain, one.err)
 			log.Error("cannot use the mounted certificate", "domain", one.domain, "because", one.err)
@@ -101,16 +110,12 @@ func load(dir string, log *slog.Logger) (folders, error) {
 			log.Info("found a mounted certificate", "domain", c.domain, "names", strings.Join(c.names, ","),
 				"from", day(c.leaf.NotBefore), "until", day(c.leaf.NotAfter), "serial", c.leaf.SerialNumber)
 		}
-		found = append(found, one)
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("there is no certificate in %s: "+toMount, dir)
 	}
 	return found, nil
 }
 
 // read reads and checks the certificate of one domain.
-func read(domain, dir string, now time.Time) (*mounted, error) {
+func read(domain, dir string, wanted []string, now time.Time) (*mounted, error) {
 	chain, err := readFile(filepath.Join(dir, "tls.crt"))
 	if err != nil {
 		return nil, err
@@ -119,7 +124,7 @@ func read(domain, dir string, now time.Time) (*mounted, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mounted{domain: domain}
+	m := &mounted{domain: domain, wanted: wanted}
 	if err := m.readChain(chain); err != nil {
 		return nil, err
 	}
@@ -234,7 +239,7 @@ func (m *mounted) check(now time.Time) error {
 	case now.Before(m.leaf.NotBefore):
 		return fmt.Errorf("the mounted certificate is not valid before %s: wait until then", day(m.leaf.NotBefore))
 	}
-	for _, name := range wanted(m.domain) {
+	for _, name := range m.wanted {
 		if !slices.Contains(m.names, name) {
 			return fmt.Errorf("the mounted certificate is for %s and not for %s: add it to dnsNames of the Certificate",
 				strings.Join(m.names, ", "), name)

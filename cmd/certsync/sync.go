@@ -42,7 +42,7 @@ func (s *session) domain(ctx context.Context, have *account, m *mounted, configu
 		return err
 	}
 	errs := []error{err}
-	for _, name := range s.served(m.domain) {
+	for _, name := range m.wanted {
 		if err := s.activate(ctx, have, name, serving, configuration); err != nil {
 			errs = append(errs, err)
 			if !goesOn(ctx, err) {
@@ -79,7 +79,7 @@ func (s *session) ensure(ctx context.Context, have *account, m *mounted) (*fastl
 // newer says whether another run, which saw a renewed Secret, was here before.
 func newer(there *fastly.CustomTLSCertificate, m *mounted) bool {
 	return at(there.NotBefore).After(m.leaf.NotBefore) && !at(there.NotAfter).Before(m.leaf.NotAfter) &&
-		len(missing(wanted(m.domain), namesOf(there))) == 0
+		len(missing(m.wanted, namesOf(there))) == 0
 }
 
 // missing returns what of some names is not among others.

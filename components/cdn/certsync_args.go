@@ -93,8 +93,8 @@ type CertificateSyncArgs struct {
 	Stack string
 	// Namespace is where it runs, and where the Secrets of Certificates are.
 	Namespace pulumi.StringInput
-	// Certificates are the names of the Secrets that hold certificates and keys, by domain. That of a domain is valid for the
-	// domain and for all names right below it.
+	// Certificates are the names of the Secrets that hold certificates and keys, by domain or host. That of a domain is
+	// valid for the domain and for all names right below it, that of a host for the host.
 	Certificates pulumi.StringMap
 	// Names are the public names that are served: of a certificate, what none of them needs is not activated.
 	Names []string

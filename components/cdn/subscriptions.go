@@ -17,7 +17,6 @@ type Subscriptions struct {
 	Challenges map[string]pulumi.StringOutput
 
 	name     string
-	names    []string
 	children map[string]*subscription
 }
 
@@ -36,7 +35,7 @@ func NewSubscriptions(
 	ctx *pulumi.Context, name string, args *SubscriptionsArgs, opts ...pulumi.ResourceOption,
 ) (*Subscriptions, error) {
 	s := &Subscriptions{
-		name: name, names: args.Names, Challenges: map[string]pulumi.StringOutput{}, children: map[string]*subscription{},
+		name: name, Challenges: map[string]pulumi.StringOutput{}, children: map[string]*subscription{},
 	}
 	if err := ctx.RegisterComponentResource("lke-platform:cdn:Subscriptions", name, s, opts...); err != nil {
 		return nil, fmt.Errorf("cdn: %w", err)
@@ -71,11 +70,13 @@ func challengeTarget(challenges []any) (string, error) {
 	return "", fmt.Errorf("cdn: Fastly names no record that proves the name: %v", challenges)
 }
 
-// Await returns what to wait for: behind it, Fastly serves every name with its certificate. The caller has it come after the
-// records of Challenges.
-func (s *Subscriptions) Await(ctx *pulumi.Context, opts ...pulumi.ResourceOption) ([]pulumi.Resource, error) {
+// Await returns what to wait for: behind it, Fastly serves each of some names with its certificate. The caller has it come after
+// the records of Challenges.
+func (s *Subscriptions) Await(
+	ctx *pulumi.Context, names []string, opts ...pulumi.ResourceOption,
+) ([]pulumi.Resource, error) {
 	var ready []pulumi.Resource
-	for _, host := range s.names {
+	for _, host := range names {
 		child := s.children[host]
 		issued, err := newValidation(ctx, s.name+"-"+host, validationInputs{SubscriptionID: child.ID()},
 			append(opts, pulumi.Parent(child))...)

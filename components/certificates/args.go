@@ -20,6 +20,8 @@ type Args struct {
 	// Upstream: https://artifacthub.io/packages/helm/cert-manager/cert-manager
 	Values map[string]any `json:"values"`
 
+	// Delegated are zones that Linode does not have: there, aliases lead to where the proofs are.
+	Delegated []string `json:"-"`
 	// Label names the stack in the Linode account, which all stacks share; the label of the token begins with it.
 	Label string `json:"-"`
 }

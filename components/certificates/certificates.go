@@ -59,7 +59,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("certificates: declaring the DNS-01 webhook: %w", err)
 	}
 	for _, kind := range []string{Staging, Production} {
-		issuer, err := i.newIssuer(ctx, name, kind, args.Email, token, solver)
+		issuer, err := i.newIssuer(ctx, name, kind, args, token, solver)
 		if err != nil {
 			return nil, fmt.Errorf("certificates: declaring the %s issuer: %w", kind, err)
 		}

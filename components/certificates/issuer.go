@@ -20,7 +20,7 @@ var servers = map[string]string{
 // newIssuer declares an issuer. It is ready when Let's Encrypt has registered its account.
 // Upstream: https://cert-manager.io/docs/configuration/acme/dns01/webhook/
 func (i *Issuers) newIssuer(
-	ctx *pulumi.Context, name, kind, email string, token *corev1.Secret, solver *charts.Release,
+	ctx *pulumi.Context, name, kind string, args *Args, token *corev1.Secret, solver *charts.Release,
 ) (*apiextensions.CustomResource, error) {
 	issuer := "letsencrypt-" + kind
 	webhook := pulumi.Map{
@@ -29,6 +29,14 @@ func (i *Issuers) newIssuer(
 		"config": pulumi.Map{"apiKeySecretRef": pulumi.Map{
 			"name": token.Metadata.Name().Elem(), "key": pulumi.String(tokenKey),
 		}},
+	}
+	solvers := pulumi.Array{pulumi.Map{"dns01": pulumi.Map{"webhook": webhook}}}
+	if len(args.Delegated) > 0 {
+		// For these zones only: an alias that stands elsewhere for another reason would be followed, too.
+		solvers = append(solvers, pulumi.Map{
+			"selector": pulumi.Map{"dnsZones": pulumi.ToStringArray(args.Delegated)},
+			"dns01":    pulumi.Map{"cnameStrategy": pulumi.String("Follow"), "webhook": webhook},
+		})
 	}
 	return apiextensions.NewCustomResource(ctx, name+"-"+kind, &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String("cert-manager.io/v1"),
@@ -40,9 +48,9 @@ func (i *Issuers) newIssuer(
 		},
 		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{"acme": pulumi.Map{
 			"server":              pulumi.String(servers[kind]),
-			"email":               pulumi.String(email),
+			"email":               pulumi.String(args.Email),
 			"privateKeySecretRef": pulumi.Map{"name": pulumi.String(issuer)},
-			"solvers":             pulumi.Array{pulumi.Map{"dns01": pulumi.Map{"webhook": webhook}}},
+			"solvers":             solvers,
 		}}},
 	}, pulumi.Parent(i), pulumi.DependsOn([]pulumi.Resource{solver}))
 }

@@ -24,10 +24,13 @@ type Args struct {
 	Protect bool `json:"-"`
 }
 
-// Zone is a domain that Linode's name servers answer for.
+// Zone is a domain that Linode's name servers answer for, unless it is external.
 type Zone struct {
 	// Name is the domain.
 	Name string `json:"name"`
+	// External leaves the zone at another DNS provider, where its records are set by hand: the stack's output dnsRecords says
+	// which. Default false.
+	External bool `json:"external"`
 	// Adopt is Linode's number of the zone where it exists already: it is taken over as it is, keeps the settings that it has,
 	// contact included, and outlives the stack. Its records stay too; those that the stack file lists need an Adopt of their
 	// own.
@@ -51,6 +54,10 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 		path := path.Child("zones").Index(i)
 		faults = append(faults, check.Unique(names, path.Child("name"), zone.Name)...)
 		faults = append(faults, zone.validate(path)...)
+		if i == 0 && zone.External {
+			faults = append(faults, field.Invalid(path.Child("external"), true, "must not be set for the first zone, which is "+
+				"the platform's own: it makes records there itself; list a zone at Linode before it"))
+		}
 	}
 	return faults
 }
@@ -58,6 +65,13 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 func (z *Zone) validate(path *field.Path) field.ErrorList {
 	faults := check.Domain(path.Child("name"), z.Name)
 	faults = append(faults, validateID(path.Child("adopt"), z.Adopt)...)
+	if z.External && z.Adopt != 0 {
+		faults = append(faults, field.Forbidden(path.Child("adopt"), "is for zones at Linode only"))
+	}
+	if z.External && len(z.Records) > 0 {
+		faults = append(faults, field.Forbidden(path.Child("records"),
+			"are for zones at Linode only; set them at the provider of "+z.Name))
+	}
 	seen := sets.New[string]()
 	for i, record := range z.Records {
 		path := path.Child("records").Index(i)
@@ -86,9 +100,18 @@ func (a *Args) ZoneOf(host string) *Zone {
 	return found
 }
 
-// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that no certificate covers,
-// one that is delegated to other name servers, and one that a plain record publishes already. The platform takes over records of
-// addresses that are adopted.
+// Deep returns the hosts that stand more than one label below their zone, where no certificate of a zone is valid.
+func (a *Args) Deep(hosts []string) (deep []string) {
+	for _, host := range hosts {
+		if zone := a.ZoneOf(host); zone != nil && strings.Contains(zone.relative(host), ".") {
+			deep = append(deep, host)
+		}
+	}
+	return deep
+}
+
+// CheckHost refuses a public name that the platform could not publish: one outside every zone, one that is delegated to other
+// name servers, and one that a plain record publishes already. The platform takes over records of addresses that are adopted.
 func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 	zone := a.ZoneOf(host)
 	if zone == nil {
@@ -96,10 +119,6 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 			"is outside every zone of domains.zones: "+strings.Join(a.Names(), ", "))}
 	}
 	var faults field.ErrorList
-	if labels := strings.TrimSuffix(host, "."+zone.Name); host != zone.Name && strings.Contains(labels, ".") {
-		faults = append(faults, field.Invalid(path, host, fmt.Sprintf("stands more than one label below %[1]s: certificates are "+
-			"for %[1]s and *.%[1]s; choose a shorter name, or list a zone of its own", zone.Name)))
-	}
 	for _, record := range zone.Records {
 		switch {
 		case zone.delegates(&record, host):
@@ -117,8 +136,13 @@ func (a *Args) CheckHost(path *field.Path, host string) field.ErrorList {
 }
 
 // CheckRecords refuses records, adopted or not, that take a name from the platform: one of its own, which has no history that
-// could be taken over, or one through which certificates are proven.
+// could be taken over, or one through which certificates are proven. What proves a name in a zone at another provider is in the
+// first zone.
 func (a *Args) CheckRecords(path *field.Path, own, proven []string) field.ErrorList {
+	proven, external := a.Split(proven)
+	for _, name := range external {
+		proven = append(proven, a.delegate(name))
+	}
 	var faults field.ErrorList
 	for i := range a.Zones {
 		zone := &a.Zones[i]
@@ -149,7 +173,7 @@ func (z *Zone) checkProof(path *field.Path, record *Record, name string) field.E
 	case record.Name == proof, z.delegates(record, proof):
 		return field.ErrorList{field.Invalid(path, record.Name, "stands where certificates for "+name+" are proven: "+
 			"the platform, or cert-manager, writes that record; "+remove)}
-	case record.Type == "CNAME" && record.Name == "*."+name:
+	case record.Type == "CNAME" && strings.HasPrefix(record.Name, "*.") && within(name, record.Name[len("*."):]):
 		return field.ErrorList{field.Invalid(path, record.Name, "leads "+proof+" away, so that no certificate for "+name+
 			" can be proven; write A and AAAA records, or the names that are meant")}
 	}

@@ -18,7 +18,7 @@ import (
 type Zones struct {
 	pulumi.ResourceState
 
-	// IDs is Linode's number of each zone by its name.
+	// IDs is Linode's number of each zone by its name; external ones have none.
 	IDs map[string]pulumi.IntOutput
 	// Ready are the zones, without their records.
 	Ready []pulumi.Resource
@@ -39,6 +39,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	ids := pulumi.IntMap{}
 	for i := range args.Zones {
 		zone := &args.Zones[i]
+		if zone.External {
+			continue
+		}
 		if err := z.newZone(ctx, name, zone); err != nil {
 			return nil, fmt.Errorf("dns: declaring zone %s: %w", zone.Name, err)
 		}
@@ -61,6 +64,9 @@ func (z *Zones) Locate(host string) (zoneID pulumi.IntOutput, relative string, e
 	zone := z.args.ZoneOf(host)
 	if zone == nil {
 		return zoneID, "", fmt.Errorf("dns: %s is outside every zone", host)
+	}
+	if zone.External {
+		return zoneID, "", fmt.Errorf("dns: %s is in a zone at another provider", host)
 	}
 	return z.IDs[zone.Name], zone.relative(host), nil
 }

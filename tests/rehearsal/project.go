@@ -78,6 +78,7 @@ func writeProject(ctx context.Context, o options, w *world, dir string) (*worksp
 	if err := w.linode.Seed(adopted(&decoded.Domains)); err != nil {
 		return nil, nil, fmt.Errorf("putting adopted zones into the simulated account: %w", err)
 	}
+	w.setElsewhere(decoded)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("making the project's folder: %w", err)
 	}

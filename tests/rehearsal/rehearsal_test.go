@@ -44,7 +44,7 @@ func repository(t testing.TB, edit func(stackFile string) string) (root string) 
 	}
 	// A rehearsal enters a folder of its own and changes the environment.
 	t.Chdir(root)
-	for _, name := range []string{"PATH", "LINODE_URL", "FASTLY_API_URL", "PULUMI_BACKEND_URL", "PULUMI_DEBUG_PROVIDERS"} {
+	for _, name := range []string{"PATH", "LINODE_URL", "FASTLY_API_URL", "PULUMI_BACKEND_URL", "PULUMI_DEBUG_PROVIDERS", "DNS_SERVER"} {
 		t.Setenv(name, os.Getenv(name))
 	}
 	t.Setenv("PULUMI_HOME", t.TempDir()) // where no plugin is installed

@@ -130,6 +130,7 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 			"traffic: no request goes through Fastly or an Ingress",
 		},
 	}
+	s.NotRehearsed = append(s.NotRehearsed, w.unset...)
 	_, refused := lookAtCharts(o)
 	for _, fault := range refused {
 		s.Warnings = append(s.Warnings, "pulumi up will refuse chart "+fault.Error())

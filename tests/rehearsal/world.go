@@ -20,6 +20,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"k8s.io/klog/v2"
 
+	external "lke-platform/components/dns"
+
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
@@ -43,8 +45,12 @@ type world struct {
 	controllers *incluster.Controllers
 	linodeURL   string
 	fastlyURL   string
-	// nameServer and resolver are where Linode's name server is, and a resolver that asks it.
+	// nameServer and resolver are where the name server of all zones is, and a resolver that asks it.
 	nameServer, resolver string
+	// elsewhere are the zones at other DNS providers.
+	elsewhere *nameserver.Elsewhere
+	// unset says what nobody sets there.
+	unset []string
 	// doomed takes what is bound to fail.
 	doomed   chan error
 	standIns []string // plugins that stand-ins replace
@@ -97,7 +103,8 @@ func (w *world) start(ctx context.Context, o options) error {
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
 		return err
 	}
-	if w.nameServer, err = w.serveNames(w.linode); err != nil {
+	w.elsewhere = &nameserver.Elsewhere{Linode: w.linode}
+	if w.nameServer, err = w.serveNames(w.elsewhere); err != nil {
 		return err
 	}
 	if w.resolver, err = w.serveNames(&nameserver.Resolver{NameServer: w.nameServer}); err != nil {
@@ -145,6 +152,7 @@ func (w *world) setEnvironment(o options) error {
 		"LINODE_TOKEN":             token,
 		"FASTLY_API_URL":           w.fastlyURL,
 		"FASTLY_API_KEY":           token,
+		external.ServerVariable:    w.nameServer,
 		"PULUMI_BACKEND_URL":       "file://" + filepath.Join(o.dir(), "state"),
 		"PULUMI_CONFIG_PASSPHRASE": token,
 		"PULUMI_DEBUG_PROVIDERS":   debugProviders,

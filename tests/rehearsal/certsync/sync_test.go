@@ -369,3 +369,26 @@ func TestManyCertificates(t *testing.T) {
 	a.sync(dir).requireInStep(t)
 	require.Empty(t, a.writes())
 }
+
+// A host too deep for its zone's certificate has one of its own, which is for nothing else.
+func TestAHostWithACertificateOfItsOwn(t *testing.T) {
+	t.Parallel()
+	host := "a.b." + domain
+	a := openAccount(t, t.TempDir(), fastly.Usual)
+	a.newService("site", domain, host, "c."+host)
+	zone, own, below := issue(domain, newKey(t)), issue(host, newKey(t), names(host)), issue("c."+host, newKey(t), names("c."+host))
+	dir := mount(t, map[string]*pair{domain: zone, host: own, "c." + host: below})
+	public := "--names=" + strings.Join([]string{domain, host, "c." + host}, ",")
+	a.sync(dir, public).requireInStep(t)
+	_, _, activations := a.holds()
+	require.ElementsMatch(t, []string{
+		domain + " " + zone.template.SerialNumber.String(), host + " " + own.template.SerialNumber.String(),
+		"c." + host + " " + below.template.SerialNumber.String(),
+	}, activations)
+	a.watch(nil)
+	a.sync(dir, public).requireInStep(t)
+	require.Empty(t, a.writes())
+
+	a.sync(mount(t, map[string]*pair{domain: zone, host: own}), public).
+		requireFailure(t, "is for "+host+" and not for *."+host)
+}

@@ -104,8 +104,8 @@ func (c *cluster) issueCertificate(
 	if kept != nil {
 		return c.setStatus(ctx, resource, object, wanted.status(object, kept))
 	}
-	if server, acme, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server"); acme {
-		if err := c.prove(ctx, server, &wanted); err != nil {
+	if _, acme, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server"); acme {
+		if err := c.prove(ctx, issuer, &wanted); err != nil {
 			return err
 		}
 	}

@@ -71,6 +71,7 @@ type fixture struct {
 	controllers *incluster.Controllers
 	logs        string // of pods that are not simulated
 	nameServer  string
+	elsewhere   *nameserver.Elsewhere
 	doomed      chan error
 	linode      linodego.Client
 	client      client.Interface
@@ -84,7 +85,10 @@ func newFixture(t *testing.T) *fixture {
 	url := "http://" + server.Listener.Addr().String()
 	f := &fixture{T: t, logs: t.TempDir(), linode: linodego.NewClient(nil), doomed: make(chan error, 1)}
 	// The API is made last of all: it needs what needs the name server.
-	f.nameServer = f.serveNames(dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { f.api.ServeDNS(w, query) }))
+	f.elsewhere = &nameserver.Elsewhere{
+		Linode: dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { f.api.ServeDNS(w, query) }),
+	}
+	f.nameServer = f.serveNames(f.elsewhere)
 	f.controllers = incluster.New(incluster.Options{
 		LinodeURL: url, Token: token, Pods: f.livePods(), GiveUp: f.giveUp,
 		NameServer: f.nameServer, Resolver: f.serveNames(&nameserver.Resolver{NameServer: f.nameServer}),
@@ -603,9 +607,43 @@ spec: {acme: {server: https://acme.example/directory, privateKeySecretRef: {name
 	kept, err := f.client.CoreV1().Secrets("default").Get(ctx, "site-tls", metav1.GetOptions{})
 	require.NoError(f, err)
 	require.Equal(f, secret.Data, kept.Data)
+	f.delegated()
 	require.Empty(f, f.doomed)
 	f.selfChecks()
 	f.orders()
+}
+
+// delegated: a name in a zone elsewhere is proven where its alias leads, if the solver for that zone follows it, and there is one.
+func (f *fixture) delegated() {
+	ctx, all := f.Context(), certificateResources.WithResource("certificates")
+	f.create(certificateResources.WithResource("clusterissuers"), `
+apiVersion: cert-manager.io/v1
+kind: ClusterIssuer
+metadata: {name: following}
+spec:
+  acme:
+    server: https://acme.example/directory
+    privateKeySecretRef: {name: following}
+    solvers:
+    - {dns01: {webhook: {groupName: g, solverName: s}}}
+    - {selector: {dnsZones: [far.example, bare.example]}, dns01: {cnameStrategy: Follow, webhook: {groupName: g, solverName: s}}}`)
+	alias := func(zone string) dns.RR {
+		return nameserver.Alias("_acme-challenge."+zone, "_acme-challenge."+zone+".site.example")
+	}
+	f.elsewhere.Set([]string{"far.example", "unfollowed.example", "bare.example"}, []string{"site.example"},
+		[]dns.RR{alias("far.example"), alias("unfollowed.example")})
+	for _, name := range []string{"far", "unfollowed", "bare"} {
+		f.create(all, fmt.Sprintf(`
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: %[1]s, namespace: default}
+spec: {secretName: %[1]s-tls, dnsNames: [%[1]s.example, "*.%[1]s.example"], issuerRef: {kind: ClusterIssuer, name: following}}`, name))
+	}
+	f.eventually("the certificate of the zone elsewhere is ready", func() bool { return isReady(f.status(all, "far")) })
+	for _, name := range []string{"unfollowed", "bare"} {
+		require.False(f, isReady(f.status(all, name)), name)
+		require.NoError(f, f.dynamic.Resource(all).Namespace(metav1.NamespaceDefault).Delete(ctx, name, metav1.DeleteOptions{}))
+	}
 }
 
 // selfChecks: a resolver that was asked too early remembers for as long as the zone says that there is no proof.

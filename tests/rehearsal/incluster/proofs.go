@@ -56,14 +56,16 @@ func (a *acme) order(server string, names []string) error {
 // challenge is the proof of one name, a TXT record.
 type challenge struct {
 	record, text string
-	presented    bool
+	follows      bool      // an alias at the record, to where the proof is written
+	at           string    // where it was written; "" until then
 	seen         time.Time // by cert-manager
 }
 
 // prove proves all names of a certificate, with errNotYet as long as that takes. A domain and its wildcard have the same record,
 // so that they are proven one after the other.
 // Upstream: https://cert-manager.io/docs/configuration/acme/dns01/
-func (c *cluster) prove(ctx context.Context, server string, wanted *certificate) error {
+func (c *cluster) prove(ctx context.Context, issuer *unstructured.Unstructured, wanted *certificate) error {
+	server, _, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server")
 	key := fmt.Sprint(wanted.UID, "/", wanted.Generation)
 	found, ordered := c.orders.Load(key)
 	if !ordered {
@@ -73,8 +75,10 @@ func (c *cluster) prove(ctx context.Context, server string, wanted *certificate)
 		}
 		challenges := []*challenge{}
 		for i, name := range wanted.Spec.DNSNames {
+			name = strings.TrimPrefix(name, "*.")
 			challenges = append(challenges, &challenge{
-				record: "_acme-challenge." + strings.TrimPrefix(name, "*."), text: fmt.Sprintf("%s-%d", wanted.UID, i),
+				record: "_acme-challenge." + name, text: fmt.Sprintf("%s-%d", wanted.UID, i),
+				follows: followsAliases(issuer, name),
 			})
 		}
 		found = challenges
@@ -90,13 +94,34 @@ func (c *cluster) prove(ctx context.Context, server string, wanted *certificate)
 	return nil
 }
 
+// followsAliases says whether the solver of an issuer that is for a name writes its proof where an alias leads: that with the
+// longest zone, or without any.
+// Upstream: https://cert-manager.io/docs/configuration/acme/#adding-multiple-solver-types
+func followsAliases(issuer *unstructured.Unstructured, name string) (follows bool) {
+	solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
+	longest := -1
+	for _, one := range solvers {
+		solver, _ := one.(map[string]any)
+		strategy, _, _ := unstructured.NestedString(solver, "dns01", "cnameStrategy")
+		zones, _, _ := unstructured.NestedStringSlice(solver, "selector", "dnsZones")
+		if len(zones) == 0 {
+			zones = []string{""}
+		}
+		for _, zone := range zones {
+			if (zone == "" || dns.IsSubDomain(zone, name)) && len(zone) > longest {
+				longest, follows = len(zone), strategy == "Follow"
+			}
+		}
+	}
+	return follows
+}
+
 // meet proves one name: the record is written, looked for, and taken away again.
 func (c *cluster) meet(ctx context.Context, wanted *certificate, one *challenge) error {
-	if !one.presented {
+	if one.at == "" {
 		if err := c.present(ctx, one); err != nil {
 			return err
 		}
-		one.presented = true
 	}
 	if one.seen.IsZero() {
 		seen, kept, err := c.selfCheck(ctx, one)
@@ -139,19 +164,19 @@ func (c *cluster) selfCheck(ctx context.Context, one *challenge) (seen bool, kep
 	if err != nil {
 		return false, 0, err
 	}
-	// An alias is followed, where resolvers know one.
-	alias, err := question(ctx, c.options.Resolver, one.record, dns.TypeCNAME)
+	// An alias is followed, whatever the solver does.
+	name, life, err := c.leadsTo(ctx, one.record)
 	if err != nil {
 		return false, 0, err
 	}
-	if len(alias.Answer) > 0 {
-		return false, nameserver.Life(alias), nil
+	if name != one.at {
+		return false, life, nil
 	}
 	server := c.options.NameServer
 	if only {
 		server = c.options.Resolver
 	}
-	answer, err := question(ctx, server, one.record, dns.TypeTXT)
+	answer, err := question(ctx, server, name, dns.TypeTXT)
 	if err != nil {
 		return false, 0, err
 	}
@@ -164,6 +189,26 @@ func (c *cluster) selfCheck(ctx context.Context, one *challenge) (seen bool, kep
 		return false, 0, nil
 	}
 	return false, nameserver.Life(answer), nil
+}
+
+// longestChain is how many aliases are followed.
+const longestChain = 8
+
+// leadsTo returns where a name leads through the aliases that resolvers know, and for how long they remember the last of them.
+func (c *cluster) leadsTo(ctx context.Context, name string) (end string, life time.Duration, err error) {
+	for range longestChain {
+		answer, err := question(ctx, c.options.Resolver, name, dns.TypeCNAME)
+		if err != nil {
+			return "", 0, err
+		}
+		if len(answer.Answer) == 0 {
+			break
+		}
+		if alias, isAlias := answer.Answer[0].(*dns.CNAME); isAlias {
+			name, life = strings.TrimSuffix(alias.Target, "."), nameserver.Life(answer)
+		}
+	}
+	return name, life, nil
 }
 
 func question(ctx context.Context, server, name string, recordType uint16) (*dns.Msg, error) {
@@ -205,26 +250,36 @@ func managerFlags(values map[string]any) []string {
 }
 
 // present writes a proof as the webhook does: into the first TXT record of that name, whatever it is, or into a new one. Where
-// Linode does not have the zone it is errNotYet.
+// Linode does not have the zone it is errNotYet. cert-manager says at what name.
 // Upstream: https://github.com/linode/cert-manager-webhook-linode
 func (c *cluster) present(ctx context.Context, one *challenge) error {
-	zone, record, err := c.proofRecord(ctx, one)
+	at := one.record
+	if one.follows {
+		var err error
+		if at, _, err = c.leadsTo(ctx, at); err != nil {
+			return err
+		}
+	}
+	zone, record, err := c.proofRecord(ctx, at)
 	if err != nil {
 		return err
 	}
 	if record != nil {
 		_, err = c.linode.UpdateDomainRecord(ctx, zone.ID, record.ID, linodego.DomainRecordUpdateOptions{Target: one.text})
-		return err
+	} else {
+		_, err = c.linode.CreateDomainRecord(ctx, zone.ID, linodego.DomainRecordCreateOptions{
+			Type: linodego.RecordTypeTXT, Name: strings.TrimSuffix(at, "."+zone.Domain), Target: one.text, TTLSec: 180,
+		})
 	}
-	_, err = c.linode.CreateDomainRecord(ctx, zone.ID, linodego.DomainRecordCreateOptions{
-		Type: linodego.RecordTypeTXT, Name: strings.TrimSuffix(one.record, "."+zone.Domain), Target: one.text, TTLSec: 180,
-	})
+	if err == nil {
+		one.at = at
+	}
 	return err
 }
 
 // cleanUp deletes the first TXT record of that name.
 func (c *cluster) cleanUp(ctx context.Context, one *challenge) error {
-	zone, record, err := c.proofRecord(ctx, one)
+	zone, record, err := c.proofRecord(ctx, one.at)
 	if err != nil || record == nil {
 		return err
 	}
@@ -232,14 +287,14 @@ func (c *cluster) cleanUp(ctx context.Context, one *challenge) error {
 }
 
 // proofRecord finds the zone of a proof, and its first TXT record of that name, nil where there is none.
-func (c *cluster) proofRecord(ctx context.Context, one *challenge) (*linodego.Domain, *linodego.DomainRecord, error) {
+func (c *cluster) proofRecord(ctx context.Context, name string) (*linodego.Domain, *linodego.DomainRecord, error) {
 	zones, err := c.linode.ListDomains(ctx, nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	var zone *linodego.Domain
 	for i := range zones {
-		if strings.HasSuffix(one.record, "."+zones[i].Domain) && (zone == nil || len(zone.Domain) < len(zones[i].Domain)) {
+		if strings.HasSuffix(name, "."+zones[i].Domain) && (zone == nil || len(zone.Domain) < len(zones[i].Domain)) {
 			zone = &zones[i]
 		}
 	}
@@ -251,7 +306,7 @@ func (c *cluster) proofRecord(ctx context.Context, one *challenge) (*linodego.Do
 		return nil, nil, err
 	}
 	i := slices.IndexFunc(records, func(r linodego.DomainRecord) bool {
-		return r.Type == linodego.RecordTypeTXT && r.Name+"."+zone.Domain == one.record
+		return r.Type == linodego.RecordTypeTXT && r.Name+"."+zone.Domain == name
 	})
 	if i < 0 {
 		return zone, nil, nil
