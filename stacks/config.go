@@ -139,7 +139,7 @@ func (c *Config) publicHosts() []string {
 	for _, args := range c.apps() {
 		hosts = append(hosts, args.AllHosts()...)
 	}
-	return slices.Concat(hosts, c.CDN.MediaHosts(), c.toolHosts())
+	return slices.Concat(hosts, c.CDN.MediaHosts(), c.CDN.BackendHosts(), c.toolHosts())
 }
 
 // ordered are the names that the cluster has a certificate each for, those of zones with all names right below them.

@@ -14,6 +14,8 @@ type Args struct {
 	Origin Origin `json:"origin"`
 	// Media is the bucket with the media; nil where visitors get none from a bucket.
 	Media *Media `json:"media"`
+	// Backends are further servers and buckets that Fastly asks, for hosts or paths of their own.
+	Backends []Backend `json:"backends"`
 	// Redirects are hosts that lead to another host, by name: www.example.com to example.com. The path stays.
 	Redirects map[string]string `json:"redirects"`
 	// SessionCookies are the names of the cookies that tell a user of the application from all others; an asterisk stands for
@@ -125,6 +127,29 @@ type Media struct {
 	Shield string `json:"shield"`
 	// TTL is for how long a file is fresh that does not say so, in whole seconds. Default 1h.
 	TTL string `json:"ttl"`
+}
+
+// Backend is a server or a bucket beside the origin, reached over TLS on port 443: a legacy server, the bucket of another region.
+// Its certificate must be valid for its address.
+type Backend struct {
+	// Name tells the backends apart.
+	Name string `json:"name"`
+	// Address is its host.
+	Address string `json:"address"`
+	// Hosts are public names that it answers for, none of them the application's.
+	Hosts []string `json:"hosts"`
+	// Paths are those of the application's hosts that it answers for, each with all below it, for instance example.com/blog.
+	Paths []string `json:"paths"`
+	// Public says that what it answers is the same for all visitors, as in a bucket: it is treated as Media are. Default false:
+	// it is treated as the origin is, and gets what visitors bring.
+	Public bool `json:"public"`
+	// KeepHost has it hear the host that the visitor asks for. Default false: it hears its address in the Host header, and the
+	// visitor's in X-Forwarded-Host only.
+	KeepHost bool `json:"keepHost"`
+	// Shield is the code of the Fastly site that all others ask before they ask the backend. Default: that of Origin.
+	Shield string `json:"shield"`
+	// Timeouts of a request. Defaults: those of Origin's defaults.
+	Timeouts Timeouts `json:"timeouts"`
 }
 
 // Cache says for how long answers of the origin are kept that do not say so themselves, in whole seconds. An answer that forbids

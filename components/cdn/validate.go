@@ -29,6 +29,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 func (a *Args) validateService(path *field.Path) field.ErrorList {
 	faults := a.Origin.validate(path.Child("origin"))
 	faults = append(faults, a.validateHosts(path)...)
+	faults = append(faults, a.validateBackends(path.Child("backends"))...)
 	if a.Media != nil && a.Media.Address != "" {
 		faults = append(faults, check.Domain(path.Child("media", "address"), a.Media.Address)...)
 	}

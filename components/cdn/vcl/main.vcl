@@ -33,7 +33,7 @@ sub know_the_visitor {
   set req.http.X-Forwarded-Proto = "https";
   set req.http.X-Forwarded-Port = "443";
 }
-{{- if .IsMedia}}
+{{- if .IsPublic}}
 
 # Media are the same for all. What tells visitors apart is neither the bucket's business nor a reason to ask it.
 sub ask_for_media {
@@ -68,8 +68,8 @@ sub vcl_recv {
     # This is the shield: the site that the visitor asked hands out what is stale, and asks for what is fresh.
     set req.max_stale_while_revalidate = 0s;
   }
-{{- if .IsMedia}}
-  if ({{.IsMedia}}) {
+{{- if .IsPublic}}
+  if ({{.IsPublic}}) {
     call ask_for_media;
   }
 {{- end}}
@@ -84,7 +84,7 @@ sub vcl_recv {
 {{- if .WebSockets}}
 
   # A shield cannot carry one. The backend of a bucket has none.
-  if (req.http.Upgrade ~ "(?i)^websocket$"{{if .IsMedia}} && !({{.IsMedia}}){{end}}) {
+  if (req.http.Upgrade ~ "(?i)^websocket$"{{if .IsElsewhere}} && !({{.IsElsewhere}}){{end}}) {
     set req.backend = F_{{.Origin}};
     return(upgrade);
   }
@@ -94,7 +94,7 @@ sub vcl_recv {
   if (req.method != "GET" && req.method != "HEAD" && req.method != "FASTLYPURGE") {
     return(pass);
   }
-  if (req.method != "FASTLYPURGE"{{if .IsMedia}} && !({{.IsMedia}}){{end}}) {
+  if (req.method != "FASTLYPURGE"{{if .IsPublic}} && !({{.IsPublic}}){{end}}) {
     # A part of what is not kept is asked for as such.
     set req.enable_range_on_pass = true;
     # Only the origin knows whether it is well{{if .IsUncached}}, and these hosts belong to nobody but their users{{end}}.
@@ -117,7 +117,7 @@ sub vcl_recv {
   }
 
   # Fastly keeps what is larger than 20 MB in parts only, which can be neither compressed nor optimised.
-  if (req.url.ext ~ "{{.Downloads}}"{{if .IsMedia}} || (({{.IsMedia}}) && req.url.ext !~ "{{.Small}}"){{end}}) {
+  if (req.url.ext ~ "{{.Downloads}}"{{if .IsPublic}} || (({{.IsPublic}}) && req.url.ext !~ "{{.Small}}"){{end}}) {
     set req.enable_segmented_caching = true;
   }
   return(lookup);
@@ -175,8 +175,8 @@ sub keep_what_all_may_have {
       return(pass);
     }
     if (!beresp.http.Expires) {
-{{- if .IsMedia}}
-      if ({{.IsMedia}}) {
+{{- if .IsPublic}}
+      if ({{.IsPublic}}) {
         set beresp.ttl = {{.MediaTTL}}s;
       } else {
         set beresp.ttl = {{.TTL}}s;
@@ -211,7 +211,7 @@ sub limit_what_is_stale {
     }
   }
 }
-{{- if .IsMedia}}
+{{- if .IsPublic}}
 
 # S3 has no headers for caches in between; who uploads says in metadata what they would say.
 sub read_metadata {
@@ -245,15 +245,15 @@ sub read_metadata {
 
 sub vcl_fetch {
 #FASTLY fetch
-{{- if .IsMedia}}
+{{- if .IsPublic}}
 
-  if ({{.IsMedia}}) {
+  if ({{.IsPublic}}) {
     call read_metadata;
   }
 {{- end}}
 
   # A bucket that is asked too much says 429; from an application that is about one visitor.
-  if ((beresp.status >= 500 && beresp.status < 600){{if .IsMedia}} || (beresp.status == 429 && ({{.IsMedia}})){{end}}) {
+  if ((beresp.status >= 500 && beresp.status < 600){{if .IsPublic}} || (beresp.status == 429 && ({{.IsPublic}})){{end}}) {
     # An answer of a while ago is better than an error.
     if (stale.exists) {
       return(deliver_stale);
