@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"os"
@@ -223,6 +224,33 @@ func TestSecretsOfLogsStaySecret(t *testing.T) {
 	require.NotContains(t, fmt.Sprint(shown), secret)
 }
 
+// Neither the program nor the snippet tells a password, and of the snippet not even its hash is shown.
+func TestPasswordsStaySecret(t *testing.T) {
+	t.Parallel()
+	args := cdnArgs(t)
+	args.BasicAuth = map[string]string{"alice": "gate", "bob": "gate"}
+	require.Contains(t, args.SecretNames(), "gate")
+	values := args.SecretValues.(pulumi.StringMap)
+	values["gate"] = pulumi.String("sixteen-letters!")
+	service := declareCDN(t, args)
+	content := cdnBlocks(service, "snippets")["passwords"]["content"]
+	require.True(t, content.IsSecret())
+	hash := sha256.Sum256([]byte("site " + base64.StdEncoding.EncodeToString([]byte("alice:sixteen-letters!"))))
+	require.Contains(t, plain(content).StringValue(), fmt.Sprintf("  \"%x\": \"alice\",\n", hash))
+	require.Equal(t, 2, strings.Count(plain(content).StringValue(), "\n  "), "one for each user, though the password is the same")
+	require.NotContains(t, plain(content).StringValue(), "sixteen")
+	require.Contains(t, service.request.GetAdditionalSecretOutputs(), "snippets")
+	require.NotContains(t, cdnBlocks(service, "vcls")["main"]["content"].StringValue(), fmt.Sprintf("%x", hash))
+
+	require.NotContains(t, declareCDN(t, cdnArgs(t)).request.GetAdditionalSecretOutputs(), "snippets", "files of the project are none")
+	values["gate"] = pulumi.String("fifteen-letters")
+	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		_, err := cdn.New(ctx, "cdn", args)
+		return err
+	}, pulumi.WithMocks(projectName, "test", &graph{resources: map[string]*node{}}))
+	require.ErrorContains(t, err, "cdn.basicAuth[alice]: the password must have 16 characters at least")
+}
+
 func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
 	t.Parallel()
 	args := cdnArgs(t)
@@ -301,6 +329,9 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		"HTTPS in plain":          {func(a *cdn.Args) { a.Logs.HTTPS[0].URL = "http://example.com" }, `cdn.logs.https[0].url: Invalid value: "http://example.com"`},
 		"HTTPS without name":      {func(a *cdn.Args) { a.Logs.HTTPS[0].Name = "" }, `cdn.logs.https[0].name: Invalid value: ""`},
 		"two HTTPS logs alike":    {func(a *cdn.Args) { a.Logs.HTTPS = append(a.Logs.HTTPS, a.Logs.HTTPS[0]) }, "cdn.logs.https[1].name: Duplicate value"},
+		"a user with a colon":     {func(a *cdn.Args) { a.BasicAuth = map[string]string{"a:b": "gate"} }, `cdn.basicAuth[a:b]: Invalid value: "a:b"`},
+		"a password in plain":     {func(a *cdn.Args) { a.BasicAuth = map[string]string{"alice": "pass word"} }, `cdn.basicAuth[alice]: Invalid value: "pass word"`},
+		"a snippet named alike":   {func(a *cdn.Args) { a.BasicAuth = map[string]string{"alice": "gate"}; a.Snippets[0].Name = "passwords" }, `cdn.snippets[0].name: Duplicate value: "passwords"`},
 		"a snippet of no type":    {func(a *cdn.Args) { a.Snippets[0].Type = "receive" }, `cdn.snippets[0].type: Unsupported value: "receive"`},
 		"two snippets alike":      {func(a *cdn.Args) { a.Snippets = append(a.Snippets, a.Snippets[0]) }, `cdn.snippets[1].name: Duplicate value: "embed"`},
 		"a missing file":          {func(a *cdn.Args) { a.Snippets[0].File = "embde.vcl" }, `cdn.snippets[0].file: Invalid value: "embde.vcl": there is no such file`},

@@ -313,6 +313,9 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
 	require.Contains(t, warnings("staging", "    account: {plan: paid}\n", ""), "cdn.account.plan: say trial or paid")
+	const password = "imageOptimizer: true\n    basicAuth: {alice: fastly-tls-token}"
+	require.Contains(t, warnings("prod", "imageOptimizer: true", password+"\n    bypass: false"), "cdn.basicAuth: Fastly asks for the password")
+	require.NotContains(t, warnings("prod", "imageOptimizer: true", password), "cdn.basicAuth")
 	const backend = "{name: %[1]s, address: %[1]s.example.net, paths: [changelog.com/%[1]s]}, "
 	var four string
 	for _, name := range []string{"a", "b", "c", "d"} {

@@ -46,6 +46,9 @@ type Args struct {
 	WebSockets bool `json:"websockets"`
 	// CrossOrigin are hosts, besides those of Media, whose answers scripts of any other site may read.
 	CrossOrigin []string `json:"crossOrigin"`
+	// BasicAuth are the users of a site that is not for everybody, by name, each with the name of the stack's secret that holds
+	// the password. Fastly asks for one of them before anything else. Default: none, and the site is for everybody.
+	BasicAuth map[string]string `json:"basicAuth"`
 	// OpenPurge lets anybody who knows a URL have its copy thrown away, without a token of Fastly's. Default false.
 	OpenPurge bool `json:"openPurge"`
 	// Logs are the places that requests are logged to.
@@ -238,6 +241,9 @@ func (a *Args) SecretNames() []string {
 	}
 	for _, log := range a.Logs.HTTPS {
 		names.Insert(log.Token)
+	}
+	for _, password := range a.BasicAuth {
+		names.Insert(password)
 	}
 	return sets.List(names)
 }

@@ -20,6 +20,9 @@ sub know_the_visitor {
     if (!fastly_info.edge.is_tls) {
       unset req.http.Fastly-SSL;
     }
+{{- if .BasicAuth}}
+    unset req.http.Fastly-Password;
+{{- end}}
     set req.http.Fastly-Client-IP = client.ip;
     set req.http.Host = std.tolower(regsub(req.http.Host, "\.?(:[0-9]*)?$", ""));
   }
@@ -54,6 +57,31 @@ sub ask_for_media {
 {{- end}}
 }
 {{- end}}
+{{- if .BasicAuth}}
+
+# The password is Fastly's business: an application would take it for a key of its own, whose answers are for one user. One that
+# came once stays in a cookie, so that scripts can have Authorization for themselves.
+sub ask_for_password {
+  declare local var.given STRING;
+  declare local var.key STRING;
+  if (req.http.Authorization ~ "(?i)^basic +([A-Za-z0-9+/=]+) *$") {
+    set var.given = re.group.1;
+  }
+  set var.key = "{{.Name}} " var.given;
+  if (table.contains(passwords, digest.hash_sha256(var.key))) {
+    unset req.http.Authorization;
+    if (req.http.Cookie:fastly_password != var.given) {
+      set req.http.Fastly-Password = var.given;
+    }
+  } else {
+    set var.key = "{{.Name}} " req.http.Cookie:fastly_password;
+    if (!table.contains(passwords, digest.hash_sha256(var.key))) {
+      error 619;
+    }
+  }
+  unset req.http.Cookie:fastly_password;
+}
+{{- end}}
 
 sub vcl_recv {
 {{- if not .OpenPurge}}
@@ -79,6 +107,15 @@ sub vcl_recv {
 
   if (table.contains(redirects, req.http.Host)) {
     error 618 table.lookup(redirects, req.http.Host);
+  }
+{{- end}}
+{{- if .BasicAuth}}
+
+  # Media are open at the bucket{{if .IsUncached}}, and these hosts ask for passwords of their own{{end}}.
+  if (fastly.ff.visits_this_service == 0 && req.restarts == 0 && req.method != "FASTLYPURGE" && req.url != {"{{.HealthPath}}"}
+      && !std.prefixof(req.url, "/.well-known/acme-challenge/")
+{{- if .IsPublic}} && !({{.IsPublic}}){{end}}{{if .IsUncached}} && !({{.IsUncached}}){{end}}) {
+    call ask_for_password;
   }
 {{- end}}
 {{- if .WebSockets}}
@@ -137,11 +174,17 @@ sub vcl_hit {
 
 sub vcl_miss {
 #FASTLY miss
+{{- if .BasicAuth}}
+  unset bereq.http.Fastly-Password;
+{{- end}}
   return(fetch);
 }
 
 sub vcl_pass {
 #FASTLY pass
+{{- if .BasicAuth}}
+  unset bereq.http.Fastly-Password;
+{{- end}}
   return(pass);
 }
 
@@ -304,6 +347,17 @@ sub vcl_error {
     return(deliver);
   }
 {{- end}}
+{{- if .BasicAuth}}
+
+  if (obj.status == 619) {
+    set obj.http.WWW-Authenticate = {"Basic realm="{{.Name}}", charset="UTF-8""};
+    set obj.http.Cache-Control = "no-store";
+    set obj.status = 401;
+    set obj.response = "Unauthorized";
+    synthetic "";
+    return(deliver);
+  }
+{{- end}}
 
   if (obj.status >= 500 && obj.status < 600) {
     set obj.http.Content-Type = "text/html; charset=utf-8";
@@ -323,6 +377,11 @@ sub vcl_deliver {
   }
   # Also in place of what the application says: a move begins small, and 0 takes back what was said.
   set resp.http.Strict-Transport-Security = "max-age={{.HSTS}}";
+{{- if .BasicAuth}}
+  if (req.http.Fastly-Password) {
+    add resp.http.Set-Cookie = "fastly_password=" req.http.Fastly-Password "; Path=/; Secure; HttpOnly; SameSite=Lax";
+  }
+{{- end}}
   return(deliver);
 }
 

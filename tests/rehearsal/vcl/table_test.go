@@ -261,6 +261,38 @@ var tables = map[string]struct {
 		{"GET old.example.com/live | Upgrade: websocket", "", nothing, "old-site", ""},
 		{"GET example.com/archive/a.png | Upgrade: websocket", "", "keeps 3600 + 60 / 43200", "archive", ""},
 	}},
+	"a password": {func(a *cdn.Args) {
+		a.BasicAuth, a.WebSockets = map[string]string{"alice": "gate", "bob": "bob"}, true
+	}, []row{
+		{"GET example.com/", minute, "asks for a password", "", "WWW-Authenticate: Basic realm=\"site\", charset=\"UTF-8\" | Cache-Control: no-store"},
+		{"POST example.com/", "", "asks for a password", "", "-Set-Cookie"},
+		{"GET http://example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "", "redirects to https://example.com/", "", ""},
+		{"GET www.example.com/", "", "redirects to https://example.com/", "", ""},
+		{"GET example.com/live | Upgrade: websocket", "", "asks for a password", "", ""},
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Authorization: Bearer abc", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Cookie: fastly_password=", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Fastly-Password: YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "asks for a password", "", "-Set-Cookie"},
+		// Whoever has it is as unknown to the app as anybody else, and may still bring it a key.
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "keeps " + usual, "-Authorization | -Cookie | -Fastly-Password",
+			"Set-Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=; Path=/; Secure; HttpOnly; SameSite=Lax"},
+		{"GET example.com/ | Authorization: basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU= | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "keeps " + usual, "-Authorization | -Cookie", "-Set-Cookie"},
+		{"POST example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "", "passes", "-Authorization | -Fastly-Password", ""},
+		{"GET example.com/ | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "keeps " + usual, "-Cookie", "-Set-Cookie"},
+		{"GET example.com/ | Cookie: a=1; fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=; sessionid=abc", minute, "passes", "Cookie: a=1; sessionid=abc", ""},
+		{"GET example.com/api | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU= | Authorization: Bearer abc", minute, "passes", "Authorization: Bearer abc | -Cookie", ""},
+		{"GET example.com/api | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU= | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", minute, "passes", "Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", ""},
+		{"GET example.com/live | Upgrade: websocket | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "", "upgrades", "-Cookie", ""},
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "old copy | 500", "hands out what is stale", "", ""},
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "503 | Content-Type: text/html", "tries again", "-Authorization", ""},
+		// Who is not asked.
+		{"GET example.com/health", minute, "passes", "", ""},
+		{"GET example.com/.well-known/acme-challenge/x", "", nothing, "", ""},
+		{"GET cdn.example.com/ep.mp3", "", "in parts, keeps 3600 + 60 / 43200", "media", ""},
+		{"POST grafana.example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", "", "passes", "Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", ""},
+		{"FASTLYPURGE example.com/page", "", "looks up", "Fastly-Purge-Requires-Auth: 1", ""},
+	}},
 	"the least": {func(a *cdn.Args) { a.Media, a.Redirects, a.Uncached = nil, nil, nil }, []row{
 		{"GET example.com/ | X-Forwarded-Host: evil.example | Cookie: a=1", minute, "keeps " + usual,
 			"X-Forwarded-Host: example.com | -Cookie", ""},
@@ -315,6 +347,8 @@ func outcome(method string, answer *Answer, notes []string) string {
 	kept := slices.IndexFunc(notes, func(note string) bool { return strings.HasPrefix(note, "keeps ") && note != nothing })
 	did := nothing
 	switch {
+	case answer.Status == http.StatusUnauthorized:
+		return "asks for a password"
 	case len(notes) == 0:
 		return "redirects to " + answer.Header.Get("Location")
 	case noted("upgrades"):
@@ -356,7 +390,7 @@ func (r *row) requireServer(t *testing.T, fastly *Fastly) {
 	}
 	asked := fastly.Servers[name].Asked
 	switch {
-	case strings.HasPrefix(r.does, "redirects"):
+	case strings.HasPrefix(r.does, "redirects"), strings.HasPrefix(r.does, "asks"):
 		require.Empty(t, asked)
 		return
 	case strings.Contains(r.does, "keeps ") && !strings.HasSuffix(r.does, nothing):
