@@ -147,9 +147,9 @@ func (c *Config) siteHost() string {
 	return ""
 }
 
-// firstHosts are the names of the first app, and of the platform.
+// firstHosts are the names of the first app, of what is beside it, and of the platform.
 func (c *Config) firstHosts() []string {
-	return slices.Concat(c.App.AllHosts(), c.CDN.MediaHosts(), c.toolHosts())
+	return slices.Concat(c.App.AllHosts(), c.CDN.MediaHosts(), c.CDN.BackendHosts(), c.toolHosts())
 }
 
 // publicHosts are the names that visitors use.

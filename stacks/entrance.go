@@ -149,16 +149,29 @@ func (p *platform) declareSubscriptions(service *cdn.Service) error {
 	return err
 }
 
-// declareMedia declares a way to the media that does not lead through Fastly, for a bypass.
-func (p *platform) declareMedia() error {
-	args := &p.config.CDN
-	if len(args.MediaHosts()) == 0 {
-		return nil
+// declarePassages declares ways to the media and to the backends that do not lead through Fastly, for a bypass.
+func (p *platform) declarePassages() error {
+	cdnArgs := &p.config.CDN
+	if hosts := cdnArgs.MediaHosts(); len(hosts) > 0 {
+		media := &cdn.PassageArgs{Component: "media", Routes: cdn.WholeHosts(hosts), Address: cdnArgs.MediaAddress()}
+		if err := p.newPassage("media", media); err != nil {
+			return err
+		}
 	}
-	passage, err := cdn.NewMediaPassage(p.Context, "media", &cdn.MediaPassageArgs{
-		Namespace: p.appNamespace.Name, IngressClass: p.entrance.ClassName, Certificates: p.shown(),
-		Hosts: args.MediaHosts(), Bucket: args.MediaAddress(),
-	}, p.cluster.Inside())
+	for _, backend := range cdnArgs.Backends {
+		args := &cdn.PassageArgs{
+			Component: "backend", Routes: backend.Routes(), Address: pulumi.String(backend.Address), KeepHost: backend.KeepHost,
+		}
+		if err := p.newPassage("backend-"+backend.Name, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *platform) newPassage(name string, args *cdn.PassageArgs) error {
+	args.Namespace, args.IngressClass, args.Certificates = p.appNamespace.Name, p.entrance.ClassName, p.shown()
+	passage, err := cdn.NewPassage(p.Context, name, args, p.cluster.Inside())
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func Deploy(ctx *pulumi.Context) error {
 		p.declareCanary,
 		p.declareDelivery,
 		p.declareCDN,
-		p.declareMedia,
+		p.declarePassages,
 		p.declareHosts,
 	} {
 		if err := declare(); err != nil {

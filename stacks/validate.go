@@ -13,6 +13,7 @@ import (
 
 	"lke-platform/components/app"
 	"lke-platform/components/cache"
+	"lke-platform/components/cdn"
 	"lke-platform/components/certificates"
 	"lke-platform/components/lke"
 	"lke-platform/components/namespace"
@@ -176,12 +177,44 @@ func (c *Config) validateHosts() field.ErrorList {
 	for i, host := range c.CDN.MediaHosts() {
 		check(field.NewPath("cdn", "media", "hosts").Index(i), host)
 	}
+	for i, backend := range c.CDN.Backends {
+		for j, host := range backend.Hosts {
+			check(field.NewPath("cdn", "backends").Index(i).Child("hosts").Index(j), host)
+		}
+	}
+	faults = append(faults, c.validateRoutes()...)
 	if c.Delivery.Keel() {
 		check(field.NewPath("delivery", "host"), c.Delivery.Host)
 	}
 	taken := append(c.publicHosts(), c.originHost())
 	faults = append(faults, c.Domains.CheckFound(field.NewPath("domains"), taken)...)
 	return append(faults, c.Domains.CheckRecords(field.NewPath("domains"), append(c.toolHosts(), c.originHost()), c.proven())...)
+}
+
+// validateRoutes refuses paths of backends that no app could have answered for, and those of an app's own process.
+func (c *Config) validateRoutes() field.ErrorList {
+	var faults field.ErrorList
+	hosts, taken := sets.New[string](), sets.New[cdn.Route]()
+	for _, args := range c.apps() {
+		hosts.Insert(args.AllHosts()...)
+		for _, process := range args.Processes {
+			for _, host := range slices.Concat(args.Hosts, process.Hosts) {
+				taken.Insert(cdn.Route{Host: host, Path: strings.TrimSuffix(process.Path, "/")})
+			}
+		}
+	}
+	for i, backend := range c.CDN.Backends {
+		for j, route := range backend.Routes()[len(backend.Hosts):] {
+			path := field.NewPath("cdn", "backends").Index(i).Child("paths").Index(j)
+			if !hosts.Has(route.Host) {
+				faults = append(faults, field.Invalid(path, backend.Paths[j], route.Host+" is no host of app or apps"))
+			}
+			if taken.Has(route) {
+				faults = append(faults, field.Invalid(path, backend.Paths[j], "a process of the app answers for it"))
+			}
+		}
+	}
+	return faults
 }
 
 // Warnings say what is valid and yet unwise.
@@ -219,6 +252,10 @@ func (c *Config) Warnings() (warnings []string) {
 	if c.CDN.OpenPurge {
 		warnings = append(warnings, "cdn.openPurge: anybody who knows a URL can have its copy thrown away, as often as he "+
 			"likes, and have the origin do the work; give the application a token that may purge, and leave openPurge out")
+	}
+	if len(c.CDN.BasicAuth) > 0 && c.CDN.Bypass != nil {
+		warnings = append(warnings, "cdn.basicAuth: Fastly asks for the password, and as long as there is a bypass everybody "+
+			"can come past it: the site is open to all")
 	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"os"
@@ -95,6 +96,80 @@ func TestHostsOfMediaGoToTheBucket(t *testing.T) {
 	require.NotContains(t, cdnBlocks(service, "backends")["origin"], resource.PropertyKey("requestCondition"))
 }
 
+// A further server is not shown what the origin knows the platform's Fastly service by.
+func TestFurtherBackendsAreAskedByTheirOwnNames(t *testing.T) {
+	t.Parallel()
+	args := cdnArgs(t)
+	args.ClientCertificate, args.ClientKey = pulumi.String("certificate"), pulumi.String("key")
+	args.Backends = []cdn.Backend{
+		{Name: "old", Address: "old.example.net", Hosts: []string{"old.example.com"}, Paths: []string{"example.com/blog/"},
+			Timeouts: cdn.Timeouts{FirstByte: "1m"}},
+		{Name: "archive", Address: "archive.example.net", Paths: []string{"example.com/a"}, Public: true, KeepHost: true, Shield: "iad-va-us"},
+	}
+	service := declareCDN(t, args)
+	backends, conditions := cdnBlocks(service, "backends"), cdnBlocks(service, "conditions")
+	for name, wanted := range map[string]struct{ address, shield, statement string }{
+		"old": {"old.example.net", "lga-ny-us", `req.http.Host == "old.example.com" || ` +
+			`(req.http.Host == "example.com" && (req.url.path == "/blog" || std.prefixof(req.url.path, "/blog/")))`},
+		"archive": {"archive.example.net", "iad-va-us",
+			`(req.http.Host == "example.com" && (req.url.path == "/a" || std.prefixof(req.url.path, "/a/")))`},
+	} {
+		backend := backends[name]
+		require.True(t, backend["sslCheckCert"].BoolValue())
+		for _, property := range []resource.PropertyKey{"address", "sslCertHostname", "sslSniHostname"} {
+			require.Equal(t, wanted.address, backend[property].StringValue(), "%s of %s", property, name)
+		}
+		require.Equal(t, wanted.shield, backend["shield"].StringValue())
+		require.NotContains(t, backend, resource.PropertyKey("sslClientKey"))
+		require.Equal(t, wanted.statement, conditions[backend["requestCondition"].StringValue()]["statement"].StringValue())
+	}
+	require.Equal(t, "old.example.net", backends["old"]["overrideHost"].StringValue())
+	require.NotContains(t, backends["archive"], resource.PropertyKey("overrideHost"), "it hears the visitor's")
+	require.InDelta(t, 60_000, backends["old"]["firstByteTimeout"].NumberValue(), 0)
+	require.InDelta(t, 2_000, backends["old"]["connectTimeout"].NumberValue(), 0)
+	require.Contains(t, backends["origin"], resource.PropertyKey("sslClientKey"))
+}
+
+func TestEveryFaultOfABackendIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		edit  func(*cdn.Backend)
+		fault string
+	}{
+		"no name":               {func(b *cdn.Backend) { b.Name = "" }, `cdn.backends[1].name: Invalid value: ""`},
+		"the origin's name":     {func(b *cdn.Backend) { b.Name = "origin" }, `cdn.backends[1].name: Duplicate value: "origin"`},
+		"the name of another":   {func(b *cdn.Backend) { b.Name = "old" }, `cdn.backends[1].name: Duplicate value: "old"`},
+		"a URL":                 {func(b *cdn.Backend) { b.Address = "https://a.example.net" }, "cdn.backends[1].address: Invalid value"},
+		"a port":                {func(b *cdn.Backend) { b.Address = "a.example.net:8443" }, "cdn.backends[1].address: Invalid value"},
+		"nothing to answer":     {func(b *cdn.Backend) { b.Paths = nil }, "cdn.backends[1].hosts: Required value"},
+		"a host elsewhere":      {func(b *cdn.Backend) { b.Hosts = []string{"a.example.org"} }, "cdn.backends[1].hosts[0]: Invalid value"},
+		"a host of another":     {func(b *cdn.Backend) { b.Hosts = []string{"old.example.com"} }, "cdn.backends[1].hosts[0]: Duplicate value"},
+		"a host of media":       {func(b *cdn.Backend) { b.Hosts = []string{"cdn.example.com"} }, "cdn.backends[1].hosts[0]: Duplicate value"},
+		"a host that leads on":  {func(b *cdn.Backend) { b.Hosts = []string{"www.example.com"} }, "cdn.backends[1].hosts[0]: Duplicate value"},
+		"a path without host":   {func(b *cdn.Backend) { b.Paths = []string{"/archive"} }, `cdn.backends[1].paths[0]: Invalid value: ""`},
+		"a whole host":          {func(b *cdn.Backend) { b.Paths = []string{"example.com/"} }, `cdn.backends[1].paths[0]: Invalid value: "example.com/": must be`},
+		"VCL":                   {func(b *cdn.Backend) { b.Paths = []string{`example.com/a"`} }, "cdn.backends[1].paths[0]: Invalid value"},
+		"a pattern":             {func(b *cdn.Backend) { b.Paths = []string{"example.com/a*"} }, "cdn.backends[1].paths[0]: Invalid value"},
+		"a path that leads on":  {func(b *cdn.Backend) { b.Paths = []string{"www.example.com/a"} }, "redirects leads the whole host"},
+		"a path of another":     {func(b *cdn.Backend) { b.Paths = []string{"example.com/blog"} }, "has requests in common with example.com/blog/"},
+		"a path below another":  {func(b *cdn.Backend) { b.Paths = []string{"example.com/blog/a"} }, "has requests in common with example.com/blog/"},
+		"a path above another":  {func(b *cdn.Backend) { b.Paths = []string{"example.com/a", "example.com/a/b"} }, "cdn.backends[1].paths[1]: Invalid value"},
+		"patience without unit": {func(b *cdn.Backend) { b.Timeouts.Connect = "10" }, "cdn.backends[1].timeouts.connect: Invalid value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := cdnArgs(t)
+			args.Backends = []cdn.Backend{
+				{Name: "old", Address: "old.example.net", Hosts: []string{"old.example.com"}, Paths: []string{"example.com/blog/"}},
+				{Name: "archive", Address: "archive.example.net", Paths: []string{"example.com/blog2"}},
+			}
+			require.Empty(t, args.Validate(field.NewPath("cdn")))
+			test.edit(&args.Backends[1])
+			require.ErrorContains(t, args.Validate(field.NewPath("cdn")).ToAggregate(), test.fault)
+		})
+	}
+}
+
 func TestHealthChecksCannotFloodTheOrigin(t *testing.T) {
 	t.Parallel()
 	args := cdnArgs(t)
@@ -147,6 +222,33 @@ func TestSecretsOfLogsStaySecret(t *testing.T) {
 	delete(shown, "loggingS3s")
 	delete(shown, "loggingHttps")
 	require.NotContains(t, fmt.Sprint(shown), secret)
+}
+
+// Neither the program nor the snippet tells a password, and of the snippet not even its hash is shown.
+func TestPasswordsStaySecret(t *testing.T) {
+	t.Parallel()
+	args := cdnArgs(t)
+	args.BasicAuth = map[string]string{"alice": "gate", "bob": "gate"}
+	require.Contains(t, args.SecretNames(), "gate")
+	values := args.SecretValues.(pulumi.StringMap)
+	values["gate"] = pulumi.String("sixteen-letters!")
+	service := declareCDN(t, args)
+	content := cdnBlocks(service, "snippets")["passwords"]["content"]
+	require.True(t, content.IsSecret())
+	hash := sha256.Sum256([]byte("site " + base64.StdEncoding.EncodeToString([]byte("alice:sixteen-letters!"))))
+	require.Contains(t, plain(content).StringValue(), fmt.Sprintf("  \"%x\": \"alice\",\n", hash))
+	require.Equal(t, 2, strings.Count(plain(content).StringValue(), "\n  "), "one for each user, though the password is the same")
+	require.NotContains(t, plain(content).StringValue(), "sixteen")
+	require.Contains(t, service.request.GetAdditionalSecretOutputs(), "snippets")
+	require.NotContains(t, cdnBlocks(service, "vcls")["main"]["content"].StringValue(), fmt.Sprintf("%x", hash))
+
+	require.NotContains(t, declareCDN(t, cdnArgs(t)).request.GetAdditionalSecretOutputs(), "snippets", "files of the project are none")
+	values["gate"] = pulumi.String("fifteen-letters")
+	err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		_, err := cdn.New(ctx, "cdn", args)
+		return err
+	}, pulumi.WithMocks(projectName, "test", &graph{resources: map[string]*node{}}))
+	require.ErrorContains(t, err, "cdn.basicAuth[alice]: the password must have 16 characters at least")
 }
 
 func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
@@ -227,6 +329,9 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		"HTTPS in plain":          {func(a *cdn.Args) { a.Logs.HTTPS[0].URL = "http://example.com" }, `cdn.logs.https[0].url: Invalid value: "http://example.com"`},
 		"HTTPS without name":      {func(a *cdn.Args) { a.Logs.HTTPS[0].Name = "" }, `cdn.logs.https[0].name: Invalid value: ""`},
 		"two HTTPS logs alike":    {func(a *cdn.Args) { a.Logs.HTTPS = append(a.Logs.HTTPS, a.Logs.HTTPS[0]) }, "cdn.logs.https[1].name: Duplicate value"},
+		"a user with a colon":     {func(a *cdn.Args) { a.BasicAuth = map[string]string{"a:b": "gate"} }, `cdn.basicAuth[a:b]: Invalid value: "a:b"`},
+		"a password in plain":     {func(a *cdn.Args) { a.BasicAuth = map[string]string{"alice": "pass word"} }, `cdn.basicAuth[alice]: Invalid value: "pass word"`},
+		"a snippet named alike":   {func(a *cdn.Args) { a.BasicAuth = map[string]string{"alice": "gate"}; a.Snippets[0].Name = "passwords" }, `cdn.snippets[0].name: Duplicate value: "passwords"`},
 		"a snippet of no type":    {func(a *cdn.Args) { a.Snippets[0].Type = "receive" }, `cdn.snippets[0].type: Unsupported value: "receive"`},
 		"two snippets alike":      {func(a *cdn.Args) { a.Snippets = append(a.Snippets, a.Snippets[0]) }, `cdn.snippets[1].name: Duplicate value: "embed"`},
 		"a missing file":          {func(a *cdn.Args) { a.Snippets[0].File = "embde.vcl" }, `cdn.snippets[0].file: Invalid value: "embde.vcl": there is no such file`},
@@ -292,8 +397,10 @@ func TestAShieldIsOneOfFastlys(t *testing.T) {
 		faults := shields.Check(field.NewPath("cdn"), args).ToAggregate()
 		require.EqualError(t, faults, `cdn.media.shield: Unsupported value: "iad-va-us": supported values: "lga-ny-us"`)
 		args.Origin.Shield, args.Media = "lga-ny", nil
+		args.Backends = []cdn.Backend{{Shield: "iad-va"}}
+		require.ErrorContains(t, shields.Check(field.NewPath("cdn"), args).ToAggregate(), `cdn.backends[0].shield: Unsupported value: "iad-va"`)
 		require.ErrorContains(t, shields.Check(field.NewPath("cdn"), args).ToAggregate(), `cdn.origin.shield: Unsupported value: "lga-ny"`)
-		args.Origin.Shield = ""
+		args.Origin.Shield, args.Backends = "", nil
 		require.Empty(t, shields.Check(field.NewPath("cdn"), args), "Validate tells of that")
 		return nil
 	}, pulumi.WithMocks(projectName, "test", fastlySites{&graph{resources: map[string]*node{}}}))

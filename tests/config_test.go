@@ -2,6 +2,7 @@ package tests
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,24 +129,27 @@ var faults = map[string]struct{ old, new, fault string }{
 	"job without a time":         {"health:\n", "jobs: [{name: clean, schedule: daily, command: [x]}]\n    health:\n", `app.jobs[0].schedule: Invalid value: "daily"`},
 
 	// cdn and secrets
-	"media where the app is": {"shield: lga-ny-us", "shield: lga-ny-us\n    media: {hosts: [staging.changelog.com]}", `cdn.media.hosts[0]: Duplicate value: "staging.changelog.com"`},
-	"no shield":              {"shield: lga-ny-us", `shield: ""`, "cdn.origin.shield: Required value"},
-	"invalid health check":   {"shield: lga-ny-us", "shield: lga-ny-us\n      healthPath: health", `cdn.origin.healthPath: Invalid value: "health"`},
-	"secret without a name":  {"SIGNING_SALT: app-signing-salt", `SIGNING_SALT: ""`, "app.secrets[SIGNING_SALT]: Required value: must name a secret"},
-	"token without a name":   {"tls: {", `tls: {token: "", `, "cdn.tls.token: Required value: must name a secret"},
-	"log without a name":     {"shield: lga-ny-us", "shield: lga-ny-us\n    logs: {https: [{name: a, url: \"https://example.com\", token: \"a b\"}]}", `cdn.logs.https[0].token: Invalid value: "a b"`},
-	"keys without a name":    {"shield: lga-ny-us", "shield: lga-ny-us\n    logs: {s3: [{accessKey: \"\", secretKey: b, buckets: {/: c}}]}", "cdn.logs.s3[0].accessKey: Required value: must name a secret"},
-	"alert without a name":   {"retention: 7d", "retention: 7d\n    alerts: {deadManSwitch: {url: \"\"}}", "monitoring.alerts.deadManSwitch.url: Required value: must name a secret"},
-	"password of no name":    {"retention: 7d", "retention: 7d\n    grafana: {password: \"\"}", "monitoring.grafana.password: Required value: must name a secret"},
-	"webhook of no name":     {"mode: keel", "mode: keel\n    webhook: {password: \"\"}", "delivery.webhook.password: Required value: must name a secret"},
-	"registry of no name":    {"health:\n", "registry: {username: ci, password: \"\"}\n    health:\n", "app.registry.password: Required value: must name a secret"},
-	"backups of no name":     {"encryption: backups-passphrase", `encryption: ""`, "postgres.backups.encryption: Required value: must name a secret"},
-	"secret that is missing": {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-secret-key-base-2: x", "pulumi config set --stack staging --secret secret-app-signing-salt"},
-	"secret in plain text":   {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-signing-salt: abc", "secret-app-signing-salt: Forbidden: stands in plain text"},
-	"secret in a section":    {"HTTP_PORT: \"4000\"", "HTTP_PORT: {secure: v1:ciphertext}", "app.env.HTTP_PORT: Forbidden: an encrypted value inside a section would be stored in plain text"},
-	"secret in a list":       {"hosts: [staging.changelog.com]", "hosts: [{secure: v1:ciphertext}]", "app.hosts[0]: Forbidden: an encrypted value"},
-	"secret for a section":   {"config:\n", "config:\n  lke-platform:protect: {secure: v1:ciphertext}\n", "protect: Forbidden: an encrypted value"},
-	"secret that is unused":  {"secret-app-signing-salt:", "secret-app-signing-pepper:", "secret-app-signing-pepper: Forbidden: unknown key"},
+	"media where the app is":     {"shield: lga-ny-us", "shield: lga-ny-us\n    media: {hosts: [staging.changelog.com]}", `cdn.media.hosts[0]: Duplicate value: "staging.changelog.com"`},
+	"a backend where the app is": {"shield: lga-ny-us", "shield: lga-ny-us\n    backends: [{name: a, address: a.example.net, hosts: [staging.changelog.com]}]", `cdn.backends[0].hosts[0]: Duplicate value: "staging.changelog.com"`},
+	"a backend of no zone":       {"shield: lga-ny-us", "shield: lga-ny-us\n    backends: [{name: a, address: a.example.net, hosts: [a.example.com]}]", `cdn.backends[0].hosts[0]: Invalid value: "a.example.com": is outside every zone`},
+	"a path of no app":           {"shield: lga-ny-us", "shield: lga-ny-us\n    backends: [{name: a, address: a.example.net, paths: [grafana.staging.changelog.com/a]}]", `cdn.backends[0].paths[0]: Invalid value: "grafana.staging.changelog.com/a": grafana.staging.changelog.com is no host of app`},
+	"no shield":                  {"shield: lga-ny-us", `shield: ""`, "cdn.origin.shield: Required value"},
+	"invalid health check":       {"shield: lga-ny-us", "shield: lga-ny-us\n      healthPath: health", `cdn.origin.healthPath: Invalid value: "health"`},
+	"secret without a name":      {"SIGNING_SALT: app-signing-salt", `SIGNING_SALT: ""`, "app.secrets[SIGNING_SALT]: Required value: must name a secret"},
+	"token without a name":       {"tls: {", `tls: {token: "", `, "cdn.tls.token: Required value: must name a secret"},
+	"log without a name":         {"shield: lga-ny-us", "shield: lga-ny-us\n    logs: {https: [{name: a, url: \"https://example.com\", token: \"a b\"}]}", `cdn.logs.https[0].token: Invalid value: "a b"`},
+	"keys without a name":        {"shield: lga-ny-us", "shield: lga-ny-us\n    logs: {s3: [{accessKey: \"\", secretKey: b, buckets: {/: c}}]}", "cdn.logs.s3[0].accessKey: Required value: must name a secret"},
+	"alert without a name":       {"retention: 7d", "retention: 7d\n    alerts: {deadManSwitch: {url: \"\"}}", "monitoring.alerts.deadManSwitch.url: Required value: must name a secret"},
+	"password of no name":        {"retention: 7d", "retention: 7d\n    grafana: {password: \"\"}", "monitoring.grafana.password: Required value: must name a secret"},
+	"webhook of no name":         {"mode: keel", "mode: keel\n    webhook: {password: \"\"}", "delivery.webhook.password: Required value: must name a secret"},
+	"registry of no name":        {"health:\n", "registry: {username: ci, password: \"\"}\n    health:\n", "app.registry.password: Required value: must name a secret"},
+	"backups of no name":         {"encryption: backups-passphrase", `encryption: ""`, "postgres.backups.encryption: Required value: must name a secret"},
+	"secret that is missing":     {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-secret-key-base-2: x", "pulumi config set --stack staging --secret secret-app-signing-salt"},
+	"secret in plain text":       {"secret-app-signing-salt:\n    secure: v1:ciphertext", "secret-app-signing-salt: abc", "secret-app-signing-salt: Forbidden: stands in plain text"},
+	"secret in a section":        {"HTTP_PORT: \"4000\"", "HTTP_PORT: {secure: v1:ciphertext}", "app.env.HTTP_PORT: Forbidden: an encrypted value inside a section would be stored in plain text"},
+	"secret in a list":           {"hosts: [staging.changelog.com]", "hosts: [{secure: v1:ciphertext}]", "app.hosts[0]: Forbidden: an encrypted value"},
+	"secret for a section":       {"config:\n", "config:\n  lke-platform:protect: {secure: v1:ciphertext}\n", "protect: Forbidden: an encrypted value"},
+	"secret that is unused":      {"secret-app-signing-salt:", "secret-app-signing-pepper:", "secret-app-signing-pepper: Forbidden: unknown key"},
 }
 
 func TestEveryFaultOfAStackFileIsNamed(t *testing.T) {
@@ -329,6 +333,15 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
 	require.Contains(t, warnings("staging", "    account: {plan: paid}\n", ""), "cdn.account.plan: say trial or paid")
+	const password = "imageOptimizer: true\n    basicAuth: {alice: fastly-tls-token}"
+	require.Contains(t, warnings("prod", "imageOptimizer: true", password+"\n    bypass: false"), "cdn.basicAuth: Fastly asks for the password")
+	require.NotContains(t, warnings("prod", "imageOptimizer: true", password), "cdn.basicAuth")
+	const backend = "{name: %[1]s, address: %[1]s.example.net, paths: [changelog.com/%[1]s]}, "
+	var four string
+	for _, name := range []string{"a", "b", "c", "d"} {
+		four += fmt.Sprintf(backend, name)
+	}
+	require.Contains(t, warnings("prod", "imageOptimizer: true", "backends: ["+four+"]"), "cdn.backends: the service has 6 backends, the origin's and")
 	require.Contains(t, warnings("prod", ", domains: 20", ""), "cdn.account.domains: the service has 11 domains, and an account may have 10")
 	for _, stack := range []string{"staging", "prod"} {
 		require.NotContains(t, warnings(stack), "cdn.account")

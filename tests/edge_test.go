@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -113,6 +114,39 @@ func TestMediaAreServedPastFastly(t *testing.T) {
 	}, at(ingress, "metadata", "annotations"))
 	require.Equal(t, []any{map[string]any{"hosts": []any{"cdn.changelog.com"}, "secretName": "changelog-com-tls"}},
 		at(ingress, "spec", "tls"))
+}
+
+// What a backend answers for is a public name, and comes during a bypass too.
+func TestBackendsAreServedPastFastly(t *testing.T) {
+	t.Parallel()
+	g := deployedWith(t, "staging", "      shield: lga-ny-us\n", `      shield: lga-ny-us
+    backends:
+      - {name: old, address: old.example.net, hosts: [old.staging.changelog.com], paths: [staging.changelog.com/blog/], keepHost: true}
+      - {name: archive, address: archive.example.net, hosts: [files.staging.changelog.com], public: true}
+    bypass: true
+`)
+	require.Equal(t, "192.0.2.7", hostRecords(g)["old.staging.changelog.com-A-0"])
+	require.True(t, g.waitsFor(recordType+" hosts-old.staging.changelog.com-A-0", "kubernetes:networking.k8s.io/v1:Ingress backend-old"))
+	require.Contains(t, cdnBlocks(g.find(t, serviceVclType, "cdn"), "domains"), "old.staging.changelog.com")
+	require.Contains(t, fmt.Sprint(reveal(g.find(t, "kubernetes:monitoring.coreos.com/v1:Probe", "probes-site").inputs["spec"])),
+		"https://files.staging.changelog.com/")
+
+	service := g.find(t, "kubernetes:core/v1:Service", "backend-old").inputs.Mappable()
+	require.Equal(t, "old.example.net", at(service, "spec", "externalName"))
+	require.Equal(t, "true", at(service, "metadata", "annotations", "traefik.ingress.kubernetes.io/service.passhostheader"))
+	ingress := g.find(t, "kubernetes:networking.k8s.io/v1:Ingress", "backend-old").inputs.Mappable()
+	require.NotContains(t, at(ingress, "metadata", "annotations"), "nginx.ingress.kubernetes.io/upstream-vhost")
+	require.Equal(t, []any{map[string]any{
+		"hosts": []any{"old.staging.changelog.com", "staging.changelog.com"}, "secretName": "staging-changelog-com-tls",
+	}}, at(ingress, "spec", "tls"))
+	var routes []string
+	for _, rule := range at(ingress, "spec", "rules").([]any) {
+		path := at(rule, "http", "paths").([]any)[0]
+		routes = append(routes, at(rule, "host").(string)+at(path, "path").(string))
+	}
+	require.Equal(t, []string{"old.staging.changelog.com/", "staging.changelog.com/blog"}, routes)
+	archive := g.find(t, "kubernetes:networking.k8s.io/v1:Ingress", "backend-archive").inputs.Mappable()
+	require.Equal(t, "archive.example.net", at(archive, "metadata", "annotations", "nginx.ingress.kubernetes.io/upstream-vhost"))
 }
 
 // Certificates that Fastly refuses do not go there: names lead straight to the platform, and `up` ends.

@@ -39,6 +39,9 @@ const (
 const (
 	// usualDomains is how many domains an account may have as long as nobody has asked for more.
 	usualDomains = 10
+	// usualBackends is how many backends a service may have as long as nobody has asked for more.
+	// Upstream: https://docs.fastly.com/en/guides/resource-limits
+	usualBackends = 5
 	// trialNames is how many names a trial can serve over TLS.
 	// Upstream: https://docs.fastly.com/en/guides/tls-prerequisites-and-limitations
 	trialNames = 2
@@ -88,6 +91,14 @@ func (a *Args) Warnings() (warnings []string) {
 	if len(a.Domains) > usualDomains && a.Account.Domains == 0 {
 		warnings = append(warnings, fmt.Sprintf("cdn.account.domains: the service has %d domains, and an account may have %d "+
 			"until Fastly's support raises that; ask for it, and say here how many it may have", len(a.Domains), usualDomains))
+	}
+	count := 1 + len(a.Backends)
+	if a.Media != nil {
+		count++
+	}
+	if count > usualBackends {
+		warnings = append(warnings, fmt.Sprintf("cdn.backends: the service has %d backends, the origin's and that of media "+
+			"among them, and may have %d until Fastly's support raises that", count, usualBackends))
 	}
 	return warnings
 }

@@ -14,6 +14,8 @@ type Args struct {
 	Origin Origin `json:"origin"`
 	// Media is the bucket with the media; nil where visitors get none from a bucket.
 	Media *Media `json:"media"`
+	// Backends are further servers and buckets that Fastly asks, for hosts or paths of their own.
+	Backends []Backend `json:"backends"`
 	// Redirects are hosts that lead to another host, by name: www.example.com to example.com. The path stays.
 	Redirects map[string]string `json:"redirects"`
 	// SessionCookies are the names of the cookies that tell a user of the application from all others; an asterisk stands for
@@ -44,6 +46,9 @@ type Args struct {
 	WebSockets bool `json:"websockets"`
 	// CrossOrigin are hosts, besides those of Media, whose answers scripts of any other site may read.
 	CrossOrigin []string `json:"crossOrigin"`
+	// BasicAuth are the users of a site that is not for everybody, by name, each with the name of the stack's secret that holds
+	// the password. Fastly asks for one of them before anything else. Default: none, and the site is for everybody.
+	BasicAuth map[string]string `json:"basicAuth"`
 	// OpenPurge lets anybody who knows a URL have its copy thrown away, without a token of Fastly's. Default false.
 	OpenPurge bool `json:"openPurge"`
 	// Logs are the places that requests are logged to.
@@ -125,6 +130,29 @@ type Media struct {
 	Shield string `json:"shield"`
 	// TTL is for how long a file is fresh that does not say so, in whole seconds. Default 1h.
 	TTL string `json:"ttl"`
+}
+
+// Backend is a server or a bucket beside the origin, reached over TLS on port 443: a legacy server, the bucket of another region.
+// Its certificate must be valid for its address.
+type Backend struct {
+	// Name tells the backends apart.
+	Name string `json:"name"`
+	// Address is its host.
+	Address string `json:"address"`
+	// Hosts are public names that it answers for, none of them the application's.
+	Hosts []string `json:"hosts"`
+	// Paths are those of the application's hosts that it answers for, each with all below it, for instance example.com/blog.
+	Paths []string `json:"paths"`
+	// Public says that what it answers is the same for all visitors, as in a bucket: it is treated as Media are. Default false:
+	// it is treated as the origin is, and gets what visitors bring.
+	Public bool `json:"public"`
+	// KeepHost has it hear the host that the visitor asks for. Default false: it hears its address in the Host header, and the
+	// visitor's in X-Forwarded-Host only.
+	KeepHost bool `json:"keepHost"`
+	// Shield is the code of the Fastly site that all others ask before they ask the backend. Default: that of Origin.
+	Shield string `json:"shield"`
+	// Timeouts of a request. Defaults: those of Origin's defaults.
+	Timeouts Timeouts `json:"timeouts"`
 }
 
 // Cache says for how long answers of the origin are kept that do not say so themselves, in whole seconds. An answer that forbids
@@ -213,6 +241,9 @@ func (a *Args) SecretNames() []string {
 	}
 	for _, log := range a.Logs.HTTPS {
 		names.Insert(log.Token)
+	}
+	for _, password := range a.BasicAuth {
+		names.Insert(password)
 	}
 	return sets.List(names)
 }

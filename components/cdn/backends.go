@@ -52,6 +52,9 @@ func (a *Args) backends() fastly.ServiceVclBackendArray {
 	if a.Media != nil {
 		backends = append(backends, a.mediaBackend())
 	}
+	for i := range a.Backends {
+		backends = append(backends, a.furtherBackend(&a.Backends[i]))
+	}
 	return backends
 }
 
@@ -78,6 +81,17 @@ func (a *Args) mediaBackend() fastly.ServiceVclBackendArgs {
 	backend.OverrideHost = host.ToStringOutput().ToStringPtrOutput()
 	backend.Shield = pulumi.String(cmp.Or(a.Media.Shield, a.Origin.Shield))
 	backend.RequestCondition = pulumi.String(mediaCondition)
+	return backend
+}
+
+// furtherBackend is shown no certificate: that is for the origin, which trusts whoever has it.
+func (a *Args) furtherBackend(b *Backend) fastly.ServiceVclBackendArgs {
+	backend := serverOverTLS(b.Name, pulumi.String(b.Address), b.timeouts())
+	if !b.KeepHost {
+		backend.OverrideHost = pulumi.String(b.Address)
+	}
+	backend.Shield = pulumi.String(cmp.Or(b.Shield, a.Origin.Shield))
+	backend.RequestCondition = pulumi.String(b.conditionName())
 	return backend
 }
 
@@ -118,12 +132,21 @@ func (a *Args) healthCheck() fastly.ServiceVclHealthcheckArgs {
 
 // conditions say which requests go to which backend; those that meet none go to the origin.
 func (a *Args) conditions() fastly.ServiceVclConditionArray {
-	if a.Media == nil {
-		return nil
+	var conditions fastly.ServiceVclConditionArray
+	add := func(name string, routes []Route) {
+		conditions = append(conditions, fastly.ServiceVclConditionArgs{
+			Name: pulumi.String(name), Type: pulumi.String("REQUEST"), Statement: pulumi.String(isFor(routes)),
+		})
 	}
-	return fastly.ServiceVclConditionArray{fastly.ServiceVclConditionArgs{
-		Name: pulumi.String(mediaCondition), Type: pulumi.String("REQUEST"), Statement: pulumi.String(isHost(a.Media.Hosts)),
-	}}
+	if a.Media != nil {
+		add(mediaCondition, WholeHosts(a.Media.Hosts))
+	}
+	for i := range a.Backends {
+		add(a.Backends[i].conditionName(), a.Backends[i].Routes())
+	}
+	return conditions
 }
+
+func (b *Backend) conditionName() string { return "is for " + b.Name }
 
 func milliseconds(length time.Duration) pulumi.Int { return pulumi.Int(length.Milliseconds()) }

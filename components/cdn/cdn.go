@@ -33,9 +33,13 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("lke-platform:cdn:Service", name, s, opts...); err != nil {
 		return nil, fmt.Errorf("cdn: %w", err)
 	}
-	// The provider knows that the keys of S3 are secret, and not that headers may be.
+	// The provider knows that the keys of S3 are secret, and not that headers and passwords may be.
+	secrets := []string{"loggingHttps"}
+	if len(args.BasicAuth) > 0 {
+		secrets = append(secrets, "snippets")
+	}
 	options := []pulumi.ResourceOption{
-		pulumi.Parent(s), pulumi.Protect(args.Protect), pulumi.AdditionalSecretOutputs([]string{"loggingHttps"}),
+		pulumi.Parent(s), pulumi.Protect(args.Protect), pulumi.AdditionalSecretOutputs(secrets),
 		pulumi.IgnoreChanges(args.undeclaredProducts()),
 	}
 	if args.DomainManagement {
@@ -98,7 +102,7 @@ func (a *Args) service() (*fastly.ServiceVclArgs, error) {
 		Vcls: fastly.ServiceVclVclArray{fastly.ServiceVclVclArgs{
 			Name: pulumi.String("main"), Main: pulumi.Bool(true), Content: pulumi.String(program),
 		}},
-		Snippets: snippets,
+		Snippets: append(snippets, a.passwords()...),
 		// An active service cannot be deleted otherwise; what must not be deleted is protected.
 		ForceDestroy: pulumi.Bool(true),
 	}, nil

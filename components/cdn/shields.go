@@ -40,5 +40,10 @@ func (s Shields) Check(path *field.Path, args *Args) field.ErrorList {
 	if args.Media != nil && args.Media.Shield != "" {
 		faults = append(faults, check.OneOf(path.Child("media", "shield"), args.Media.Shield, s...)...)
 	}
+	for i, backend := range args.Backends {
+		if backend.Shield != "" {
+			faults = append(faults, check.OneOf(path.Child("backends").Index(i).Child("shield"), backend.Shield, s...)...)
+		}
+	}
 	return faults
 }

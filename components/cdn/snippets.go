@@ -30,6 +30,9 @@ var snippetTypes = []string{"init", "recv", "hash", "hit", "miss", "pass", "fetc
 func (a *Args) validateSnippets(path *field.Path) field.ErrorList {
 	var faults field.ErrorList
 	names := sets.New[string]()
+	if len(a.BasicAuth) > 0 {
+		names.Insert(passwordsName)
+	}
 	for i, snippet := range a.Snippets {
 		at := path.Index(i)
 		faults = append(faults, checkForm(at.Child("name"), snippet.Name, objectName, objectNameForm)...)

@@ -29,6 +29,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 func (a *Args) validateService(path *field.Path) field.ErrorList {
 	faults := a.Origin.validate(path.Child("origin"))
 	faults = append(faults, a.validateHosts(path)...)
+	faults = append(faults, a.validateBackends(path.Child("backends"))...)
 	if a.Media != nil && a.Media.Address != "" {
 		faults = append(faults, check.Domain(path.Child("media", "address"), a.Media.Address)...)
 	}
@@ -45,6 +46,7 @@ func (a *Args) validateService(path *field.Path) field.ErrorList {
 		faults = append(faults, field.Invalid(path.Child("errorPage"), a.ErrorPage, err.Error()))
 	}
 	faults = append(faults, a.Logs.validate(path.Child("logs"))...)
+	faults = append(faults, a.validateBasicAuth(path.Child("basicAuth"))...)
 	return append(faults, a.validateSnippets(path.Child("snippets"))...)
 }
 
@@ -119,8 +121,8 @@ func (a *Args) checkInputs() field.ErrorList {
 	if a.Media != nil && a.Media.Address == "" && a.MediaHost == nil {
 		faults = append(faults, field.Required(field.NewPath("mediaHost"), "must be the host of the media bucket"))
 	}
-	if a.SecretValues == nil && len(a.Logs.S3)+len(a.Logs.HTTPS) > 0 {
-		faults = append(faults, field.Required(field.NewPath("secretValues"), "must hold the secrets of the logs"))
+	if a.SecretValues == nil && len(a.Logs.S3)+len(a.Logs.HTTPS)+len(a.BasicAuth) > 0 {
+		faults = append(faults, field.Required(field.NewPath("secretValues"), "must hold the secrets of the logs and passwords"))
 	}
 	return faults
 }

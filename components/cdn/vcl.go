@@ -58,17 +58,19 @@ func (a *Args) program() (string, error) {
 	}
 	values := struct {
 		*Args
-		IsMedia, IsCrossOrigin, IsUncached, Credentials string // conditions; empty where nothing can meet them
-		Redirects                                       []redirect
-		Hearsay, Forwarded, Overrides                   []string // headers
+		// Conditions; empty where nothing can meet them. Public is what is treated as media are.
+		IsPublic, IsElsewhere, IsCrossOrigin, IsUncached, Credentials string
+		Redirects                                                     []redirect
+		Hearsay, Forwarded, Overrides                                 []string // headers
 		// Expressions.
 		Sessions, Assets, Images, Small, Downloads, ImageParameters, MustRevalidate, Compressed string
 		TTL, MediaTTL, StaleWhileRevalidate, StaleIfError, HSTS                                 int // in seconds
 		HealthPath, Origin, ErrorPage                                                           string
 	}{
-		Args:    a,
-		IsMedia: isHost(a.MediaHosts()), IsCrossOrigin: isHost(slices.Concat(a.MediaHosts(), a.CrossOrigin)),
-		IsUncached: isHost(a.Uncached), Credentials: "req.http." + strings.Join(credentials, " || req.http."),
+		Args:     a,
+		IsPublic: isFor(a.public()), IsElsewhere: isFor(a.elsewhere()),
+		IsCrossOrigin: isFor(slices.Concat(a.public(), WholeHosts(a.CrossOrigin))),
+		IsUncached:    isFor(WholeHosts(a.Uncached)), Credentials: "req.http." + strings.Join(credentials, " || req.http."),
 		Hearsay: spellings(hearsay...), Forwarded: spellings("X-Forwarded*"), Overrides: spellings("X-HTTP-Method*", "X-Method*"),
 		Sessions: sessionsPattern(a.SessionCookies), Assets: assets, Images: images, Small: small, Downloads: downloads,
 		ImageParameters: imageParameters, MustRevalidate: mustRevalidate, Compressed: typesPattern(compressedTypes),
@@ -84,15 +86,6 @@ func (a *Args) program() (string, error) {
 		return "", fmt.Errorf("writing VCL: %w", err)
 	}
 	return program.String(), nil
-}
-
-// isHost is the VCL condition that a request for one of the hosts meets. Hosts are domain names, which need no quoting.
-func isHost(hosts []string) string {
-	conditions := make([]string, len(hosts))
-	for i, host := range hosts {
-		conditions[i] = fmt.Sprintf(`req.http.Host == "%s"`, host)
-	}
-	return strings.Join(conditions, " || ")
 }
 
 // sessionsPattern is the expression that a Cookie header with a cookie of one of the names matches.

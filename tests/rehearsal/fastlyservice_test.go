@@ -184,13 +184,19 @@ func TestTheServiceIsWhatTheStackFileSays(t *testing.T) {
 	require.InDelta(t, 1, http3["feature_revision"], 0)
 	s.requireProducts(t, "brotli_compression")
 
-	states, err := filepath.Glob(filepath.Join(stack.Workspace().WorkDir(), ".rehearsal", "*", "state", ".pulumi", "stacks", "*", "*.json"))
-	require.NoError(t, err)
-	require.Len(t, states, 1)
-	require.False(t, strings.Contains(readFile(t, states[0]), secretKeyOfLogs), "the state is encrypted where it has secrets")
+	requireNotInState(t, stack, secretKeyOfLogs)
 	again, err := stack.Up(t.Context())
 	require.NoError(t, err)
 	require.NotContains(t, *again.Summary.ResourceChanges, "update", "what was made is what was declared")
+}
+
+// requireNotInState requires that the state is encrypted where it has a secret.
+func requireNotInState(t *testing.T, stack auto.Stack, secret string) {
+	t.Helper()
+	states, err := filepath.Glob(filepath.Join(stack.Workspace().WorkDir(), ".rehearsal", "*", "state", ".pulumi", "stacks", "*", "*.json"))
+	require.NoError(t, err)
+	require.Len(t, states, 1)
+	require.False(t, strings.Contains(readFile(t, states[0]), secret), "the state is not encrypted")
 }
 
 // backend is what all backends have in common.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,6 +75,24 @@ func TestVisitorsGetWhatTheStackFileSays(t *testing.T) {
 		require.Empty(t, fastly.Servers["origin"].Asked)
 	})
 	t.Run("each request is logged once where it belongs", func(t *testing.T) { oneLineForEachRequest(t, program) })
+}
+
+// The password is asked for by the service that the engine brought up, and stands nowhere; its hash, nowhere in plain.
+func TestAPasswordIsAskedForAndKept(t *testing.T) {
+	s, stack := bringUpService(t, "origin: {shield: lga-ny-us}\nbasicAuth: {alice: gate}\n")
+	table := s.objects(t, "snippet")["passwords"]["content"].(string)
+	require.NotContains(t, table, secretKeyOfLogs)
+	hash := regexp.MustCompile("[0-9a-f]{64}").FindString(table)
+	require.NotEmpty(t, hash)
+	requireNotInState(t, stack, hash)
+
+	fastly := vcl.Start(t, s.program(t))
+	require.Equal(t, http.StatusUnauthorized, fastly.Ask(t, http.MethodGet, "https://example.com/", nil).Status)
+	password := "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+secretKeyOfLogs+" gate"))
+	require.Equal(t, http.StatusOK, fastly.Ask(t, http.MethodGet, "https://example.com/", http.Header{"Authorization": {password}}).Status)
+	again, err := stack.Up(t.Context())
+	require.NoError(t, err)
+	require.NotContains(t, *again.Summary.ResourceChanges, "update", "what was made is what was declared")
 }
 
 func oneLineForEachRequest(t *testing.T, program *vcl.Service) {

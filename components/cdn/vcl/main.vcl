@@ -20,6 +20,9 @@ sub know_the_visitor {
     if (!fastly_info.edge.is_tls) {
       unset req.http.Fastly-SSL;
     }
+{{- if .BasicAuth}}
+    unset req.http.Fastly-Password;
+{{- end}}
     set req.http.Fastly-Client-IP = client.ip;
     set req.http.Host = std.tolower(regsub(req.http.Host, "\.?(:[0-9]*)?$", ""));
   }
@@ -33,7 +36,7 @@ sub know_the_visitor {
   set req.http.X-Forwarded-Proto = "https";
   set req.http.X-Forwarded-Port = "443";
 }
-{{- if .IsMedia}}
+{{- if .IsPublic}}
 
 # Media are the same for all. What tells visitors apart is neither the bucket's business nor a reason to ask it.
 sub ask_for_media {
@@ -54,6 +57,31 @@ sub ask_for_media {
 {{- end}}
 }
 {{- end}}
+{{- if .BasicAuth}}
+
+# The password is Fastly's business: an application would take it for a key of its own, whose answers are for one user. One that
+# came once stays in a cookie, so that scripts can have Authorization for themselves.
+sub ask_for_password {
+  declare local var.given STRING;
+  declare local var.key STRING;
+  if (req.http.Authorization ~ "(?i)^basic +([A-Za-z0-9+/=]+) *$") {
+    set var.given = re.group.1;
+  }
+  set var.key = "{{.Name}} " var.given;
+  if (table.contains(passwords, digest.hash_sha256(var.key))) {
+    unset req.http.Authorization;
+    if (req.http.Cookie:fastly_password != var.given) {
+      set req.http.Fastly-Password = var.given;
+    }
+  } else {
+    set var.key = "{{.Name}} " req.http.Cookie:fastly_password;
+    if (!table.contains(passwords, digest.hash_sha256(var.key))) {
+      error 619;
+    }
+  }
+  unset req.http.Cookie:fastly_password;
+}
+{{- end}}
 
 sub vcl_recv {
 {{- if not .OpenPurge}}
@@ -68,8 +96,8 @@ sub vcl_recv {
     # This is the shield: the site that the visitor asked hands out what is stale, and asks for what is fresh.
     set req.max_stale_while_revalidate = 0s;
   }
-{{- if .IsMedia}}
-  if ({{.IsMedia}}) {
+{{- if .IsPublic}}
+  if ({{.IsPublic}}) {
     call ask_for_media;
   }
 {{- end}}
@@ -81,10 +109,19 @@ sub vcl_recv {
     error 618 table.lookup(redirects, req.http.Host);
   }
 {{- end}}
+{{- if .BasicAuth}}
+
+  # Media are open at the bucket{{if .IsUncached}}, and these hosts ask for passwords of their own{{end}}.
+  if (fastly.ff.visits_this_service == 0 && req.restarts == 0 && req.method != "FASTLYPURGE" && req.url != {"{{.HealthPath}}"}
+      && !std.prefixof(req.url, "/.well-known/acme-challenge/")
+{{- if .IsPublic}} && !({{.IsPublic}}){{end}}{{if .IsUncached}} && !({{.IsUncached}}){{end}}) {
+    call ask_for_password;
+  }
+{{- end}}
 {{- if .WebSockets}}
 
   # A shield cannot carry one. The backend of a bucket has none.
-  if (req.http.Upgrade ~ "(?i)^websocket$"{{if .IsMedia}} && !({{.IsMedia}}){{end}}) {
+  if (req.http.Upgrade ~ "(?i)^websocket$"{{if .IsElsewhere}} && !({{.IsElsewhere}}){{end}}) {
     set req.backend = F_{{.Origin}};
     return(upgrade);
   }
@@ -94,7 +131,7 @@ sub vcl_recv {
   if (req.method != "GET" && req.method != "HEAD" && req.method != "FASTLYPURGE") {
     return(pass);
   }
-  if (req.method != "FASTLYPURGE"{{if .IsMedia}} && !({{.IsMedia}}){{end}}) {
+  if (req.method != "FASTLYPURGE"{{if .IsPublic}} && !({{.IsPublic}}){{end}}) {
     # A part of what is not kept is asked for as such.
     set req.enable_range_on_pass = true;
     # Only the origin knows whether it is well{{if .IsUncached}}, and these hosts belong to nobody but their users{{end}}.
@@ -117,7 +154,7 @@ sub vcl_recv {
   }
 
   # Fastly keeps what is larger than 20 MB in parts only, which can be neither compressed nor optimised.
-  if (req.url.ext ~ "{{.Downloads}}"{{if .IsMedia}} || (({{.IsMedia}}) && req.url.ext !~ "{{.Small}}"){{end}}) {
+  if (req.url.ext ~ "{{.Downloads}}"{{if .IsPublic}} || (({{.IsPublic}}) && req.url.ext !~ "{{.Small}}"){{end}}) {
     set req.enable_segmented_caching = true;
   }
   return(lookup);
@@ -137,11 +174,17 @@ sub vcl_hit {
 
 sub vcl_miss {
 #FASTLY miss
+{{- if .BasicAuth}}
+  unset bereq.http.Fastly-Password;
+{{- end}}
   return(fetch);
 }
 
 sub vcl_pass {
 #FASTLY pass
+{{- if .BasicAuth}}
+  unset bereq.http.Fastly-Password;
+{{- end}}
   return(pass);
 }
 
@@ -175,8 +218,8 @@ sub keep_what_all_may_have {
       return(pass);
     }
     if (!beresp.http.Expires) {
-{{- if .IsMedia}}
-      if ({{.IsMedia}}) {
+{{- if .IsPublic}}
+      if ({{.IsPublic}}) {
         set beresp.ttl = {{.MediaTTL}}s;
       } else {
         set beresp.ttl = {{.TTL}}s;
@@ -211,7 +254,7 @@ sub limit_what_is_stale {
     }
   }
 }
-{{- if .IsMedia}}
+{{- if .IsPublic}}
 
 # S3 has no headers for caches in between; who uploads says in metadata what they would say.
 sub read_metadata {
@@ -245,15 +288,15 @@ sub read_metadata {
 
 sub vcl_fetch {
 #FASTLY fetch
-{{- if .IsMedia}}
+{{- if .IsPublic}}
 
-  if ({{.IsMedia}}) {
+  if ({{.IsPublic}}) {
     call read_metadata;
   }
 {{- end}}
 
   # A bucket that is asked too much says 429; from an application that is about one visitor.
-  if ((beresp.status >= 500 && beresp.status < 600){{if .IsMedia}} || (beresp.status == 429 && ({{.IsMedia}})){{end}}) {
+  if ((beresp.status >= 500 && beresp.status < 600){{if .IsPublic}} || (beresp.status == 429 && ({{.IsPublic}})){{end}}) {
     # An answer of a while ago is better than an error.
     if (stale.exists) {
       return(deliver_stale);
@@ -304,6 +347,17 @@ sub vcl_error {
     return(deliver);
   }
 {{- end}}
+{{- if .BasicAuth}}
+
+  if (obj.status == 619) {
+    set obj.http.WWW-Authenticate = {"Basic realm="{{.Name}}", charset="UTF-8""};
+    set obj.http.Cache-Control = "no-store";
+    set obj.status = 401;
+    set obj.response = "Unauthorized";
+    synthetic "";
+    return(deliver);
+  }
+{{- end}}
 
   if (obj.status >= 500 && obj.status < 600) {
     set obj.http.Content-Type = "text/html; charset=utf-8";
@@ -323,6 +377,11 @@ sub vcl_deliver {
   }
   # Also in place of what the application says: a move begins small, and 0 takes back what was said.
   set resp.http.Strict-Transport-Security = "max-age={{.HSTS}}";
+{{- if .BasicAuth}}
+  if (req.http.Fastly-Password) {
+    add resp.http.Set-Cookie = "fastly_password=" req.http.Fastly-Password "; Path=/; Secure; HttpOnly; SameSite=Lax";
+  }
+{{- end}}
   return(deliver);
 }
 

@@ -35,6 +35,7 @@ func (s *Service) program(addresses map[string]string, isShield bool) string {
 	for _, name := range slices.Sorted(maps.Keys(addresses)) {
 		program.WriteString(declareBackend(name, addresses[name]))
 	}
+	program.WriteString(s.Snippets["init"])
 	content := s.Program
 	for subroutine, generated := range s.generated(isShield) {
 		content = strings.Replace(content, "#FASTLY "+subroutine+"\n", "#FASTLY "+subroutine+"\n"+generated, 1)

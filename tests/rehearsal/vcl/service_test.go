@@ -33,6 +33,11 @@ func newService(t *testing.T, edit func(*cdn.Args)) *Service {
 	if edit != nil {
 		edit(&args)
 	}
+	values := pulumi.StringMap{}
+	for _, name := range args.SecretNames() {
+		values[name] = pulumi.String("a-long-password-" + name)
+	}
+	args.SecretValues = values
 	d := &declared{}
 	require.NoError(t, pulumi.RunErr(func(ctx *pulumi.Context) error {
 		_, err := cdn.New(ctx, "cdn", &args)
@@ -49,6 +54,14 @@ func newService(t *testing.T, edit func(*cdn.Args)) *Service {
 			condition = statements[name.StringValue()]
 		}
 		service.Backends[backend["name"].StringValue()] = condition
+	}
+	service.Snippets = map[string]string{}
+	for _, snippet := range blocks(d.service, "snippets") {
+		content := snippet["content"]
+		if content.IsSecret() {
+			content = content.SecretValue().Element
+		}
+		service.Snippets[snippet["type"].StringValue()] += content.StringValue()
 	}
 	return service
 }

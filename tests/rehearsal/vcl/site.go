@@ -134,6 +134,9 @@ var added = map[string]func(*http.Request) string{
 	"X-Forwarded-Server": func(*http.Request) string { return "cache-lga0001-LGA" },
 }
 
+// many is more backends than any service has here. Falco counts those that play the shields too.
+const many = 20
+
 const edgeAddress = "198.51.100.7:443"
 
 // report is what falco tells of a request.
@@ -169,7 +172,7 @@ func (s *site) ask(request *http.Request) (*seen, error) {
 		}
 	}
 	if s.falco == nil {
-		s.falco = interpreter.New(context.WithResolver(s), func(c *context.Context) {
+		s.falco = interpreter.New(context.WithResolver(s), context.WithMaxBackends(many), func(c *context.Context) {
 			if s.fastly.Stale {
 				c.StaleContents.Value = "1"
 			}

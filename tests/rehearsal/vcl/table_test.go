@@ -227,6 +227,72 @@ var tables = map[string]struct {
 		{"GET example.com/", "Vary: *", nothing, "", ""},
 		{"FASTLYPURGE example.com/page", "", "looks up", "-Fastly-Purge-Requires-Auth", ""},
 	}},
+	"backends": {func(a *cdn.Args) {
+		a.WebSockets = true
+		a.Backends = []cdn.Backend{
+			{Name: "old-site", Address: "old.example.net", Hosts: []string{"old.example.com"}, Paths: []string{"example.com/blog/", "example.com/v1"}},
+			{Name: "archive", Address: "archive.example.net", Hosts: []string{"files.example.com"}, Paths: []string{"example.com/archive"}, Public: true},
+		}
+	}, []row{
+		// One with visitors of its own is as the origin.
+		{"GET old.example.com/a?b=c | Cookie: _ga=1", minute, "keeps " + usual, "old-site /a?b=c | -Cookie | X-Forwarded-Host: old.example.com", ""},
+		{"GET old.example.com/ | Cookie: PHPSESSID=1", minute, "passes", "old-site | Cookie: PHPSESSID=1", ""},
+		{"GET OLD.example.com/ | Authorization: Bearer abc", minute, "passes", "old-site | Authorization: Bearer abc", ""},
+		{"POST old.example.com/", "", "passes", "old-site", ""},
+		{"GET old.example.com/", "", nothing, "old-site", "-Access-Control-Allow-Origin"},
+		{"GET old.example.com/", "old copy | 500", "hands out what is stale", "old-site", ""},
+		{"GET http://old.example.com/", "", "redirects to https://old.example.com/", "", ""},
+		// Of a host of the application's it has some paths.
+		{"GET example.com/blog", minute, "keeps " + usual, "old-site /blog", ""},
+		{"GET example.com/blog?page=2", minute, "keeps " + usual, "old-site /blog?page=2", ""},
+		{"GET example.com/blog/2019/a.html | Cookie: sessionid=abc", minute, "passes", "old-site | Cookie: sessionid=abc", ""},
+		{"GET example.com/v1/users", minute, "keeps " + usual, "old-site", ""},
+		{"GET example.com/blogs", minute, "keeps " + usual, "origin", ""},
+		{"GET example.com/?from=/blog/", minute, "keeps " + usual, "origin", ""},
+		{"GET grafana.example.com/blog/", minute, "passes", "origin", ""},
+		// One that is public is as a bucket of media.
+		{"GET files.example.com/a.mp3?x=1 | Cookie: sessionid=1 | Authorization: Basic x", "Set-Cookie: a=1 | X-Amz-Request-Id: 1",
+			"in parts, keeps 3600 + 60 / 43200", "archive /a.mp3 | -Cookie | -Authorization", "-Set-Cookie | -X-Amz-Request-Id | Access-Control-Allow-Origin: *"},
+		{"GET example.com/archive/1.png?x=1 | Cookie: sessionid=1", "", "keeps 3600 + 60 / 43200", "archive /archive/1.png | -Cookie", ""},
+		{"GET files.example.com/a.png", "old copy | 429", "hands out what is stale", "archive", ""},
+		{"GET cdn.example.com/ep.mp3?x=1", "", "in parts, keeps 3600 + 60 / 43200", "media /ep.mp3", ""},
+		// WebSockets are the origin's.
+		{"GET example.com/live | Upgrade: websocket", "", "upgrades", "origin", ""},
+		{"GET old.example.com/live | Upgrade: websocket", "", nothing, "old-site", ""},
+		{"GET example.com/archive/a.png | Upgrade: websocket", "", "keeps 3600 + 60 / 43200", "archive", ""},
+	}},
+	"a password": {func(a *cdn.Args) {
+		a.BasicAuth, a.WebSockets = map[string]string{"alice": "gate", "bob": "bob"}, true
+	}, []row{
+		{"GET example.com/", minute, "asks for a password", "", "WWW-Authenticate: Basic realm=\"site\", charset=\"UTF-8\" | Cache-Control: no-store"},
+		{"POST example.com/", "", "asks for a password", "", "-Set-Cookie"},
+		{"GET http://example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "", "redirects to https://example.com/", "", ""},
+		{"GET www.example.com/", "", "redirects to https://example.com/", "", ""},
+		{"GET example.com/live | Upgrade: websocket", "", "asks for a password", "", ""},
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Authorization: Bearer abc", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Cookie: fastly_password=", minute, "asks for a password", "", ""},
+		{"GET example.com/ | Fastly-Password: YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "asks for a password", "", "-Set-Cookie"},
+		// Whoever has it is as unknown to the app as anybody else, and may still bring it a key.
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "keeps " + usual, "-Authorization | -Cookie | -Fastly-Password",
+			"Set-Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=; Path=/; Secure; HttpOnly; SameSite=Lax"},
+		{"GET example.com/ | Authorization: basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU= | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "keeps " + usual, "-Authorization | -Cookie", "-Set-Cookie"},
+		{"POST example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "", "passes", "-Authorization | -Fastly-Password", ""},
+		{"GET example.com/ | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", minute, "keeps " + usual, "-Cookie", "-Set-Cookie"},
+		{"GET example.com/ | Cookie: a=1; fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=; sessionid=abc", minute, "passes", "Cookie: a=1; sessionid=abc", ""},
+		{"GET example.com/api | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU= | Authorization: Bearer abc", minute, "passes", "Authorization: Bearer abc | -Cookie", ""},
+		{"GET example.com/api | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU= | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", minute, "passes", "Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", ""},
+		{"GET example.com/live | Upgrade: websocket | Cookie: fastly_password=YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "", "upgrades", "-Cookie", ""},
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "old copy | 500", "hands out what is stale", "", ""},
+		{"GET example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGU=", "503 | Content-Type: text/html", "tries again", "-Authorization", ""},
+		// Who is not asked.
+		{"GET example.com/health", minute, "passes", "", ""},
+		{"GET example.com/.well-known/acme-challenge/x", "", nothing, "", ""},
+		{"GET cdn.example.com/ep.mp3", "", "in parts, keeps 3600 + 60 / 43200", "media", ""},
+		{"POST grafana.example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", "", "passes", "Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", ""},
+		{"FASTLYPURGE example.com/page", "", "looks up", "Fastly-Purge-Requires-Auth: 1", ""},
+	}},
 	"the least": {func(a *cdn.Args) { a.Media, a.Redirects, a.Uncached = nil, nil, nil }, []row{
 		{"GET example.com/ | X-Forwarded-Host: evil.example | Cookie: a=1", minute, "keeps " + usual,
 			"X-Forwarded-Host: example.com | -Cookie", ""},
@@ -281,6 +347,8 @@ func outcome(method string, answer *Answer, notes []string) string {
 	kept := slices.IndexFunc(notes, func(note string) bool { return strings.HasPrefix(note, "keeps ") && note != nothing })
 	did := nothing
 	switch {
+	case answer.Status == http.StatusUnauthorized:
+		return "asks for a password"
 	case len(notes) == 0:
 		return "redirects to " + answer.Header.Get("Location")
 	case noted("upgrades"):
@@ -315,14 +383,14 @@ var fraction = regexp.MustCompile(`\.[0-9]+`)
 func (r *row) requireServer(t *testing.T, fastly *Fastly) {
 	t.Helper()
 	expected, name := r.server, "origin"
-	if rest, media := strings.CutPrefix(expected, "media"); media {
-		expected, name = strings.TrimPrefix(rest, " | "), "media"
+	if first, _, _ := strings.Cut(expected, " "); fastly.Servers[first] != nil {
+		expected, name = strings.TrimPrefix(strings.TrimPrefix(expected, first), " | "), first
 	} else if strings.Contains(r.request, "://cdn.") || strings.Contains(strings.ToLower(r.request), " cdn.") {
 		name = "media"
 	}
 	asked := fastly.Servers[name].Asked
 	switch {
-	case strings.HasPrefix(r.does, "redirects"):
+	case strings.HasPrefix(r.does, "redirects"), strings.HasPrefix(r.does, "asks"):
 		require.Empty(t, asked)
 		return
 	case strings.Contains(r.does, "keeps ") && !strings.HasSuffix(r.does, nothing):
