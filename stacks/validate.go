@@ -253,6 +253,10 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "cdn.openPurge: anybody who knows a URL can have its copy thrown away, as often as he "+
 			"likes, and have the origin do the work; give the application a token that may purge, and leave openPurge out")
 	}
+	if c.CDN.Maintenance != nil {
+		warnings = append(warnings, "cdn.maintenance: visitors see a page in place of the app, with status 503, until the key "+
+			"is taken out")
+	}
 	if len(c.CDN.BasicAuth) > 0 && c.CDN.Bypass != nil {
 		warnings = append(warnings, "cdn.basicAuth: Fastly asks for the password, and as long as there is a bypass everybody "+
 			"can come past it: the site is open to all")

@@ -329,6 +329,11 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		"HTTPS in plain":          {func(a *cdn.Args) { a.Logs.HTTPS[0].URL = "http://example.com" }, `cdn.logs.https[0].url: Invalid value: "http://example.com"`},
 		"HTTPS without name":      {func(a *cdn.Args) { a.Logs.HTTPS[0].Name = "" }, `cdn.logs.https[0].name: Invalid value: ""`},
 		"two HTTPS logs alike":    {func(a *cdn.Args) { a.Logs.HTTPS = append(a.Logs.HTTPS, a.Logs.HTTPS[0]) }, "cdn.logs.https[1].name: Duplicate value"},
+		"no page of maintenance":  {func(a *cdn.Args) { a.Maintenance = &cdn.Maintenance{} }, `cdn.maintenance.page: Invalid value: ""`},
+		"one address":             {func(a *cdn.Args) { a.Maintenance = &cdn.Maintenance{Page: "embed.vcl", Except: []string{"192.0.2.1"}} }, `cdn.maintenance.except[0]: Invalid value: "192.0.2.1": must be a network`},
+		"a network with a host": {func(a *cdn.Args) {
+			a.Maintenance = &cdn.Maintenance{Page: "embed.vcl", Except: []string{"192.0.2.1/24"}}
+		}, `cdn.maintenance.except[0]: Invalid value: "192.0.2.1/24"`},
 		"a user with a colon":     {func(a *cdn.Args) { a.BasicAuth = map[string]string{"a:b": "gate"} }, `cdn.basicAuth[a:b]: Invalid value: "a:b"`},
 		"a password in plain":     {func(a *cdn.Args) { a.BasicAuth = map[string]string{"alice": "pass word"} }, `cdn.basicAuth[alice]: Invalid value: "pass word"`},
 		"a snippet named alike":   {func(a *cdn.Args) { a.BasicAuth = map[string]string{"alice": "gate"}; a.Snippets[0].Name = "passwords" }, `cdn.snippets[0].name: Duplicate value: "passwords"`},

@@ -333,6 +333,7 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
 	require.Contains(t, warnings("staging", "    account: {plan: paid}\n", ""), "cdn.account.plan: say trial or paid")
+	require.Contains(t, warnings("prod", "imageOptimizer: true", "maintenance: {page: README.md}"), "cdn.maintenance: visitors see a page")
 	const password = "imageOptimizer: true\n    basicAuth: {alice: fastly-tls-token}"
 	require.Contains(t, warnings("prod", "imageOptimizer: true", password+"\n    bypass: false"), "cdn.basicAuth: Fastly asks for the password")
 	require.NotContains(t, warnings("prod", "imageOptimizer: true", password), "cdn.basicAuth")

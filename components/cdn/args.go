@@ -27,6 +27,8 @@ type Args struct {
 	// ErrorPage is a file of HTML that visitors see when the origin fails, and nothing old can be handed out in its place.
 	// Default: a few words.
 	ErrorPage string `json:"errorPage"`
+	// Maintenance has visitors see a page in place of the application. Default: none, and they see the application.
+	Maintenance *Maintenance `json:"maintenance"`
 	// HSTS is for how long browsers keep to HTTPS on their own, whatever the application says of it. There is no way back to
 	// plain HTTP for so long, so that a site that moves begins small; 0s has browsers forget it. Default 24h.
 	// Upstream: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Strict-Transport-Security

@@ -21,8 +21,8 @@ import (
 //go:embed vcl/error.html
 var defaultErrorPage string
 
-// largestErrorPage is in bytes: a third is added by its encoding, and Fastly takes VCL up to a megabyte.
-const largestErrorPage = 200_000
+// largestPage is in bytes: a third is added by its encoding, and Fastly takes VCL up to a megabyte.
+const largestPage = 200_000
 
 // snippetTypes are the places that a snippet can go to.
 var snippetTypes = []string{"init", "recv", "hash", "hit", "miss", "pass", "fetch", "error", "deliver", "log", "none"}
@@ -85,12 +85,17 @@ func (a *Args) errorPage() (string, error) {
 	if a.ErrorPage == "" {
 		return defaultErrorPage, nil
 	}
-	page, err := a.readFile(a.ErrorPage)
+	return a.page(a.ErrorPage)
+}
+
+// page reads a file of HTML that becomes part of the VCL.
+func (a *Args) page(name string) (string, error) {
+	page, err := a.readFile(name)
 	switch {
 	case err != nil:
 		return "", err
-	case len(page) > largestErrorPage:
-		return "", fmt.Errorf("the file is larger than %d bytes, and is part of the VCL", largestErrorPage)
+	case len(page) > largestPage:
+		return "", fmt.Errorf("the file is larger than %d bytes, and is part of the VCL", largestPage)
 	}
 	return page, nil
 }

@@ -45,6 +45,7 @@ func (a *Args) validateService(path *field.Path) field.ErrorList {
 	if _, err := a.errorPage(); err != nil {
 		faults = append(faults, field.Invalid(path.Child("errorPage"), a.ErrorPage, err.Error()))
 	}
+	faults = append(faults, a.validateMaintenance(path.Child("maintenance"))...)
 	faults = append(faults, a.Logs.validate(path.Child("logs"))...)
 	faults = append(faults, a.validateBasicAuth(path.Child("basicAuth"))...)
 	return append(faults, a.validateSnippets(path.Child("snippets"))...)

@@ -56,6 +56,10 @@ func (a *Args) program() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	maintenancePage, err := a.maintenancePage()
+	if err != nil {
+		return "", err
+	}
 	values := struct {
 		*Args
 		// Conditions; empty where nothing can meet them. Public is what is treated as media are.
@@ -66,6 +70,9 @@ func (a *Args) program() (string, error) {
 		Sessions, Assets, Images, Small, Downloads, ImageParameters, MustRevalidate, Compressed string
 		TTL, MediaTTL, StaleWhileRevalidate, StaleIfError, HSTS                                 int // in seconds
 		HealthPath, Origin, ErrorPage                                                           string
+		// Of maintenance; empty where there is none.
+		MaintenancePage string
+		Excepted        []string // networks
 	}{
 		Args:     a,
 		IsPublic: isFor(a.public()), IsElsewhere: isFor(a.elsewhere()),
@@ -77,6 +84,7 @@ func (a *Args) program() (string, error) {
 		TTL: seconds(a.Cache.TTL), MediaTTL: seconds(a.mediaTTL()), StaleWhileRevalidate: seconds(a.Cache.StaleWhileRevalidate),
 		StaleIfError: seconds(a.Cache.StaleIfError), HSTS: seconds(a.HSTS),
 		HealthPath: a.Origin.HealthPath, Origin: originName, ErrorPage: base64.StdEncoding.EncodeToString([]byte(page)),
+		MaintenancePage: base64.StdEncoding.EncodeToString([]byte(maintenancePage)), Excepted: a.excepted(),
 	}
 	for _, host := range a.redirected() {
 		values.Redirects = append(values.Redirects, redirect{host, a.Redirects[host]})

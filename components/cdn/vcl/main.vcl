@@ -9,6 +9,14 @@ table redirects {
 {{- end}}
 }
 {{end}}
+{{- if .Excepted}}
+# Networks whose visitors see the application during maintenance.
+acl excepted {
+{{- range .Excepted}}
+  {{.}};
+{{- end}}
+}
+{{end}}
 # The application hears what is true of a visitor, and nothing that he says of himself. Fastly adds to three of these headers at
 # each site, so that each writes them anew.
 sub know_the_visitor {
@@ -107,6 +115,15 @@ sub vcl_recv {
 
   if (table.contains(redirects, req.http.Host)) {
     error 618 table.lookup(redirects, req.http.Host);
+  }
+{{- end}}
+{{- if .MaintenancePage}}
+
+  # What others than the origin answer goes on{{if .IsUncached}}, and so do these hosts{{end}}.
+  if (fastly.ff.visits_this_service == 0 && req.method != "FASTLYPURGE" && req.url != {"{{.HealthPath}}"}
+      && !std.prefixof(req.url, "/.well-known/acme-challenge/"){{if .Excepted}} && client.ip !~ excepted{{end}}
+{{- if .IsElsewhere}} && !({{.IsElsewhere}}){{end}}{{if .IsUncached}} && !({{.IsUncached}}){{end}}) {
+    error 620;
   }
 {{- end}}
 {{- if .BasicAuth}}
@@ -344,6 +361,18 @@ sub vcl_error {
     set obj.status = 301;
     set obj.response = "Moved Permanently";
     synthetic "";
+    return(deliver);
+  }
+{{- end}}
+{{- if .MaintenancePage}}
+
+  if (obj.status == 620) {
+    set obj.http.Content-Type = "text/html; charset=utf-8";
+    set obj.http.Cache-Control = "no-store";
+    set obj.http.Retry-After = "300";
+    set obj.status = 503;
+    set obj.response = "Service Unavailable";
+    synthetic.base64 "{{.MaintenancePage}}";
     return(deliver);
   }
 {{- end}}

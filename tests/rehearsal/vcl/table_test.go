@@ -293,6 +293,24 @@ var tables = map[string]struct {
 		{"POST grafana.example.com/ | Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", "", "passes", "Authorization: Basic YWxpY2U6YS1sb25nLXBhc3N3b3JkLWdhdGE=", ""},
 		{"FASTLYPURGE example.com/page", "", "looks up", "Fastly-Purge-Requires-Auth: 1", ""},
 	}},
+	"maintenance": {maintenance("198.51.100.0/24", "2001:db8::/32"), []row{
+		{"GET example.com/", minute, "is under maintenance", "", "Retry-After: 300 | Cache-Control: no-store | Content-Type: text/html; charset=utf-8"},
+		{"POST example.com/ | Cookie: sessionid=abc | Authorization: Bearer abc", "", "is under maintenance", "", ""},
+		{"GET example.com/", "old copy | 200", "is under maintenance", "", ""},
+		{"GET example.com/live | Upgrade: websocket", "", "is under maintenance", "", ""},
+		{"GET example.com/ | Fastly-Client-IP: 198.51.100.1 | X-Forwarded-For: 198.51.100.1", minute, "is under maintenance", "", ""},
+		{"GET http://example.com/", "", "redirects to https://example.com/", "", ""},
+		{"GET www.example.com/", "", "redirects to https://example.com/", "", ""},
+		{"GET example.com/health", minute, "passes", "", ""},
+		{"GET example.com/.well-known/acme-challenge/x", "", nothing, "", ""},
+		{"GET grafana.example.com/", "", "passes", "", ""},
+		{"GET cdn.example.com/ep.mp3", "", "in parts, keeps 3600 + 60 / 43200", "media", ""},
+		{"FASTLYPURGE example.com/page", "", "looks up", "", ""},
+	}},
+	"maintenance with exceptions": {maintenance("192.0.2.0/24"), []row{
+		{"GET example.com/", minute, "keeps " + usual, "origin", ""},
+		{"GET example.com/ | Cookie: sessionid=abc", minute, "passes", "", ""},
+	}},
 	"the least": {func(a *cdn.Args) { a.Media, a.Redirects, a.Uncached = nil, nil, nil }, []row{
 		{"GET example.com/ | X-Forwarded-Host: evil.example | Cookie: a=1", minute, "keeps " + usual,
 			"X-Forwarded-Host: example.com | -Cookie", ""},
@@ -301,6 +319,14 @@ var tables = map[string]struct {
 		{"GET example.com/", "429", nothing, "", ""},
 		{"GET example.com/", "old copy | 500", "hands out what is stale", "", ""},
 	}},
+}
+
+// maintenance shows a page to all but some networks. Visitors are in 192.0.2.0/24.
+func maintenance(except ...string) func(*cdn.Args) {
+	return func(a *cdn.Args) {
+		a.WebSockets, a.Folder = true, "testdata"
+		a.Maintenance = &cdn.Maintenance{Page: "maintenance.html", Except: except}
+	}
 }
 
 func TestWhatFastlyDoes(t *testing.T) {
@@ -349,6 +375,8 @@ func outcome(method string, answer *Answer, notes []string) string {
 	switch {
 	case answer.Status == http.StatusUnauthorized:
 		return "asks for a password"
+	case answer.Status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") != "":
+		return "is under maintenance"
 	case len(notes) == 0:
 		return "redirects to " + answer.Header.Get("Location")
 	case noted("upgrades"):
@@ -390,7 +418,7 @@ func (r *row) requireServer(t *testing.T, fastly *Fastly) {
 	}
 	asked := fastly.Servers[name].Asked
 	switch {
-	case strings.HasPrefix(r.does, "redirects"), strings.HasPrefix(r.does, "asks"):
+	case strings.HasPrefix(r.does, "redirects"), strings.HasPrefix(r.does, "asks"), strings.HasPrefix(r.does, "is under"):
 		require.Empty(t, asked)
 		return
 	case strings.Contains(r.does, "keeps ") && !strings.HasSuffix(r.does, nothing):
