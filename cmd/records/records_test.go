@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,8 +94,10 @@ func TestEachRecordIsSetOrMissingOrWrong(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, strings.Count(printed, "\nset  "), printed)
 
-	bad := append(good, record("_acme-challenge.en.example.org", "CNAME", `"_acme-challenge.en.example.org.example.com"`),
-		record("en.example.org", "A", `"192.0.2.8", "192.0.2.7"`), record("old.example.org", "A", `"192.0.2.7"`))
+	bad := slices.Concat(good, []string{
+		record("_acme-challenge.en.example.org", "CNAME", `"_acme-challenge.en.example.org.example.com"`),
+		record("en.example.org", "A", `"192.0.2.8", "192.0.2.7"`), record("old.example.org", "A", `"192.0.2.7"`),
+	})
 	printed, err = tell(t, `{"dnsRecords": [`+strings.Join(bad, ", ")+`]}`)
 	require.EqualError(t, err, "3 of 6 are not as they should be; set them at the provider of the zone, from the top")
 	for _, line := range []string{

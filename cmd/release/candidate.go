@@ -30,9 +30,13 @@ func candidateOf(app *yaml.Node) (*candidate, error) {
 		return nil, nil
 	}
 	if image := at(described, "image"); image != nil {
-		return nil, fmt.Errorf("candidate.image is %s: that version is tried already, or was left behind; take the line away", image.Value)
+		return nil, fmt.Errorf("candidate.image is %s: that version is tried already, or was left behind; take the line away",
+			image.Value)
 	}
-	c := &candidate{host: host.Value, path: "/health", exact: true, place: *described.Content[0], flow: described.Style&yaml.FlowStyle != 0}
+	c := &candidate{
+		host: host.Value, path: "/health", exact: true,
+		place: *described.Content[0], flow: described.Style&yaml.FlowStyle != 0,
+	}
 	if path := at(app, "health", "path"); path != nil {
 		c.path = path.Value
 	} else if at(app, "health", "tcp") != nil || at(app, "health", "command") != nil {
@@ -81,12 +85,13 @@ func (r *release) try(ctx context.Context) error {
 	case fault == nil, errors.Is(fault, errLocked):
 		return fault
 	case ctx.Err() != nil:
-		return fmt.Errorf("it was stopped while it was tried, and visitors have the version before: `make up STACK=%s` takes away "+
-			"what was tried", r.stack)
+		return fmt.Errorf("it was stopped while it was tried, and visitors have the version before: `make up STACK=%s` takes "+
+			"away what was tried", r.stack)
 	}
 	r.say("it does not do well, so it is taken away, and visitors keep %s: %v", r.file.image, fault)
 	if err := r.up(ctx, "Take "+r.image+" away from "+r.target()); err != nil {
-		return fmt.Errorf("%w\nand it could not be taken away; see what is wrong, then: make up STACK=%s\n%w", fault, r.stack, err)
+		return fmt.Errorf("%w\nand it could not be taken away; see what is wrong, then: make up STACK=%s\n%w",
+			fault, r.stack, err)
 	}
 	return fmt.Errorf("%s was tried, and no visitor got it: %w", r.image, fault)
 }
@@ -95,9 +100,8 @@ func (r *release) try(ctx context.Context) error {
 func (r *release) ask(ctx context.Context, tried *candidate) error {
 	address := "https://" + tried.host + tried.path
 	// What leads elsewhere does not answer for itself.
-	client := http.Client{Transport: r.visitor, Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client := http.Client{Transport: r.visitor, Timeout: 10 * time.Second, CheckRedirect: stay}
 	well, last := 0, ""
 	for end := time.Now().Add(r.trialTime); well < trials; {
 		if time.Now().After(end) {

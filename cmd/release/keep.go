@@ -9,8 +9,8 @@ import (
 // subject is that of the commits of releases, and names the version and the target.
 var subject = regexp.MustCompile(`^(?:Release (\S+)|Put (\S+) back) to (\S+)$`)
 
-// keep puts the versions into the stack file, without a commit, that releases have brought since the commit that is checked out: to
-// bring that commit up is not to take them back.
+// keep puts the versions into the stack file, without a commit, that releases have brought since the commit that is checked out:
+// to bring that commit up is not to take them back.
 func (r *release) keep(ctx context.Context) (err error) {
 	if _, err := output(ctx, "git", "fetch", "--quiet", "origin", "main"); err != nil {
 		return err

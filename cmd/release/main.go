@@ -90,8 +90,8 @@ func (r *release) run(ctx context.Context) (err error) {
 		}
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("it was stopped, and may be half done: %s names %s, which `make up STACK=%s` brings; to go back, release %s",
-			r.file.path, r.image, r.stack, before)
+		return fmt.Errorf("it was stopped, and may be half done: %s names %s, which `make up STACK=%s` brings; to go back, "+
+			"release %s", r.file.path, r.image, r.stack, before)
 	}
 	return r.takeBack(ctx, before, fault)
 }

@@ -36,7 +36,8 @@ func readStackFile(stack, app string) (*stackFile, error) {
 	described := appOf(&document, app)
 	image := at(described, "image")
 	if image == nil {
-		return nil, fmt.Errorf("%s has no image of that app; APP=<name> chooses one of apps, and without it the first is meant", f.path)
+		return nil, fmt.Errorf("%s has no image of that app; APP=<name> chooses one of apps, and without it the first is meant",
+			f.path)
 	}
 	f.image, f.line = image.Value, image.Line
 	if name := at(described, "name"); name != nil {
