@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
-
 	"lke-platform/stacks"
+
 	"lke-platform/tests/rehearsal/nameserver"
 )
 

@@ -7,9 +7,9 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/stretchr/testify/require"
-
 	"lke-platform/components/dns"
 	"lke-platform/stacks"
+
 	"lke-platform/tests/rehearsal/nameserver"
 )
 

@@ -19,7 +19,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"k8s.io/klog/v2"
-
 	external "lke-platform/components/dns"
 
 	"lke-platform/tests/rehearsal/fastly"

@@ -73,7 +73,7 @@ var unready = strings.NewReplacer("name: pod-ready", "name: pod-unready", "ready
 // Of a pod, whether its command fails, and whether it never becomes ready.
 const (
 	fails  = `.spec.containers[0] | .command[0] == "false" or (.image | test("@sha256:fa11")) | tostring`
-	unwell = `((.metadata.ownerReferences[0].kind == "ReplicaSet") and (.spec.containers[0].image | test("@sha256:bad"))) | tostring`
+	unwell = `.metadata.ownerReferences[0].kind == "ReplicaSet" and (.spec.containers[0].image | test("@sha256:bad")) | tostring`
 )
 
 func is(operator v1alpha1.SelectorOperator, condition string) []v1alpha1.MatchExpression {
