@@ -294,11 +294,36 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		edit  func(*cdn.Args)
 		fault string
 	}{
-		"no shield":               {func(a *cdn.Args) { a.Origin.Shield = "" }, "cdn.origin.shield: Required value"},
-		"no path":                 {func(a *cdn.Args) { a.Origin.HealthPath = "health" }, `cdn.origin.healthPath: Invalid value: "health"`},
-		"no patience":             {func(a *cdn.Args) { a.Origin.Timeouts.FirstByte = "10" }, `cdn.origin.timeouts.firstByte: Invalid value: "10": must be a duration`},
-		"a path with VCL in it":   {func(a *cdn.Args) { a.Origin.HealthPath = `/"` }, `cdn.origin.healthPath: Invalid value: "/\""`},
-		"no connection":           {func(a *cdn.Args) { a.Origin.MaxConn = 0 }, "cdn.origin.maxConn: Invalid value: 0"},
+		"no shield":             {func(a *cdn.Args) { a.Origin.Shield = "" }, "cdn.origin.shield: Required value"},
+		"no path":               {func(a *cdn.Args) { a.Origin.HealthPath = "health" }, `cdn.origin.healthPath: Invalid value: "health"`},
+		"no patience":           {func(a *cdn.Args) { a.Origin.Timeouts.FirstByte = "10" }, `cdn.origin.timeouts.firstByte: Invalid value: "10": must be a duration`},
+		"a path with VCL in it": {func(a *cdn.Args) { a.Origin.HealthPath = `/"` }, `cdn.origin.healthPath: Invalid value: "/\""`},
+		"no connection":         {func(a *cdn.Args) { a.Origin.MaxConn = 0 }, "cdn.origin.maxConn: Invalid value: 0"},
+		"a page of no host":     {leads("/blog", "/a"), `cdn.pageRedirects[0].from: Invalid value: "/blog"`},
+		"a page of others":      {leads("other.org/blog", "/a"), `cdn.pageRedirects[0].from: Invalid value: "other.org": is none of the names`},
+		"a page with VCL":       {leads(`example.com/"x`, "/a"), "cdn.pageRedirects[0].from: Invalid value"},
+		"a page twice": {func(a *cdn.Args) {
+			leads("example.com/a", "/b")(a)
+			leads("example.com/a", "/c")(a)
+		}, `cdn.pageRedirects[1].from: Duplicate value: "example.com/a"`},
+		"to plain HTTP":                {leads("example.com/a", "http://example.com/b"), "cdn.pageRedirects[0].to: Invalid value"},
+		"to a host with VCL":           {leads("example.com/a", `https://b"/`), "cdn.pageRedirects[0].to: Invalid value"},
+		"to a host that goes on":       {leads("example.com/a/*", "https://example.org*"), "cdn.pageRedirects[0].to: Invalid value"},
+		"to what nothing stood in for": {leads("example.com/a", "/b/*"), `cdn.pageRedirects[0].to: Invalid value: "/b/*": has an asterisk`},
+		"to itself":                    {leads("example.com/a/*", "/a/b"), `cdn.pageRedirects[0].to: Invalid value: "/a/b": leads to what is led on`},
+		"to itself with all below":     {leads("example.com/*", "https://example.com/new/*"), "leads to what is led on"},
+		"to a host that is led on":     {leads("example.com/a", "https://www.example.com/"), "leads to what is led on"},
+		"a status that does not lead": {func(a *cdn.Args) {
+			a.PageRedirects = []cdn.PageRedirect{{From: "example.com/a", To: "/b", Status: 200}}
+		}, "cdn.pageRedirects[0].status: Invalid value: 200"},
+		"a header of two lines":     {sets("X-A", "a\nb"), "cdn.headers[0].set[X-A]: Invalid value"},
+		"a header that ends a text": {sets("X-A", `a"};b`), "cdn.headers[0].set[X-A]: Invalid value"},
+		"a header of no name":       {sets("X A", "a"), "cdn.headers[0].set[X A]: Invalid value"},
+		"a header of another key":   {sets("Strict-Transport-Security", "a"), "cdn.headers[0].set[Strict-Transport-Security]: Forbidden"},
+		"a header of Fastly's":      {func(a *cdn.Args) { a.Headers = []cdn.Headers{{Remove: []string{"Fastly-FF"}}} }, "cdn.headers[0].remove[0]: Forbidden"},
+		"headers that are none":     {func(a *cdn.Args) { a.Headers = []cdn.Headers{{For: "example.com/*"}} }, "cdn.headers[0].set: Required value"},
+		"headers of others":         {func(a *cdn.Args) { a.Headers = []cdn.Headers{{For: "other.org/*", Remove: []string{"X-A"}}} }, "cdn.headers[0].for: Invalid value"},
+
 		"a session with a space":  {func(a *cdn.Args) { a.SessionCookies = []string{"a b"} }, `cdn.sessionCookies[0]: Invalid value: "a b"`},
 		"a session with VCL":      {func(a *cdn.Args) { a.SessionCookies = []string{`a"`} }, `cdn.sessionCookies[0]: Invalid value: "a\""`},
 		"a session without name":  {func(a *cdn.Args) { a.SessionCookies = []string{""} }, `cdn.sessionCookies[0]: Invalid value: ""`},
@@ -420,4 +445,16 @@ func TestDomainsOfTheCDNAreThoseOfTheCertificates(t *testing.T) {
 	}
 	slices.Sort(names)
 	require.Equal(t, []string{"*.example.com", "example.com"}, names)
+}
+
+// leads has pages lead elsewhere.
+func leads(from, to string) func(*cdn.Args) {
+	return func(a *cdn.Args) {
+		a.PageRedirects = append(a.PageRedirects, cdn.PageRedirect{From: from, To: to, Status: 301})
+	}
+}
+
+// sets has answers carry a header.
+func sets(name, value string) func(*cdn.Args) {
+	return func(a *cdn.Args) { a.Headers = []cdn.Headers{{Set: map[string]string{name: value}}} }
 }

@@ -18,6 +18,10 @@ type Args struct {
 	Backends []Backend `json:"backends"`
 	// Redirects are hosts that lead to another host, by name: www.example.com to example.com. The path stays.
 	Redirects map[string]string `json:"redirects"`
+	// PageRedirects are pages that lead elsewhere.
+	PageRedirects []PageRedirect `json:"pageRedirects"`
+	// Headers are laid over those of answers. Where two set the same header, the last one holds.
+	Headers []Headers `json:"headers"`
 	// SessionCookies are the names of the cookies that tell a user of the application from all others; an asterisk stands for
 	// any letters: _*_session. Whoever has one gets pages of his own; all other cookies are dropped before the cache. Default:
 	// the names that are usual in frameworks, see sessionCookies.

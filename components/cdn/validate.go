@@ -46,6 +46,8 @@ func (a *Args) validateService(path *field.Path) field.ErrorList {
 		faults = append(faults, field.Invalid(path.Child("errorPage"), a.ErrorPage, err.Error()))
 	}
 	faults = append(faults, a.validateMaintenance(path.Child("maintenance"))...)
+	faults = append(faults, a.validatePageRedirects(path.Child("pageRedirects"))...)
+	faults = append(faults, a.validateHeaders(path.Child("headers"))...)
 	faults = append(faults, a.Logs.validate(path.Child("logs"))...)
 	faults = append(faults, a.validateBasicAuth(path.Child("basicAuth"))...)
 	return append(faults, a.validateSnippets(path.Child("snippets"))...)

@@ -73,6 +73,10 @@ func (a *Args) program() (string, error) {
 		// Of maintenance; empty where there is none.
 		MaintenancePage string
 		Excepted        []string // networks
+
+		Leads       []lead
+		Answers     []answer
+		HeaderRules []headerRule
 	}{
 		Args:     a,
 		IsPublic: isFor(a.public()), IsElsewhere: isFor(a.elsewhere()),
@@ -85,6 +89,7 @@ func (a *Args) program() (string, error) {
 		StaleIfError: seconds(a.Cache.StaleIfError), HSTS: seconds(a.HSTS),
 		HealthPath: a.Origin.HealthPath, Origin: originName, ErrorPage: base64.StdEncoding.EncodeToString([]byte(page)),
 		MaintenancePage: base64.StdEncoding.EncodeToString([]byte(maintenancePage)), Excepted: a.excepted(),
+		Leads: a.leads(), Answers: a.answers(), HeaderRules: a.headerRules(),
 	}
 	for _, host := range a.redirected() {
 		values.Redirects = append(values.Redirects, redirect{host, a.Redirects[host]})

@@ -117,6 +117,12 @@ sub vcl_recv {
     error 618 table.lookup(redirects, req.http.Host);
   }
 {{- end}}
+{{- range .Leads}}
+
+  if ({{.Condition}}) {
+    error {{.Error}} {{.Location}} regsub(req.url, "{{.Gone}}", "");
+  }
+{{- end}}
 {{- if .MaintenancePage}}
 
   # What others than the origin answer goes on{{if .IsUncached}}, and so do these hosts{{end}}.
@@ -364,6 +370,16 @@ sub vcl_error {
     return(deliver);
   }
 {{- end}}
+{{- range .Answers}}
+
+  if (obj.status == {{.Error}}) {
+    set obj.http.Location = obj.response;
+    set obj.status = {{.Status}};
+    set obj.response = "{{.Text}}";
+    synthetic "";
+    return(deliver);
+  }
+{{- end}}
 {{- if .MaintenancePage}}
 
   if (obj.status == 620) {
@@ -404,6 +420,24 @@ sub vcl_deliver {
       && resp.http.Content-Type ~ "{{.Compressed}}" && resp.http.Cache-Control !~ "(?i)no-transform") {
     set resp.http.X-Compress-Hint = "{{if .Brotli}}on{{else}}gzip{{end}}";
   }
+{{- if .HeaderRules}}
+  if (fastly.ff.visits_this_service == 0) {
+{{- range .HeaderRules}}
+{{- if .Condition}}
+    if ({{.Condition}}) {
+{{- end}}
+{{- range .Remove}}
+    unset resp.http.{{.}};
+{{- end}}
+{{- range .Set}}
+    set resp.http.{{.Name}} = {"{{.Value}}"};
+{{- end}}
+{{- if .Condition}}
+    }
+{{- end}}
+{{- end}}
+  }
+{{- end}}
   # Also in place of what the application says: a move begins small, and 0 takes back what was said.
   set resp.http.Strict-Transport-Security = "max-age={{.HSTS}}";
 {{- if .BasicAuth}}

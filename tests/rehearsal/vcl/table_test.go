@@ -307,6 +307,40 @@ var tables = map[string]struct {
 		{"GET cdn.example.com/ep.mp3", "", "in parts, keeps 3600 + 60 / 43200", "media", ""},
 		{"FASTLYPURGE example.com/page", "", "looks up", "", ""},
 	}},
+	"pages that lead elsewhere": {func(a *cdn.Args) {
+		a.PageRedirects = []cdn.PageRedirect{
+			{From: "example.com/blog/*", To: "https://blog.example.org/posts/*", Status: 301},
+			{From: "example.com/about", To: "/company", Status: 308},
+			{From: "example.com/shop/*", To: "https://shop.example.org/", Status: 302},
+			{From: "example.com/v1.0/*", To: "/v2/*", Status: 307},
+		}
+	}, []row{
+		{"GET example.com/blog/2020/a?b=c", "", "redirects to https://blog.example.org/posts/2020/a?b=c", "", ""},
+		{"GET example.com/blog/", "", "redirects to https://blog.example.org/posts/", "", ""},
+		{"GET example.com/blog//evil.example/a", "", "redirects to https://blog.example.org/posts//evil.example/a", "", ""},
+		{"GET example.com/blog", minute, "keeps " + usual, "origin", ""},
+		{"GET example.com/about?b=c", "", "redirects to https://example.com/company?b=c", "", ""},
+		{"GET example.com/about/us", minute, "keeps " + usual, "origin", ""},
+		{"POST example.com/about", "", "redirects to https://example.com/company", "", ""},
+		{"GET example.com/shop/a/b?c=d", "", "redirects to https://shop.example.org/?c=d", "", ""},
+		{"GET example.com/v1.0/ab", "", "redirects to https://example.com/v2/ab", "", ""},
+		{"GET example.com/v1x0/a", minute, "keeps " + usual, "origin", ""},
+		{"GET grafana.example.com/about", "", "passes", "", ""},
+		{"GET www.example.com/about", "", "redirects to https://example.com/about", "", ""},
+		{"GET http://example.com/about", "", "redirects to https://example.com/about", "", ""},
+	}},
+	"headers": {func(a *cdn.Args) {
+		a.Headers = []cdn.Headers{
+			{Set: map[string]string{"X-Frame-Options": "DENY", "Content-Security-Policy": `default-src 'self'; img-src "x" %20`}, Remove: []string{"X-Powered-By"}},
+			{For: "example.com/embed/*", Set: map[string]string{"X-Frame-Options": "SAMEORIGIN"}, Remove: []string{"Content-Security-Policy"}},
+		}
+	}, []row{
+		{"GET example.com/", minute + " | X-Powered-By: Express | X-Frame-Options: ALLOW", "keeps " + usual, "",
+			`X-Frame-Options: DENY | -X-Powered-By | Content-Security-Policy: default-src 'self'; img-src "x" %20`},
+		{"GET example.com/embed/1", minute, "keeps " + usual, "", "X-Frame-Options: SAMEORIGIN | -Content-Security-Policy"},
+		{"GET cdn.example.com/ep.mp3", "", "in parts, keeps 3600 + 60 / 43200", "media", "X-Frame-Options: DENY"},
+		{"GET www.example.com/", "", "redirects to https://example.com/", "", "X-Frame-Options: DENY"},
+	}},
 	"maintenance with exceptions": {maintenance("192.0.2.0/24"), []row{
 		{"GET example.com/", minute, "keeps " + usual, "origin", ""},
 		{"GET example.com/ | Cookie: sessionid=abc", minute, "passes", "", ""},
