@@ -154,7 +154,9 @@ func (p *platform) declareApps() error {
 func (p *platform) declareFurtherApp(name string, args *app.Args) (err error) {
 	args.Namespace = p.furtherNamespaces[args.Name].Name
 	if p.config.showsCertificates() {
-		tls, err := p.newCertificates(name, &certificates.Request{Hosts: args.AllHosts(), Namespace: args.Namespace})
+		request := appCertificates(args)
+		request.Namespace = args.Namespace
+		tls, err := p.newCertificates(name, request)
 		if err != nil {
 			return err
 		}
@@ -178,6 +180,13 @@ func (p *platform) declareFurtherApp(name string, args *app.Args) (err error) {
 	}
 	p.names = append(p.names, hostGroup{name, args.AllHosts(), made.Ready})
 	return nil
+}
+
+// appCertificates are those of a further app, in its own namespace.
+func appCertificates(args *app.Args) *certificates.Request {
+	request := &certificates.Request{}
+	request.Cover(args.AllHosts())
+	return request
 }
 
 // giveCredentials brings the credentials of the databases that an app uses into its namespace.

@@ -137,10 +137,13 @@ func (c *Config) candidateHosts() (hosts []string) {
 	return hosts
 }
 
-// siteHost is the first host that the app answers for itself; "" where all are redirected to others.
+// isWildcard says whether a host stands for all names right below one.
+func isWildcard(host string) bool { return strings.HasPrefix(host, "*.") }
+
+// siteHost is the first name that the app answers for itself; "" where all are redirected to others.
 func (c *Config) siteHost() string {
 	for _, host := range c.App.Hosts {
-		if _, redirected := c.CDN.Redirects[host]; !redirected {
+		if _, redirected := c.CDN.Redirects[host]; !redirected && !isWildcard(host) {
 			return host
 		}
 	}
@@ -170,7 +173,7 @@ func (c *Config) siteCertificates() *certificates.Request {
 	}
 	if c.showsCertificates() {
 		request.Domains = c.Domains.Names()
-		request.Hosts = append(request.Hosts, c.Domains.Deep(c.servedNames())...)
+		request.Cover(c.Domains.Deep(c.servedNames()))
 	}
 	return request
 }
@@ -182,7 +185,8 @@ func (c *Config) ordered() []string {
 	if c.showsCertificates() {
 		names = append(names, c.toolHosts()...)
 		for _, args := range c.apps()[1:] {
-			names = append(names, args.AllHosts()...)
+			own := appCertificates(args)
+			names = slices.Concat(names, own.Hosts, own.Domains)
 		}
 	}
 	return names

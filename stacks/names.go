@@ -42,7 +42,7 @@ func (p *platform) declareNames() (err error) {
 func (p *platform) newCertificates(name string, request *certificates.Request) (*certificates.Certificates, error) {
 	request.Issuer = p.issuers.Name
 	before := [][]pulumi.Resource{p.zones.Ready, p.free}
-	if p.siteTLS != nil && len(p.config.Domains.Deep(request.Hosts)) > 0 {
+	if p.siteTLS != nil && p.config.siteCertificates().Meets(request) {
 		// Fastly has another certificate of the same name, and the record that proves it can hold one proof only.
 		before = append(before, p.siteTLS.Ready)
 	}
@@ -117,7 +117,7 @@ func (p *platform) declareHosts() error {
 	}
 	// From now on they are asked for, too.
 	answering := slices.DeleteFunc(p.config.publicHosts(), func(host string) bool {
-		return slices.Contains(p.config.candidateHosts(), host)
+		return isWildcard(host) || slices.Contains(p.config.candidateHosts(), host)
 	})
 	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
 		Hosts: answering, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,

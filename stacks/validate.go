@@ -172,8 +172,9 @@ func (c *Config) validateHosts() field.ErrorList {
 	}
 	if len(c.App.Hosts) > 0 && c.siteHost() == "" {
 		faults = append(faults, field.Invalid(field.NewPath("app", "hosts"), c.App.Hosts,
-			"must have a host that cdn.redirects does not lead to another"))
+			"must have a host that cdn.redirects does not lead to another, and that is no wildcard"))
 	}
+	faults = append(faults, c.validateWildcards()...)
 	for i, host := range c.CDN.MediaHosts() {
 		check(field.NewPath("cdn", "media", "hosts").Index(i), host)
 	}
@@ -189,6 +190,21 @@ func (c *Config) validateHosts() field.ErrorList {
 	taken := append(c.publicHosts(), c.originHost())
 	faults = append(faults, c.Domains.CheckFound(field.NewPath("domains"), taken)...)
 	return append(faults, c.Domains.CheckRecords(field.NewPath("domains"), append(c.toolHosts(), c.originHost()), c.proven())...)
+}
+
+// validateWildcards refuses names that stand for others where Fastly could not serve them.
+func (c *Config) validateWildcards() field.ErrorList {
+	if !c.CDN.TLS.IsManaged() {
+		return nil
+	}
+	var faults field.ErrorList
+	for i, args := range c.apps() {
+		for _, host := range slices.DeleteFunc(args.AllHosts(), func(host string) bool { return !isWildcard(host) }) {
+			faults = append(faults, field.Invalid(appPath(i).Child("hosts"), host, "cannot have a certificate of Fastly's own, "+
+				"as a name and all below it are proven at one place; set cdn.tls.mode to uploaded"))
+		}
+	}
+	return faults
 }
 
 // validateRoutes refuses paths of backends that no app could have answered for, and those of an app's own process.

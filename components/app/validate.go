@@ -44,7 +44,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 		faults = append(faults, check.SecretName(path.Child("registry", "password"), a.Registry.Password)...)
 	}
 	faults = append(faults, check.Between(path.Child("user"), a.User, 0, 65535)...)
-	faults = append(faults, check.Domains(path.Child("hosts"), a.Hosts)...)
+	faults = append(faults, check.Hosts(path.Child("hosts"), a.Hosts)...)
 	faults = append(faults, a.validateEnvironment(path)...)
 	faults = append(faults, a.validateFiles(path.Child("files"))...)
 	if a.Release != nil {
@@ -135,7 +135,7 @@ func (p *process) validateRoute(path *field.Path, taken sets.Set[string]) field.
 		faults = field.ErrorList{field.Required(path.Child("port"), "a process with hosts or a path listens somewhere")}
 	}
 	if len(p.Hosts) > 0 {
-		faults = append(faults, check.Domains(path.Child("hosts"), p.Hosts)...)
+		faults = append(faults, check.Hosts(path.Child("hosts"), p.Hosts)...)
 	}
 	if p.Path == "" {
 		return faults

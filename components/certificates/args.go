@@ -1,6 +1,9 @@
 package certificates
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -57,6 +60,26 @@ type Request struct {
 	Namespace pulumi.StringInput
 	// Issuer is the name of the ClusterIssuer: Issuers.Name.
 	Issuer pulumi.StringInput
+}
+
+// Cover has the request cover hosts, each by a certificate of its own. A wildcard has that of the name that it stands below.
+func (r *Request) Cover(hosts []string) {
+	for _, host := range hosts {
+		below, isWildcard := strings.CutPrefix(host, "*.")
+		switch {
+		case !isWildcard:
+			r.Hosts = append(r.Hosts, host)
+		case !slices.Contains(r.Domains, below):
+			r.Domains = append(r.Domains, below)
+		}
+	}
+	r.Hosts = slices.DeleteFunc(r.Hosts, func(host string) bool { return slices.Contains(r.Domains, host) })
+}
+
+// Meets says whether one name is proven for both requests.
+func (r *Request) Meets(other *Request) bool {
+	names := sets.New(slices.Concat(r.Domains, r.Hosts)...)
+	return names.HasAny(slices.Concat(other.Domains, other.Hosts)...)
 }
 
 // Validate returns every fault of the names, with its path.

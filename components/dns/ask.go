@@ -20,6 +20,7 @@ const ServerVariable = "DNS_SERVER"
 // The name servers of the zone are asked themselves: resolvers would remember that a record was not there yet, and say so to
 // cert-manager, and to visitors.
 func Ask(ctx context.Context, zone, name, recordType string) (values []string, err error) {
+	name = strings.Replace(name, "*.", "any-name.", 1) // a wildcard is no name that could be looked up
 	servers, err := authority(ctx, zone)
 	if err != nil {
 		return nil, fmt.Errorf("finding the name servers of %s: %w", zone, err)

@@ -17,7 +17,7 @@ func TestAnAppJoinsAnother(t *testing.T) {
 	e.edit(t, "  lke-platform:cdn:\n", `  lke-platform:apps:
     - name: shop
       image: `+versionOne+`
-      hosts: [shop.staging.changelog.com]
+      hosts: [shop.staging.changelog.com, "*.shop.staging.changelog.com"]
       database: {DATABASE_URL: shop_production/uri}
       resources: {cpu: 10m, memory: 16Mi}
 

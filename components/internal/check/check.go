@@ -94,15 +94,24 @@ func Domain(path *field.Path, value string) field.ErrorList {
 	return faults
 }
 
+// Hosts is Domains, but that a name may stand for all right below one: *.example.com.
+func Hosts(path *field.Path, values []string) field.ErrorList {
+	return list(path, values, func(path *field.Path, value string) field.ErrorList {
+		return Domain(path, strings.TrimPrefix(value, "*."))
+	})
+}
+
 // Domains refuses an empty list, names that are not domains, and names that stand in the list twice.
-func Domains(path *field.Path, values []string) field.ErrorList {
+func Domains(path *field.Path, values []string) field.ErrorList { return list(path, values, Domain) }
+
+func list(path *field.Path, values []string, check func(*field.Path, string) field.ErrorList) field.ErrorList {
 	if len(values) == 0 {
 		return field.ErrorList{field.Required(path, "must name at least one domain")}
 	}
 	var faults field.ErrorList
 	seen := sets.New[string]()
 	for i, value := range values {
-		faults = append(faults, Domain(path.Index(i), value)...)
+		faults = append(faults, check(path.Index(i), value)...)
 		faults = append(faults, Unique(seen, path.Index(i), value)...)
 	}
 	return faults
