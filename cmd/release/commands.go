@@ -50,7 +50,8 @@ func (r *release) publish(ctx context.Context) error {
 func (r *release) up(ctx context.Context, message string) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	go r.lookOut(ctx, giveUp)
+	before, _ := r.stuck(ctx) // nil where it cannot be asked
+	go r.lookOut(ctx, before, giveUp)
 	arguments := append([]string{"up", "--yes", "--skip-preview", "--non-interactive", "--message", message}, r.options...)
 	command := exec.CommandContext(ctx, "pulumi", arguments...)
 	// It ends by itself when it is interrupted, and leaves nothing half done: nobody else may stop it.

@@ -310,7 +310,7 @@ func TestARolloutThatIsStuckIsTakenBack(t *testing.T) {
 	const stuck = `{"items": [{"metadata": {"name": "site"}, "status": {"conditions": [{"reason": "ProgressDeadlineExceeded",
 		"message": "ReplicaSet \"site-2\" has timed out progressing.", "lastUpdateTime": "2026-01-01T00:00:00Z"}]}}]}`
 	// Version two never gets ready; the other one does, a few looks later.
-	platform(t, "if grep -q "+versionTwo+" Pulumi.prod.yaml; then trap 'exit 1' INT; touch stuck; while :; do sleep 0.01; done; fi; sleep 0.2",
+	platform(t, "if grep -q "+versionTwo+" Pulumi.prod.yaml; then trap 'exit 1' INT; touch stuck; i=0; while [ $i -lt 1000 ]; do sleep 0.01; i=$((i+1)); done; exit 1; fi; sleep 0.2",
 		"echo 0")
 	kubectl := filepath.Join(filepath.SplitList(os.Getenv("PATH"))[0], "kubectl")
 	script := "#!/bin/sh\ncase \"$*\" in *deployments*) [ -f stuck ] && echo '" + stuck + "' || echo '{}';; *) " + strings.TrimPrefix(read(t, kubectl), "#!/bin/sh\n") + ";; esac"

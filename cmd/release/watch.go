@@ -58,16 +58,24 @@ type stuckError struct{ deployment, message, since string }
 
 func (e *stuckError) Error() string { return fmt.Sprintf("Deployment %s: %s", e.deployment, e.message) }
 
-// lookOut gives up when Kubernetes does. Pulumi would wait for as long as a rollout may take whose replicas all start late.
-func (r *release) lookOut(ctx context.Context, giveUp context.CancelCauseFunc) {
-	var before map[string]stuckError // what is stuck to begin with is not this run's
+// stuck are the rollouts of the app that Kubernetes has given up.
+func (r *release) stuck(ctx context.Context) (map[string]stuckError, error) {
+	text, err := r.kubectl(ctx, "--namespace", r.file.app, "get", "deployments", "--output", "json")
+	if err != nil {
+		return nil, err
+	}
+	return stuckIn(text), nil
+}
+
+// lookOut gives up when Kubernetes does. Pulumi would wait for as long as a rollout may take whose replicas all start late. What
+// was stuck before is not this run's.
+func (r *release) lookOut(ctx context.Context, before map[string]stuckError, giveUp context.CancelCauseFunc) {
 	for ; ctx.Err() == nil; r.rest(ctx) {
 		// What cannot be asked is for Pulumi to wait for.
-		text, err := r.kubectl(ctx, "--namespace", r.file.app, "get", "deployments", "--output", "json")
+		now, err := r.stuck(ctx)
 		if err != nil {
 			continue
 		}
-		now := stuckIn(text)
 		if before == nil {
 			before = now
 		}
