@@ -241,8 +241,8 @@ func (c *Config) Warnings() (warnings []string) {
 	}
 	warnings = append(warnings, c.Delivery.Warnings(c.App.SteadyImage())...)
 	warnings = append(warnings, c.delegationWarnings()...)
-	if hasMedia := func(args *app.Args) bool { return len(args.Media) > 0 }; c.endpoints != nil &&
-		slices.ContainsFunc(c.apps(), hasMedia) {
+	hasMedia := func(args *app.Args) bool { return len(args.Media) > 0 }
+	if c.endpoints != nil && slices.ContainsFunc(c.apps(), hasMedia) {
 		warnings = append(warnings, c.endpoints.Warnings(c.Storage.Region)...)
 	}
 	for i, args := range c.apps() {

@@ -312,7 +312,11 @@ func TestEveryFaultOfTheCDNIsNamed(t *testing.T) {
 		"to what nothing stood in for": {leads("example.com/a", "/b/*"), `cdn.pageRedirects[0].to: Invalid value: "/b/*": has an asterisk`},
 		"to itself":                    {leads("example.com/a/*", "/a/b"), `cdn.pageRedirects[0].to: Invalid value: "/a/b": leads to what is led on`},
 		"to itself with all below":     {leads("example.com/*", "https://example.com/new/*"), "leads to what is led on"},
-		"to a host that is led on":     {leads("example.com/a", "https://www.example.com/"), "leads to what is led on"},
+		"in a circle of two": {func(a *cdn.Args) {
+			leads("example.com/a/*", "/b/*")(a)
+			leads("example.com/b/x/*", "/a/x/*")(a)
+		}, `cdn.pageRedirects[0].to: Invalid value: "/b/*": leads to what is led on`},
+		"to a host that is led on": {leads("example.com/a", "https://www.example.com/"), "leads to what is led on"},
 		"a status that does not lead": {func(a *cdn.Args) {
 			a.PageRedirects = []cdn.PageRedirect{{From: "example.com/a", To: "/b", Status: 200}}
 		}, "cdn.pageRedirects[0].status: Invalid value: 200"},

@@ -121,10 +121,8 @@ func (r *release) ask(ctx context.Context, tried *candidate) error {
 		if well++; err != nil || !tried.isWell(answer.StatusCode) {
 			well = 0
 		}
-		select {
-		case <-ctx.Done():
+		if rest(ctx, r.pause); ctx.Err() != nil {
 			return ctx.Err()
-		case <-time.After(r.pause):
 		}
 	}
 	r.say("%s answered %d times in a row: %s", address, trials, last)

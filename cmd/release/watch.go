@@ -30,7 +30,7 @@ const patience = 3
 func (r *release) watch(ctx context.Context, limit float64) error {
 	bad := 0
 	for end := time.Now().Add(r.watched); time.Now().Before(end); {
-		if r.rest(ctx); ctx.Err() != nil {
+		if rest(ctx, r.every); ctx.Err() != nil {
 			return ctx.Err()
 		}
 		percent, err := r.errors(ctx)
@@ -70,7 +70,7 @@ func (r *release) stuck(ctx context.Context) (map[string]stuckError, error) {
 // lookOut gives up when Kubernetes does. Pulumi would wait for as long as a rollout may take whose replicas all start late. What
 // was stuck before is not this run's.
 func (r *release) lookOut(ctx context.Context, before map[string]stuckError, giveUp context.CancelCauseFunc) {
-	for ; ctx.Err() == nil; r.rest(ctx) {
+	for ; ctx.Err() == nil; rest(ctx, r.every) {
 		// What cannot be asked is for Pulumi to wait for.
 		now, err := r.stuck(ctx)
 		if err != nil {
@@ -88,11 +88,11 @@ func (r *release) lookOut(ctx context.Context, before map[string]stuckError, giv
 	}
 }
 
-// rest waits until the next look.
-func (r *release) rest(ctx context.Context) {
+// rest waits until the next look, or until nobody looks any more.
+func rest(ctx context.Context, pause time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(r.every):
+	case <-time.After(pause):
 	}
 }
 

@@ -67,9 +67,10 @@ func (p pages) condition() string {
 	return fmt.Sprintf(`req.http.Host == "%s" && req.url.path == "%s"`, p.host, p.path)
 }
 
-// have says whether a page is among them.
-func (p pages) have(host, path string) bool {
-	return host == p.host && (path == p.path || p.open && strings.HasPrefix(path, p.path))
+// meets says whether a page is among both.
+func (p pages) meets(other pages) bool {
+	return p.host == other.host && (p.path == other.path || p.open && strings.HasPrefix(other.path, p.path) ||
+		other.open && strings.HasPrefix(p.path, other.path))
 }
 
 // lead is a redirect as VCL has it: the location is what stands before the rest of the request's URL.
@@ -124,24 +125,18 @@ func (a *Args) leads() (leads []lead) {
 	return leads
 }
 
-// header is a header with its value as VCL has it.
-type header struct{ Name, Value string }
-
 // headerRule are headers of the answers that meet a condition.
 type headerRule struct {
+	Headers
+
 	Condition string // empty where all do
-	Set       []header
-	Remove    []string
 }
 
 func (a *Args) headerRules() (rules []headerRule) {
 	for _, headers := range a.Headers {
-		rule := headerRule{Remove: headers.Remove}
+		rule := headerRule{Headers: headers}
 		if headers.For != "" {
 			rule.Condition = pagesOf(headers.For).condition()
-		}
-		for _, name := range slices.Sorted(maps.Keys(headers.Set)) {
-			rule.Set = append(rule.Set, header{name, headers.Set[name]})
 		}
 		rules = append(rules, rule)
 	}
@@ -166,23 +161,22 @@ func (a *Args) validatePageRedirects(path *field.Path) field.ErrorList {
 				"its end for what stood in the place of that of from"))
 		case to != redirect.To && !strings.HasSuffix(redirect.From, "*"):
 			faults = append(faults, field.Invalid(target, redirect.To, "has an asterisk, and from has none"))
-		case a.isLed(redirect.From, to):
+		case a.isLed(redirect.From, redirect.To):
 			faults = append(faults, field.Invalid(target, redirect.To, "leads to what is led on itself; name the last one"))
 		}
 	}
 	return faults
 }
 
-// isLed says whether what a redirect leads to is led on.
+// isLed says whether some of what a redirect leads to is led on.
 func (a *Args) isLed(from, to string) bool {
-	host, path, absolute := strings.Cut(strings.TrimPrefix(to, "https://"), "/")
-	if !strings.HasPrefix(to, "https://") {
-		host, absolute = pagesOf(from).host, true
+	absolute, isAbsolute := strings.CutPrefix(to, "https://")
+	if !isAbsolute {
+		absolute = pagesOf(from).host + to
 	}
-	_, whole := a.Redirects[host]
-	return absolute && (whole || slices.ContainsFunc(a.PageRedirects, func(r PageRedirect) bool {
-		return pagesOf(r.From).have(host, "/"+path)
-	}))
+	target := pagesOf(absolute)
+	_, whole := a.Redirects[target.host]
+	return whole || slices.ContainsFunc(a.PageRedirects, func(r PageRedirect) bool { return pagesOf(r.From).meets(target) })
 }
 
 func (a *Args) validateHeaders(path *field.Path) field.ErrorList {

@@ -429,8 +429,8 @@ sub vcl_deliver {
 {{- range .Remove}}
     unset resp.http.{{.}};
 {{- end}}
-{{- range .Set}}
-    set resp.http.{{.Name}} = {"{{.Value}}"};
+{{- range $name, $value := .Set}}
+    set resp.http.{{$name}} = {"{{$value}}"};
 {{- end}}
 {{- if .Condition}}
     }
