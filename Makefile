@@ -59,7 +59,7 @@ charts-if-had:
 	@$(TIMED) charts go run ./cmd/charts -frozen 2>/dev/null || echo 'charts: not all are at hand as pinned (make charts says why); rehearsals play what is missing'
 
 preview: pulumi-cli charts program ## Show what up would do to STACK
-	@pulumi preview $(LIVE) $(REPORT)
+	@go run ./cmd/report preview -stack '$(STACK)' -to '.reports/$(STACK)-preview.md' -- $(LIVE) $(REPORT)
 
 up: pulumi-cli charts program ## Make the cloud what the program says for STACK (asks first, but not in CI)
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
@@ -75,19 +75,7 @@ bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and
 	@tools/bypass '$(STACK)' $(WITHOUT_FASTLY)
 
 drift: pulumi-cli charts program ## Tell where the cloud, the state and the program of STACK differ, and fail if they do
-	@verdicts=; status=0; \
-	compare() { \
-	  echo "== $$1"; what=$$1 verdict='no difference'; shift; \
-	  pulumi "$$@" --run-program --expect-no-changes $(BYPASSED) $(REPORT) 2>&1 || case $$? in \
-	    7) verdict='DIFFERENT' status=1 ;; \
-	    *) verdict='COULD NOT BE COMPARED' status=1 ;; \
-	  esac; \
-	  verdicts="$$verdicts  $$what: $$verdict\n"; \
-	}; \
-	compare 'the cloud against the state' refresh --stack '$(STACK)' --preview-only; \
-	compare 'the program against the cloud' preview --stack '$(STACK)' --refresh; \
-	printf "Drift of %s:\n$$verdicts" '$(STACK)'; \
-	exit $$status
+	@go run ./cmd/report drift -stack '$(STACK)' -to '.reports/$(STACK)-drift.md' -- --stack '$(STACK)' $(BYPASSED) $(REPORT)
 
 heal-node: ## Give up NODE of STACK, which is dead and was not replaced: what hangs on it starts elsewhere
 	@tools/heal-node '$(STACK)' '$(NODE)'
@@ -143,7 +131,7 @@ bench: .bin/rehearse .bin/certsync toolchain ## Measure what is promised about s
 
 clean: ## Remove everything that was built or rehearsed
 	@[ ! -x .bin/rehearse ] || .bin/rehearse -clean # not under a rehearsal that runs
-	rm -rf .bin .rehearsal
+	rm -rf .bin .rehearsal .reports
 
 toolchain: $(TOOLCHAIN)
 

@@ -3,6 +3,7 @@ module lke-platform
 go 1.26.0
 
 require (
+	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/distribution/reference v0.6.0
 	github.com/fastly/go-fastly/v12 v12.1.0
 	github.com/opencontainers/image-spec v1.1.1
@@ -14,6 +15,7 @@ require (
 	github.com/robfig/cron/v3 v3.0.1
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
 	github.com/stretchr/testify v1.11.1
+	github.com/yuin/goldmark v1.8.7
 	golang.org/x/net v0.57.0
 	k8s.io/client-go v0.36.3
 	oras.land/oras-go/v2 v2.6.1

@@ -328,8 +328,8 @@ func runMakeIn(t *testing.T, repository, target, input string, environment ...st
 }
 
 // runMakeWith runs make beside stand-ins for Go, for Linode's CLI, which knows one volume, two zones, a node without its cluster and
-// the Linodes that LINODES names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI, which fails as told where
-// it is called with refresh or preview. It returns what was said, with each call of Go and Pulumi, and whether make succeeded.
+// the Linodes that LINODES names, for dig, which finds one of the zones at Linode, and for the Pulumi CLI. It returns what was said,
+// with each call of Go and Pulumi, and whether make succeeded.
 func runMakeWith(
 	t *testing.T, repository string, arguments []string, input string, environment ...string,
 ) (output string, succeeded bool) {
@@ -349,7 +349,6 @@ case "${0##*/} $1" in
   *) echo "${0##*/} $*" ;;
 esac
 case "$*" in *certsync*) exit ${CERTSYNC:-0} ;; esac
-case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac
 `
 	for _, program := range []string{"pulumi", "go", "linode-cli", "dig"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
@@ -360,30 +359,6 @@ case $1 in refresh) exit ${REFRESH:-0} ;; preview) exit ${PREVIEW:-0} ;; esac
 	command.Env = append(command.Env, environment...)
 	said, err := command.CombinedOutput()
 	return string(said), err == nil
-}
-
-// Either half may differ alone: a change by hand that was put into the program since, and one of the program that was not
-// brought up.
-func TestDriftComparesBothHalves(t *testing.T) {
-	t.Parallel()
-	const same, different, failed = "no difference", "DIFFERENT", "COULD NOT BE COMPARED"
-	for name, test := range map[string]struct{ refresh, preview, cloud, program string }{
-		"clean":          {"0", "0", same, same},
-		"by hand":        {"7", "0", different, same},
-		"not brought up": {"0", "7", same, different},
-		"both":           {"7", "7", different, different},
-		"no access":      {"1", "0", failed, same},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			said, succeeded := runMake(t, "drift", "", "REFRESH="+test.refresh, "PREVIEW="+test.preview)
-			require.Regexp(t, `pulumi refresh --stack prod --preview-only .*--run-program --expect-no-changes`, said)
-			require.Regexp(t, `pulumi preview --stack prod --refresh .*--run-program --expect-no-changes`, said)
-			require.Contains(t, said, "Drift of prod:\n  the cloud against the state: "+test.cloud+
-				"\n  the program against the cloud: "+test.program+"\n")
-			require.Equal(t, test.cloud == same && test.program == same, succeeded)
-		})
-	}
 }
 
 func TestDestroyWantsTheNameOfTheStack(t *testing.T) {
@@ -491,76 +466,6 @@ func TestUpAsksAPersonButNotAWorkflow(t *testing.T) {
 	require.Contains(t, said, "pulumi up --stack prod --refresh --run-program --yes --non-interactive")
 	said, _ = runMake(t, "up", "")
 	require.NotContains(t, said, "--yes")
-}
-
-// report runs tools/report beside a stand-in for GitHub's CLI that finds what is given: the number of an open issue or of a
-// comment, or nothing. It returns what the CLI was called with, and the texts that were handed to it.
-func report(t *testing.T, text, found string, arguments ...string) (calls string) {
-	t.Helper()
-	dir := t.TempDir()
-	calls = filepath.Join(dir, "calls")
-	standIn := `#!/bin/sh
-echo "$@" >>` + calls + `
-for argument; do
-	file=${argument#body=@}
-	[ -f "$file" ] && cat "$file" >>` + calls + `
-done
-case "$*" in *--jq*) echo ` + found + ` ;; esac
-`
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "gh"), []byte(standIn), 0o700))
-	command := exec.CommandContext(t.Context(), "../tools/report", arguments...)
-	command.Stdin = strings.NewReader(text)
-	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"),
-		"GITHUB_REPOSITORY=o/r", "GITHUB_RUN_ID=7", "GITHUB_SERVER_URL=https://github.com")
-	output, err := command.CombinedOutput()
-	require.NoError(t, err, string(output))
-	return textOf(t, calls)
-}
-
-func TestAReportIsWrittenOnceAndThenRewritten(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		found, call string
-		arguments   []string
-	}{
-		"first comment": {"", "--method POST repos/o/r/issues/12/comments", []string{"comment", "12", "Preview of prod"}},
-		"next comment":  {"99", "--method PATCH repos/o/r/issues/comments/99", []string{"comment", "12", "Preview of prod"}},
-		"first drift":   {"", "issue create --repo o/r --title Drift of prod", []string{"open", "Drift of prod"}},
-		"more drift":    {"5", "issue edit 5 --repo o/r", []string{"open", "Drift of prod"}},
-		"drift is over": {"5", "issue close 5 --repo o/r", []string{"close", "Drift of prod"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			calls := report(t, "what was found", test.found, test.arguments...)
-			require.Contains(t, calls, test.call)
-			require.Equal(t, test.arguments[0] != "close", strings.Contains(calls, "````text\nwhat was found\n````\n"))
-		})
-	}
-	require.NotContains(t, report(t, "", "", "close", "Drift of prod"), "issue close", "there is none")
-}
-
-// A comment holds 65,536 characters, and a first preview is longer.
-func TestReportKeepsTheEnd(t *testing.T) {
-	t.Parallel()
-	calls := report(t, strings.Repeat("x", 70_000)+"\nthe end", "", "comment", "12", "Preview of prod")
-	require.Less(t, len(calls), 62_000)
-	require.Contains(t, calls, "The beginning is left out")
-	require.Contains(t, calls, "x\nthe end\n````\n")
-}
-
-func TestReportSummaryIsThatOfTheRehearsal(t *testing.T) {
-	t.Parallel()
-	for found, shown := range map[string]string{
-		"1.0s up\nRehearsal of prod: succeeded.\nNodes\n": "````text\nRehearsal of prod: succeeded.\nNodes\n````\n",
-		"1.0s up\nrehearsal failed: why\n":                "````text\n1.0s up\nrehearsal failed: why\n````\n",
-	} {
-		page := filepath.Join(t.TempDir(), "page")
-		command := exec.CommandContext(t.Context(), "../tools/report", "summary")
-		command.Stdin, command.Env = strings.NewReader(found), append(os.Environ(), "GITHUB_STEP_SUMMARY="+page)
-		output, err := command.CombinedOutput()
-		require.NoError(t, err, string(output))
-		require.Equal(t, shown, textOf(t, page))
-	}
 }
 
 func textOf(t *testing.T, path string) string {

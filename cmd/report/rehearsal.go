@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"lke-platform/cmd/report/markdown"
+)
+
+// rehearsal writes what a rehearsal found. One that failed before it found anything has no summary.
+func rehearsal(_ context.Context, arguments []string) error {
+	t, err := parse("rehearsal", arguments)
+	if err != nil {
+		return err
+	}
+	report := &markdown.Rehearsal{Stack: t.stack}
+	content, err := os.ReadFile(summaryFile(t.stack))
+	if err == nil {
+		err = json.Unmarshal(content, report)
+	}
+	if err != nil {
+		report.Result = fmt.Sprintf("did not get as far as a summary (%v): its log says why", err)
+	}
+	return t.write(report.String())
+}
