@@ -35,6 +35,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"lke-platform/cmd/report/markdown"
+	"lke-platform/cmd/report/plan"
 )
 
 // estate is a staging platform that is up, and what people and programs change behind Pulumi's back with.
@@ -199,14 +202,15 @@ func (e *estate) changeByHand(t *testing.T) {
 	} {
 		require.Contains(t, drift.text, line)
 	}
-	plan := e.programAgainstCloud(t)
-	plan.mustBe(t, changed)
+	toDo := e.programAgainstCloud(t)
+	toDo.mustBe(t, changed)
 	for _, line := range []string{
 		"~ nodeCount: 3 => 2", "~ ttlSec: 300 => 3600", `~ target: "elsewhere.example.com" => "mail.example.com"`,
 		`~ value: "elsewhere.example.com" => "staging.changelog.com"`,
 	} {
-		require.Contains(t, plan.text, line)
+		require.Contains(t, toDo.text, line)
 	}
+	e.requireReport(t, drift, toDo)
 	up, err := e.stack.Up(t.Context(), optup.Refresh(), optup.RunProgram(true), optup.SuppressProgress())
 	require.NoError(t, err)
 	require.Equal(t, len(changed), (*up.Summary.ResourceChanges)[string(apitype.OpUpdate)])
@@ -224,6 +228,25 @@ func (e *estate) changeByHand(t *testing.T) {
 	require.Equal(t, delivered.Spec.Template.Annotations, deployment.Spec.Template.Annotations)
 	const cause = "kubernetes.io/change-cause"
 	require.Equal(t, delivered.Annotations[cause], deployment.Annotations[cause])
+}
+
+// requireReport looks at what the issue of the drift says: for each change what was done, and what `make up` would do about it.
+func (e *estate) requireReport(t *testing.T, drift, toDo comparison) {
+	t.Helper()
+	text := (&markdown.Drift{
+		Stack: e.options.stack,
+		Cloud: markdown.Comparison{Plan: drift.plan, Differs: true}, Program: markdown.Comparison{Plan: toDo.plan, Differs: true},
+	}).String()
+	require.Contains(t, text, "**3 resources were changed by hand**; `make up` would change 3 resources.")
+	done, wouldDo, found := strings.Cut(text, "#### What `make up` would do")
+	require.True(t, found)
+	for path, values := range map[string][2]string{
+		"nodeCount": {"2", "3"}, "ttlSec": {"3600", "300"}, "target": {"mail.example.com", "elsewhere.example.com"},
+		"spec.template.spec.containers[changelog].env[URL_HOST].value": {"staging.changelog.com", "elsewhere.example.com"},
+	} {
+		require.Contains(t, done, fmt.Sprintf("- %[1]s: %[2]s\n+ %[1]s: %[3]s\n", path, values[0], values[1]))
+		require.Contains(t, wouldDo, fmt.Sprintf("- %[1]s: %[3]s\n+ %[1]s: %[2]s\n", path, values[0], values[1]))
+	}
 }
 
 // destroy looks at what is left, and at the order in which the rest went. Volumes are detached and deleted by what runs on the
@@ -413,11 +436,12 @@ func (e *estate) requests(t *testing.T, text string) []string {
 type comparison struct {
 	changed map[string][]string // resources and their properties
 	text    string              // as a person sees it
+	plan    *plan.Plan          // as reports tell it
 	err     error
 }
 
 func (e *estate) cloudAgainstState(t *testing.T) comparison {
-	return compare(func(channel chan<- events.EngineEvent, out io.Writer) error {
+	return compare(t, func(channel chan<- events.EngineEvent, out io.Writer) error {
 		_, err := e.stack.PreviewRefresh(t.Context(), optrefresh.RunProgram(true), optrefresh.ExpectNoChanges(), optrefresh.Diff(),
 			optrefresh.EventStreams(channel), optrefresh.ProgressStreams(out), optrefresh.SuppressProgress(), optrefresh.Color("never"))
 		return err
@@ -425,7 +449,7 @@ func (e *estate) cloudAgainstState(t *testing.T) comparison {
 }
 
 func (e *estate) programAgainstCloud(t *testing.T) comparison {
-	return compare(func(channel chan<- events.EngineEvent, out io.Writer) error {
+	return compare(t, func(channel chan<- events.EngineEvent, out io.Writer) error {
 		_, err := e.stack.Preview(t.Context(), optpreview.Refresh(), optpreview.RunProgram(true), optpreview.ExpectNoChanges(),
 			optpreview.Diff(), optpreview.EventStreams(channel), optpreview.ProgressStreams(out), optpreview.SuppressProgress(),
 			optpreview.Color("never"))
@@ -434,8 +458,10 @@ func (e *estate) programAgainstCloud(t *testing.T) comparison {
 }
 
 // compare collects what a run of the engine would change.
-func compare(run func(channel chan<- events.EngineEvent, out io.Writer) error) comparison {
+func compare(t *testing.T, run func(channel chan<- events.EngineEvent, out io.Writer) error) comparison {
+	t.Helper()
 	c := comparison{changed: map[string][]string{}}
+	var log, out bytes.Buffer
 	channel, over := make(chan events.EngineEvent), make(chan struct{})
 	var listening sync.WaitGroup
 	listening.Go(func() {
@@ -446,16 +472,21 @@ func compare(run func(channel chan<- events.EngineEvent, out io.Writer) error) c
 					return
 				}
 				c.note(event.ResOutputsEvent)
+				line, err := json.Marshal(event.EngineEvent)
+				assert.NoError(t, err)
+				log.Write(append(line, '\n'))
 			case <-over: // the engine may fail before its first event, and then leaves the channel open
 				return
 			}
 		}
 	})
-	var out bytes.Buffer
 	c.err = run(channel, &out)
 	close(over)
 	listening.Wait()
 	c.text = out.String()
+	var err error
+	c.plan, err = plan.Read(&log)
+	require.NoError(t, err)
 	return c
 }
 

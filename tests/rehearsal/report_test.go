@@ -1,10 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,7 +16,6 @@ import (
 
 	"lke-platform/cmd/report/cost"
 	"lke-platform/cmd/report/markdown"
-	"lke-platform/cmd/report/plan"
 	"lke-platform/components/charts"
 )
 
@@ -79,25 +77,13 @@ var contentHash = regexp.MustCompile(`app-[0-9a-f]{8}`)
 // comment is what a preview of the stack is told as.
 func (e *estate) comment(t *testing.T) string {
 	t.Helper()
-	log := &bytes.Buffer{}
-	stream, done := make(chan events.EngineEvent), make(chan struct{})
-	go func() {
-		defer close(done)
-		for event := range stream {
-			line, err := json.Marshal(event.EngineEvent)
-			if err != nil {
-				t.Error(err)
-			}
-			log.Write(append(line, '\n'))
-		}
-	}()
-	_, err := e.stack.Preview(t.Context(), optpreview.EventStreams(stream), optpreview.SuppressProgress(), optpreview.Refresh(),
-		optpreview.RunProgram(true))
-	<-done
-	changes, readErr := plan.Read(log)
-	require.NoError(t, readErr)
-	prices, priceErr := cost.Recorded()
-	require.NoError(t, priceErr)
-	comment := (&markdown.Preview{Stack: e.options.stack, Plan: changes, Failed: err != nil, Prices: prices}).String()
+	preview := compare(t, func(channel chan<- events.EngineEvent, out io.Writer) error {
+		_, err := e.stack.Preview(t.Context(), optpreview.EventStreams(channel), optpreview.SuppressProgress(), optpreview.Refresh(),
+			optpreview.RunProgram(true), optpreview.ProgressStreams(out))
+		return err
+	})
+	prices, err := cost.Recorded()
+	require.NoError(t, err)
+	comment := (&markdown.Preview{Stack: e.options.stack, Plan: preview.plan, Failed: preview.err != nil, Prices: prices}).String()
 	return contentHash.ReplaceAllString(comment, "app-…")
 }
