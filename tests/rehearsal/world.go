@@ -303,8 +303,10 @@ func logged(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() { // also where the connection is lost
+			log.Info("request", "method", r.Method, "path", r.URL.Path, "status", status.status, "took", time.Since(begin).String())
+		}()
 		next.ServeHTTP(status, r)
-		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", status.status, "took", time.Since(begin).String())
 	})
 }
 
@@ -318,6 +320,9 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap has http.ResponseController find what it controls.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // close ends everything in the reverse order of its start, and leaves the state on disk.
 func (w *world) close() error {

@@ -3,8 +3,11 @@ package simulation
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -24,10 +27,25 @@ type Fault struct {
 	DelayMS int `json:"delayMs,omitempty"`
 	// Times is how many requests are disturbed before the fault is spent; 0 means all.
 	Times int `json:"times,omitempty"`
+	// EachOnce disturbs the first request of every sort, by its method and its path without numbers and names.
+	EachOnce bool `json:"eachOnce,omitempty"`
+	// Lose is what is lost on the way, in place of a Status.
+	Lose Lost `json:"lose,omitempty"`
 
 	path *regexp.Regexp
 	left int
+	seen map[string]bool
 }
+
+// Lost is what of a request gets lost, together with the connection.
+type Lost string
+
+// What can be lost: the request, so that nothing is done; the answer, or half of it, when it was done.
+const (
+	LostRequest Lost = "request"
+	LostAnswer  Lost = "answer"
+	HalfAnswer  Lost = "half"
+)
 
 // Faults injects faults into an HTTP API. The zero value injects none.
 type Faults struct {
@@ -44,6 +62,7 @@ func (f *Faults) Add(faults ...Fault) error {
 			return fmt.Errorf("faults[%d].path: %w", i, err)
 		}
 		fault.path, fault.left = expression, fault.Times
+		fault.seen = map[string]bool{}
 		added[i] = &fault
 	}
 	f.mu.Lock()
@@ -76,6 +95,9 @@ func (f *Faults) Wrap(next http.Handler, answer func(w http.ResponseWriter, stat
 		case <-r.Context().Done():
 			return
 		}
+		if fault.Lose != "" {
+			lose(fault.Lose, next, w, r)
+		}
 		if fault.Status == 0 {
 			next.ServeHTTP(w, r)
 			return
@@ -87,16 +109,41 @@ func (f *Faults) Wrap(next http.Handler, answer func(w http.ResponseWriter, stat
 	})
 }
 
+// lose ends the connection in the middle of a request.
+func lose(what Lost, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if what != LostRequest {
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		if body := answer.Body.Bytes(); what == HalfAnswer && len(body) > 1 {
+			maps.Copy(w.Header(), answer.Header())
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(body[:len(body)/2])
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// identifier is a part of a path that names one thing among others of its sort.
+var identifier = regexp.MustCompile(`/([0-9]+|[A-Za-z0-9]{20,}|[^/]*[.%-][^/]*)`)
+
+// sort is what requests have in common that do the same to different things.
+func sort(r *http.Request) string {
+	return r.Method + " " + identifier.ReplaceAllString(r.URL.Path, "/*")
+}
+
 // take returns the first fault that matches the request, and counts it down.
 func (f *Faults) take(r *http.Request) *Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, fault := range f.list {
-		spent := fault.Times > 0 && fault.left == 0
+		spent := fault.Times > 0 && fault.left == 0 || fault.EachOnce && fault.seen[sort(r)]
 		if spent || fault.Method != "" && fault.Method != r.Method || !fault.path.MatchString(r.URL.Path) {
 			continue
 		}
 		fault.left--
+		fault.seen[sort(r)] = true
 		return fault
 	}
 	return nil
