@@ -196,8 +196,8 @@ func TestPluginsAreKeptByWhatAStackNeeds(t *testing.T) {
 
 // step is one of a job or of an action.
 type step struct {
-	Run, Uses, Shell string
-	With             map[string]string
+	Run, Uses, Shell, If string
+	With                 map[string]string
 }
 
 // runs are the commands of steps, one after the other.
@@ -546,6 +546,19 @@ func TestReportKeepsTheEnd(t *testing.T) {
 	require.Less(t, len(calls), 62_000)
 	require.Contains(t, calls, "The beginning is left out")
 	require.Contains(t, calls, "x\nthe end\n````\n")
+}
+
+// A page is kept of a rehearsal that failed, too: that is when one looks.
+func TestTheReportOfARehearsalIsKept(t *testing.T) {
+	t.Parallel()
+	steps := workflows(t)["preview"].Jobs["rehearse"].Steps
+	kept := steps[len(steps)-1]
+	require.Regexp(t, "^actions/upload-artifact@", kept.Uses)
+	require.Equal(t, "${{ !cancelled() && steps.rehearse.outcome != 'skipped' }}", kept.If)
+	require.Equal(t, ".rehearsal/${{ matrix.stack }}/report.html", kept.With["path"])
+	require.Contains(t, kept.With["name"], "${{ matrix.stack }}", "two artifacts of a run cannot have one name")
+	require.Equal(t, "true", kept.With["include-hidden-files"])
+	require.Contains(t, textOf(t, "rehearsal/main.go"), `"report.html"`)
 }
 
 func TestReportSummaryIsThatOfTheRehearsal(t *testing.T) {

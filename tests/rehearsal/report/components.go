@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,8 +16,8 @@ type component struct {
 	Resources []*member
 	Needs     []*component // direct ones, by number
 	NeededBy  []*component
-	// Begin and End enclose the work of `up` on it.
-	Begin, End time.Time
+	// Busy is how long `up` worked on it, on whatever number of resources at a time.
+	Busy time.Duration
 	// Places are those of its resources on the critical path, counted from 1.
 	Places []int
 }
@@ -24,9 +25,7 @@ type component struct {
 // Critical says whether the critical path leads through it.
 func (c *component) Critical() bool { return len(c.Places) > 0 }
 
-func (c *component) Worked() bool { return !c.End.IsZero() }
-
-func (c *component) Took() time.Duration { return c.End.Sub(c.Begin) }
+func (c *component) Kind() string { return kindOf(c.Type) }
 
 // member is a resource in a component.
 type member struct {
@@ -35,9 +34,12 @@ type member struct {
 	Place int   // on the critical path, counted from 1
 }
 
-func (m *member) Kind() string { return kindOf(m.Type) }
-
-func (m *member) Package() string { return packageOf(m.Type) }
+func (m *member) began() (at time.Time) {
+	if m.Step != nil {
+		at = m.Step.Begin
+	}
+	return at
+}
 
 // Took is zero where nothing was done, or where the end was not seen.
 func (m *member) Took() time.Duration {
@@ -55,8 +57,10 @@ func (s *Step) Took() time.Duration {
 	return s.End.Sub(s.Begin)
 }
 
-// stackType is the type of what is around all components.
-const stackType = "pulumi:pulumi:Stack"
+const (
+	stackType    = "pulumi:pulumi:Stack" // of what is around all components
+	providerType = "pulumi:providers:"   // how the types of providers begin
+)
 
 // components groups the resources by the outermost component that each is in, the stack itself for those that are in none.
 type components struct {
@@ -81,9 +85,11 @@ func newComponents(r Rehearsal) *components {
 		}
 	}
 	for urn, one := range c.members {
-		if one.Step = steps[urn]; one.Step != nil && !one.Component {
-			c.of[urn].spanning(one.Step)
-		}
+		one.Step = steps[urn]
+	}
+	for _, one := range c.all {
+		slices.SortStableFunc(one.Resources, func(a, b *member) int { return a.began().Compare(b.began()) })
+		one.Busy = one.busy()
 	}
 	for i, urn := range r.CriticalPath {
 		if one := c.members[urn]; one != nil {
@@ -100,54 +106,71 @@ func (c *components) gather(r Rehearsal) {
 	byRoot := map[string]*component{}
 	for _, resource := range r.Resources {
 		root := c.outermost(resource)
-		home := byRoot[root]
+		home := byRoot[root.URN]
 		if home == nil {
-			home = &component{Number: len(c.all) + 1, Name: r.Stack, Type: "the stack itself"}
-			if outer := c.members[root]; outer != nil {
-				home.Name, home.Type = outer.Name, outer.Type
-			}
-			byRoot[root] = home
+			home = &component{Number: len(c.all) + 1, Name: root.Name, Type: root.Type}
+			byRoot[root.URN] = home
 			c.all = append(c.all, home)
 		}
 		c.of[resource.URN] = home
-		if resource.URN != root {
+		if resource.URN != root.URN {
 			home.Resources = append(home.Resources, c.members[resource.URN])
 		}
 	}
 }
 
-// outermost is the URN of the outermost component around a resource, below the stack, or nothing.
-func (c *components) outermost(resource Resource) (urn string) {
+// outermost is the outermost component around a resource, below the stack. What is in none is shown as the stack's own, and the
+// providers beside it, which the engine makes by itself before all else.
+func (c *components) outermost(resource Resource) Resource {
+	found := Resource{URN: stackType, Name: "in no component", Type: "Stack"}
+	if strings.HasPrefix(resource.Type, providerType) {
+		found = Resource{URN: providerType, Name: "default providers", Type: "Providers"}
+	}
 	for seen := map[string]bool{}; !seen[resource.URN]; {
 		seen[resource.URN] = true
-		parent := c.members[resource.Parent]
 		if resource.Component && resource.Type != stackType {
-			urn = resource.URN
+			found = resource
 		}
-		if parent == nil {
-			break
+		if parent := c.members[resource.Parent]; parent != nil {
+			resource = parent.Resource
 		}
-		resource = parent.Resource
 	}
-	return urn
+	return found
 }
 
-func (c *component) spanning(s *Step) {
-	if c.Begin.IsZero() || s.Begin.Before(c.Begin) {
-		c.Begin = s.Begin
+// busy adds up the stretches of time in which something of the component was worked on.
+func (c *component) busy() (total time.Duration) {
+	var steps []*Step
+	for _, one := range c.Resources {
+		if one.Took() > 0 {
+			steps = append(steps, one.Step)
+		}
 	}
-	if s.End.After(c.End) {
-		c.End = s.End
+	slices.SortFunc(steps, func(a, b *Step) int { return a.Begin.Compare(b.Begin) })
+	var until time.Time
+	for _, step := range steps {
+		if from := latest(step.Begin, until); step.End.After(from) {
+			total += step.End.Sub(from)
+			until = step.End
+		}
 	}
+	return total
 }
 
-// link says which component needs which.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// link says which component needs which. That all are parts of the stack says nothing about their order.
 func (c *components) link() {
 	needs := map[*component]map[*component]bool{}
 	for urn, one := range c.members {
 		from := c.of[urn]
 		for _, need := range one.Needs {
-			if to := c.of[need]; to != nil && to != from {
+			if to := c.of[need]; to != nil && to != from && c.members[need].Type != stackType {
 				if needs[from] == nil {
 					needs[from] = map[*component]bool{}
 				}

@@ -98,11 +98,11 @@ func draw(c *components, critical []string) (*drawing, error) {
 }
 
 func boxOf(c *component) box {
-	const letter, small, border = 7.4, 6.2, 22.
+	const letter, small, border = 8.4, 6.6, 20.
 	b := box{component: c, Title: shorten(c.Name, mostLetters), Height: boxHeight}
-	b.Subtitle = count(len(c.Resources), "resource")
-	if c.Worked() {
-		b.Subtitle += ", " + seconds(c.Took())
+	b.Subtitle = shorten(c.Kind(), mostLetters)
+	if c.Busy > 0 {
+		b.Subtitle += ", " + seconds(c.Busy)
 	}
 	b.Width = border + max(letter*float64(len([]rune(b.Title))), small*float64(len([]rune(b.Subtitle))), 74)
 	return b

@@ -68,9 +68,3 @@ func kindOf(token string) string {
 	}
 	return token
 }
-
-// packageOf is the package of a type, as in "kubernetes" or "lke-platform".
-func packageOf(token string) string {
-	name, _, _ := strings.Cut(token, ":")
-	return name
-}

@@ -85,10 +85,17 @@ func (p *page) EndedIn() string {
 }
 
 // Share is the part of the critical path that a step took, in percent.
-func (p *page) Share(m *member) int64 { return percent(int64(m.Took()), int64(p.PathTook)) }
+func (p *page) Share(m *member) float64 { return share(m.Took().Seconds(), p.PathTook.Seconds()) }
 
-// CostShare is the part of the bill that a line is.
-func (p *page) CostShare(line CostLine) int64 { return percent(int64(line.MonthUSD*100), int64(p.Monthly*100)) }
+// CostShare is the part of the bill that a line is, in percent.
+func (p *page) CostShare(line CostLine) float64 { return share(line.MonthUSD, p.Monthly) }
+
+func share(part, whole float64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * part / whole
+}
 
 func kinds(resources []Resource) []kindCount {
 	counts := map[string]int{}

@@ -2,7 +2,7 @@ package report
 
 import (
 	"cmp"
-	"maps"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -29,8 +29,8 @@ type tick struct {
 // row is a component on a time line.
 type row struct {
 	*component
-	Span time.Duration
 	From time.Duration // since the operation began
+	Busy time.Duration
 	Bars []bar
 	Work []work
 }
@@ -83,7 +83,7 @@ func newTimeLine(o Operation, c *components) timeLine {
 		}
 		rows[home].Work = append(rows[home].Work, w)
 	}
-	for r := range maps.Values(rows) {
+	for _, r := range rows {
 		r.sum(&t)
 		t.Rows = append(t.Rows, *r)
 	}
@@ -99,7 +99,7 @@ func (r *row) sum(t *timeLine) {
 	var above []bar
 	for i, w := range r.Work {
 		if i > 0 && w.From > to {
-			r.Bars = append(r.Bars, t.bar(from, to))
+			r.add(t, from, to)
 		}
 		if i == 0 || w.From > to {
 			from = w.From
@@ -109,8 +109,13 @@ func (r *row) sum(t *timeLine) {
 			above = append(above, w.Bar)
 		}
 	}
-	r.Bars = append(append(r.Bars, t.bar(from, to)), above...)
-	r.Span = to - r.From
+	r.add(t, from, to)
+	r.Bars = append(r.Bars, above...)
+}
+
+func (r *row) add(t *timeLine, from, to time.Duration) {
+	r.Bars = append(r.Bars, t.bar(from, to))
+	r.Busy += to - from
 }
 
 // bar is never too narrow to be seen.
@@ -121,6 +126,13 @@ func (t *timeLine) bar(from, to time.Duration) bar {
 	b.X = min(max(b.X, 0), 100-least)
 	b.Width = min(b.Width, 100-b.X)
 	return b
+}
+
+func mark(at, took time.Duration) string {
+	if took < 3*time.Minute {
+		return fmt.Sprintf("%.0f s", at.Seconds())
+	}
+	return fmt.Sprintf("%d:%02d", at/time.Minute, at%time.Minute/time.Second)
 }
 
 // ticks divide the time into a handful of round parts.
@@ -135,7 +147,7 @@ func ticks(took time.Duration) []tick {
 	}
 	var all []tick
 	for at := time.Duration(0); at <= took && len(all) <= 2*most; at += step {
-		all = append(all, tick{X: 100 * at.Seconds() / max(took, time.Millisecond).Seconds(), Label: at.String()})
+		all = append(all, tick{X: 100 * at.Seconds() / max(took, time.Millisecond).Seconds(), Label: mark(at, took)})
 	}
 	if len(all) > 0 {
 		all[len(all)-1].Last = all[len(all)-1].X > 95
