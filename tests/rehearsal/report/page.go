@@ -84,6 +84,9 @@ func (p *page) EndedIn() string {
 	return p.Lines[len(p.Lines)-1].Name
 }
 
+// TooMany says whether there are too many components to draw them.
+func (p *page) TooMany() bool { return len(p.Components) > mostDrawn }
+
 // Share is the part of the critical path that a step took, in percent.
 func (p *page) Share(m *member) float64 { return share(m.Took().Seconds(), p.PathTook.Seconds()) }
 

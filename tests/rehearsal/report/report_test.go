@@ -246,6 +246,7 @@ func TestAFailedRehearsalTellsWhatThereIs(t *testing.T) {
 	require.Contains(t, main, "Failed create lke linode:index:Lke")
 	require.Contains(t, main, "Under way at the end create web kubernetes:apps/v1:Deployment")
 	require.Contains(t, main, "cluster own:lke:Cluster 1 resource, 4.0 s", "components are known, even if not what they wait for")
+	require.Contains(t, main, "Not drawn: what waits for what is not known.")
 	require.Equal(t, 2, strings.Count(main, "Not known: the rehearsal ended before."), "nodes and cost")
 
 	empty := text(elements(t, write(t, Rehearsal{Stack: "shop"}), "main")[0])
@@ -273,4 +274,16 @@ func TestAPageOfThousandsOfResourcesIsNoBurden(t *testing.T) {
 	require.Less(t, time.Since(start), 20*time.Second)
 	require.Less(t, len(page), 5<<20)
 	require.Equal(t, 2, strings.Count(page, "deployment-of-r4999 "), "among its component's, and on the time line")
+}
+
+func TestMoreComponentsThanAnybodyCouldReadAreListedOnly(t *testing.T) {
+	r := shop()
+	for i := range mostDrawn {
+		name := fmt.Sprintf("component-%d", i)
+		r.Resources = append(r.Resources, Resource{URN: name, Type: "own:app:App", Name: name, Component: true, Needs: []string{"lke"}})
+	}
+	page := write(t, r)
+	require.Contains(t, page, "Not drawn: there are too many components for that.")
+	require.NotContains(t, page, `class="graph"`)
+	require.Contains(t, page, "<h4>component-119</h4>")
 }
