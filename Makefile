@@ -17,6 +17,8 @@ MODULES := . sdks/fastly $(REHEARSAL)
 TIMED := $(CURDIR)/tools/timed
 GOTESTSUM := $(CURDIR)/.bin/gotestsum --format pkgname --
 FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
+# What lays the graph out keeps the code that it compiled among temporary files, under a name that others could take in /tmp.
+REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 # What a rehearsal is asked for beside the stack.
 REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
@@ -46,10 +48,10 @@ help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; FASTLY_ACCOUNT=new or trial)
-	@.bin/rehearse -stack $(STACK) $(REHEARSED)
+	@$(REHEARSE) -stack $(STACK) $(REHEARSED)
 
 sandbox: .bin/rehearse .bin/certsync toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
-	@.bin/rehearse -stack $(STACK) $(REHEARSED) -sandbox
+	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)

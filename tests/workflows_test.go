@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,8 +197,8 @@ func TestPluginsAreKeptByWhatAStackNeeds(t *testing.T) {
 
 // step is one of a job or of an action.
 type step struct {
-	Run, Uses, Shell string
-	With             map[string]string
+	Run, Uses, Shell, If string
+	With                 map[string]string
 }
 
 // runs are the commands of steps, one after the other.
@@ -466,6 +467,22 @@ func TestUpAsksAPersonButNotAWorkflow(t *testing.T) {
 	require.Contains(t, said, "pulumi up --stack prod --refresh --run-program --yes --non-interactive")
 	said, _ = runMake(t, "up", "")
 	require.NotContains(t, said, "--yes")
+}
+
+// A page is kept of a rehearsal that failed, too: that is when one looks.
+func TestTheReportOfARehearsalIsKept(t *testing.T) {
+	t.Parallel()
+	steps := workflows(t)["preview"].Jobs["rehearse"].Steps
+	i := slices.IndexFunc(steps, func(s step) bool { return strings.HasPrefix(s.Uses, "actions/upload-artifact@") })
+	require.NotEqual(t, -1, i)
+	kept := steps[i]
+	require.Equal(t, "${{ !cancelled() && steps.rehearse.outcome != 'skipped' }}", kept.If)
+	for _, file := range []string{"report.html", "summary.json"} {
+		require.Contains(t, kept.With["path"], ".rehearsal/${{ matrix.stack }}/"+file+"\n")
+		require.Contains(t, textOf(t, "rehearsal/main.go"), `"`+file+`"`)
+	}
+	require.Contains(t, kept.With["name"], "${{ matrix.stack }}", "two artifacts of a run cannot have one name")
+	require.Equal(t, "true", kept.With["include-hidden-files"])
 }
 
 func textOf(t *testing.T, path string) string {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"lke-platform/cmd/report/cost"
 	"lke-platform/cmd/report/markdown"
@@ -76,17 +77,31 @@ func prices(ctx context.Context) *cost.Prices {
 	return recorded
 }
 
-// rehearsed are the seconds that types of resources took in the last rehearsal of a stack here, if there was one.
+// rehearsed are the seconds that types of resources took at most in the last rehearsal of a stack here, if there was one.
 func rehearsed(stack string) map[string]float64 {
 	content, err := os.ReadFile(summaryFile(stack))
-	var summary struct{ Longest map[string]float64 }
+	var summary struct {
+		Operations []struct {
+			Steps []struct {
+				URN        string
+				Begin, End time.Time
+			}
+		}
+	}
 	if err == nil {
 		err = json.Unmarshal(content, &summary)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintln(os.Stderr, "report: the last rehearsal cannot be read:", err)
 	}
-	return summary.Longest
+	longest := map[string]float64{}
+	for _, operation := range summary.Operations {
+		for _, step := range operation.Steps {
+			kind := plan.TypeOf(step.URN)
+			longest[kind] = max(longest[kind], step.End.Sub(step.Begin).Seconds())
+		}
+	}
+	return longest
 }
 
 func summaryFile(stack string) string { return filepath.Join(".rehearsal", stack, "summary.json") }

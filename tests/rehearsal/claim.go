@@ -37,7 +37,7 @@ func (o options) claim() (*os.File, error) {
 func (o options) tidy() error {
 	outdated := []string{o.dir()}
 	if o.resume {
-		outdated = []string{o.summaryFile(), o.temporary(), filepath.Join(o.dir(), "state", ".pulumi", "locks")}
+		outdated = []string{o.summaryFile(), o.reportFile(), o.temporary(), filepath.Join(o.dir(), "state", ".pulumi", "locks")}
 	}
 	for _, path := range outdated {
 		if err := os.RemoveAll(path); err != nil {

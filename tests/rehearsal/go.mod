@@ -9,11 +9,13 @@ replace github.com/pulumi/pulumi-fastly/sdk/v8 => ../../sdks/fastly
 require (
 	github.com/fastly/go-fastly/v12 v12.1.0
 	github.com/fluxcd/cli-utils v1.2.0
+	github.com/goccy/go-graphviz v0.2.10
 	github.com/linode/linodego v1.69.1
 	github.com/pulumi/pulumi-go-provider v1.4.0
 	github.com/pulumi/pulumi/sdk/v3 v3.259.0
 	github.com/stretchr/testify v1.11.1
 	github.com/ysugimoto/falco v1.0.0
+	golang.org/x/net v0.58.0
 	golang.org/x/sync v0.22.0
 	helm.sh/helm/v3 v3.21.4
 	k8s.io/apiextensions-apiserver v0.36.3
@@ -30,9 +32,13 @@ require (
 	github.com/avct/uasurfer v0.0.0-20191028135549-26b5daa857f1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/boombuler/barcode v1.0.1-0.20190219062509-6c824513bacc // indirect
+	github.com/disintegration/imaging v1.6.2 // indirect
 	github.com/distribution/reference v0.6.0 // indirect
+	github.com/flopp/go-findfont v0.1.0 // indirect
+	github.com/fogleman/gg v1.3.0 // indirect
 	github.com/go-ini/ini v1.67.0 // indirect
 	github.com/go-yaml/yaml v2.1.0+incompatible // indirect
+	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/kubernetes-csi/csi-lib-utils v0.22.0 // indirect
 	github.com/miekg/dns v1.1.68
 	github.com/pquerna/otp v1.4.0 // indirect
@@ -45,8 +51,10 @@ require (
 	github.com/pulumi/pulumi-linode/sdk/v4 v4.39.0 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/rs/xid v1.5.0 // indirect
+	github.com/tetratelabs/wazero v1.10.1 // indirect
 	github.com/theory/jsonpath v0.9.0
 	github.com/ysugimoto/twist v0.10.2 // indirect
+	golang.org/x/image v0.21.0 // indirect
 	golang.org/x/term v0.45.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1
 )
@@ -226,7 +234,6 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/mod v0.38.0 // indirect
-	golang.org/x/net v0.58.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 	golang.org/x/text v0.41.0 // indirect

@@ -52,6 +52,7 @@ func TestAnInterruptedRehearsalLeavesNoProcessAndIsResumed(t *testing.T) {
 	require.NoError(t, syscall.Kill(group, syscall.SIGINT))
 	require.EqualError(t, program.Wait(), "exit status 1", &output)
 	require.Contains(t, output.String(), "rehearsal failed: interrupted")
+	require.Contains(t, output.String(), "\nReport, to be opened in a browser: file://"+o.root+"/.rehearsal/staging/report.html\n")
 	require.ErrorIs(t, syscall.Kill(group, 0), syscall.ESRCH)
 	for _, pid := range started {
 		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH)

@@ -67,6 +67,8 @@ func (o options) stackFile() string { return filepath.Join(o.root, "Pulumi."+o.s
 
 func (o options) summaryFile() string { return filepath.Join(o.dir(), "summary.json") }
 
+func (o options) reportFile() string { return filepath.Join(o.dir(), "report.html") }
+
 func parseFlags(arguments []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)

@@ -21,6 +21,7 @@ type operation struct {
 	steps   map[string]*step // by URN, those that change something
 	errors  []string
 	warned  []string
+	began   time.Time
 	took    time.Duration
 	over    chan struct{} // closed by finish
 	done    chan struct{} // closed when all events are handled
@@ -29,6 +30,7 @@ type operation struct {
 // step is the work on one resource, all of it where the engine replaces one in several steps.
 type step struct {
 	urn        string
+	parent     string
 	kind       apitype.OpType
 	custom     bool // a provider's, rather than a component, which lasts as long as its parts
 	diffs      []string
@@ -41,7 +43,8 @@ func (s *step) seconds() float64 { return s.end.Sub(s.begin).Seconds() }
 // watch starts an operation; the channel that it returns takes the engine's events.
 func watch(name string, console *console) (*operation, chan events.EngineEvent) {
 	o := &operation{
-		name: name, console: console, steps: map[string]*step{}, over: make(chan struct{}), done: make(chan struct{}),
+		name: name, console: console, steps: map[string]*step{}, began: time.Now(),
+		over: make(chan struct{}), done: make(chan struct{}),
 	}
 	channel := make(chan events.EngineEvent)
 	go o.follow(channel)
@@ -53,6 +56,7 @@ func watch(name string, console *console) (*operation, chan events.EngineEvent) 
 func (o *operation) finish() {
 	close(o.over)
 	<-o.done
+	o.took = time.Since(o.began)
 }
 
 // follow handles events, and says what is still under way when nothing else is to be said.
@@ -105,6 +109,9 @@ func (o *operation) begin(m apitype.StepEventMetadata) {
 	o.steps[m.URN] = &step{
 		urn: m.URN, kind: m.Op, custom: state != nil && state.Custom,
 		diffs: slices.Sorted(maps.Keys(m.DetailedDiff)), begin: time.Now(),
+	}
+	if state != nil {
+		o.steps[m.URN].parent = state.Parent
 	}
 }
 

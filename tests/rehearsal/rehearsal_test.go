@@ -107,6 +107,7 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 	last := s.CriticalPath[len(s.CriticalPath)-1]
 	require.Regexp(t, "DomainRecord::hosts-|Probe::probes-", last.URN, "names go live last of all, and are asked for from then on")
 	require.Contains(t, strings.Join(s.Warnings, "\n"), "placeholders stand for them: secret-app-secret-key-base")
+	requireWholeReport(t, o, s)
 
 	t.Run("resumed after an edit, as a sandbox", func(t *testing.T) {
 		edited := strings.Replace(readFile(t, o.stackFile()), "count: 2", "count: 3", 1)
@@ -130,6 +131,21 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 		require.Zero(t, s.Up.Created)
 		require.Len(t, s.Nodes, 4)
 	})
+}
+
+// requireWholeReport looks for something of each part of the summary on the page.
+func requireWholeReport(t *testing.T, o options, s summary) {
+	t.Helper()
+	page := readFile(t, filepath.Join(o.dir(), "report.html"))
+	for _, told := range []string{
+		"<title>Rehearsal of staging: succeeded</title>", "nothing changed, as it should be", "<svg class=\"graph\"", "certsync", "</html>",
+		s.Warnings[0], s.NotRehearsed[0], s.Nodes[2].Name, s.Nodes[2].Requests[0].Name, s.Cost[0].What, s.Activated[0].Domain, s.WentLive[0].Name,
+		resource.URN(s.CriticalPath[0].URN).Name(),
+	} {
+		require.Contains(t, page, told)
+	}
+	require.Len(t, s.Operations, 3)
+	require.NotContains(t, page, "-----BEGIN", "no property's value is in it")
 }
 
 // takePort listens where the API server did, which has to move then.
@@ -179,6 +195,9 @@ func TestAFailureNamesTheResourceAndTheReason(t *testing.T) {
 	require.ErrorContains(t, err, "503")
 	require.ErrorContains(t, err, "logs are in .rehearsal/staging/logs and .rehearsal/staging/clusters/")
 	require.Equal(t, "failed", readSummary(t, o).Result)
+	page := readFile(t, filepath.Join(o.dir(), "report.html"))
+	require.Contains(t, page, "It ended in <strong>up</strong>.")
+	require.Contains(t, page, `<li>create <b>cdn</b> <span class="type">fastly:index/serviceVcl:ServiceVcl</span></li>`)
 }
 
 func TestFaultsOfTheStackFileStopTheRehearsal(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
@@ -26,7 +25,7 @@ func rehearse(ctx context.Context, o options, console *console, world *world) er
 	if err != nil {
 		summary.Result = "failed"
 	}
-	return errors.Join(err, summary.publish(console, o.summaryFile()))
+	return errors.Join(err, summary.publish(console, o))
 }
 
 // runSteps looks at the cloud first and runs the program for that, as `make preview` and `make up` do: where a rehearsal is
@@ -38,7 +37,7 @@ func runSteps(
 	_, err := stack.Preview(ctx, optpreview.EventStreams(events), optpreview.SuppressProgress(),
 		optpreview.Refresh(), optpreview.RunProgram(true))
 	preview.finish()
-	summary.note(preview)
+	summary.record(preview)
 	if err != nil {
 		return preview.failure(err, world.logs(o))
 	}
@@ -46,13 +45,13 @@ func runSteps(
 		preview.created(), preview.changed()-preview.created())
 
 	up, err := bringUpUnlessDoomed(ctx, stack, console, world)
-	summary.note(up)
+	summary.record(up)
 	summary.recordUp(up)
 	if err != nil {
 		return up.failure(err, world.logs(o))
 	}
 	again, err := bringUp(ctx, stack, "again", console)
-	summary.note(again)
+	summary.record(again)
 	summary.Again.Changed = again.changed()
 	if err != nil {
 		return again.failure(err, world.logs(o))
@@ -82,11 +81,9 @@ func bringUp(
 	ctx context.Context, stack auto.Stack, name string, console *console, options ...optup.Option,
 ) (*operation, error) {
 	console.say("%s: running", name)
-	begin := time.Now()
 	operation, events := watch(name, console)
 	_, err := stack.Up(ctx, append(options, optup.EventStreams(events), optup.SuppressProgress())...)
 	operation.finish()
-	operation.took = time.Since(begin)
 	if err == nil {
 		console.say("%s: %d resources changed in %.1fs", name, operation.changed(), operation.took.Seconds())
 	}

@@ -21,6 +21,7 @@ import (
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
+	"lke-platform/tests/rehearsal/report"
 )
 
 // summary is what a rehearsal found out. Its JSON form is an interface: fields are added, never renamed.
@@ -49,8 +50,28 @@ type summary struct {
 	Activated []activated `json:"activated"`
 	// WentLive are the public names whose records `up` made or changed, in the order in which it did.
 	WentLive []wentLive `json:"wentLive"`
+	// Operations are the runs of the engine, in their order.
+	Operations []operationTimes `json:"operations"`
 
-	steps map[string]*step // of up
+	steps     map[string]*step // of up
+	resources []report.Resource
+}
+
+// operationTimes is when a run of the engine worked on what.
+type operationTimes struct {
+	Name    string      `json:"name"` // preview, up, or again
+	Begin   time.Time   `json:"begin"`
+	Seconds float64     `json:"seconds"`
+	Steps   []stepTimes `json:"steps"` // in the order in which they began
+}
+
+// stepTimes is when an operation worked on a resource.
+type stepTimes struct {
+	URN    string    `json:"urn"`
+	Kind   string    `json:"kind"`
+	Begin  time.Time `json:"begin"`
+	End    time.Time `json:"end,omitzero"` // where it was seen
+	Failed bool      `json:"failed,omitempty"`
 }
 
 // activated is a domain that Fastly serves with a certificate.
@@ -81,6 +102,18 @@ type nodeFill struct {
 	Pods          int64  `json:"pods"`
 	CPUPercent    int64  `json:"cpuPercent"`
 	MemoryPercent int64  `json:"memoryPercent"`
+	// What pods may request, and what each does.
+	MilliCPUs   int64         `json:"milliCPUs"`
+	MemoryBytes int64         `json:"memoryBytes"`
+	Requests    []podRequests `json:"requests"`
+}
+
+// podRequests is what a pod requests.
+type podRequests struct {
+	Namespace   string `json:"namespace"`
+	Name        string `json:"name"`
+	MilliCPUs   int64  `json:"milliCPUs"`
+	MemoryBytes int64  `json:"memoryBytes"`
 }
 
 // unrendered collects the Helm releases whose chart could not be had, and has the clusters' controllers stand in for them.
@@ -123,7 +156,7 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 	s := &summary{
 		Stack: o.stack, Result: "succeeded", Resources: map[string]int{}, Pods: map[string]int{},
 		CriticalPath: []pathStep{}, Activated: []activated{}, WentLive: []wentLive{},
-		NotRendered: []string{}, Schemaless: []string{}, Cost: []costLine{}, Nodes: []nodeFill{},
+		NotRendered: []string{}, Schemaless: []string{}, Cost: []costLine{}, Nodes: []nodeFill{}, Operations: []operationTimes{},
 		Warnings: append([]string{}, madeUp...),
 		NotRehearsed: []string{
 			"containers: pods are scheduled, and become ready without running",
@@ -142,8 +175,16 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 	return s
 }
 
-// note keeps the warnings of an operation, each once.
-func (s *summary) note(o *operation) {
+// record keeps what an operation did when, and its warnings, each once.
+func (s *summary) record(o *operation) {
+	times := operationTimes{Name: o.name, Begin: o.began, Seconds: round(o.took.Seconds()), Steps: []stepTimes{}}
+	for _, step := range o.sorted() {
+		if step.custom {
+			times.Steps = append(times.Steps, stepTimes{step.urn, string(step.kind), step.begin, step.end, step.failed})
+		}
+	}
+	s.Operations = append(s.Operations, times)
+	s.meet(o)
 	for _, warning := range o.warned {
 		if !slices.Contains(s.Warnings, warning) {
 			s.Warnings = append(s.Warnings, warning)
@@ -171,6 +212,7 @@ func (s *summary) survey(ctx context.Context, stack auto.Stack, w *world) error 
 	for _, r := range state.Resources {
 		s.Resources[string(r.Type)]++
 	}
+	s.resources = resourcesIn(state.Resources)
 	s.CriticalPath = append(s.CriticalPath, criticalPath(s.steps, state.Resources)...)
 	s.NotRendered = append(s.NotRendered, w.unrendered.found...)
 	s.NotRehearsed = append(s.NotRehearsed, w.controllers.NotRehearsed()...)
@@ -225,11 +267,7 @@ func (s *summary) addNodes(ctx context.Context, resources []apitype.ResourceV3, 
 			return err
 		}
 		for _, node := range usage.Nodes {
-			s.Nodes = append(s.Nodes, nodeFill{
-				Name: node.Name, Type: node.Type, Pods: node.Requested.Pods,
-				CPUPercent:    percent(node.Requested.MilliCPUs, node.Allocatable.MilliCPUs),
-				MemoryPercent: percent(node.Requested.MemoryBytes, node.Allocatable.MemoryBytes),
-			})
+			s.Nodes = append(s.Nodes, fillOf(node))
 		}
 		for phase, count := range usage.Pods {
 			s.Pods[string(phase)] += count
@@ -241,6 +279,19 @@ func (s *summary) addNodes(ctx context.Context, resources []apitype.ResourceV3, 
 	return nil
 }
 
+func fillOf(node kubernetes.NodeUsage) nodeFill {
+	fill := nodeFill{
+		Name: node.Name, Type: node.Type, Pods: node.Requested.Pods,
+		CPUPercent:    percent(node.Requested.MilliCPUs, node.Allocatable.MilliCPUs),
+		MemoryPercent: percent(node.Requested.MemoryBytes, node.Allocatable.MemoryBytes),
+		MilliCPUs:     node.Allocatable.MilliCPUs, MemoryBytes: node.Allocatable.MemoryBytes, Requests: []podRequests{},
+	}
+	for _, pod := range node.Pods {
+		fill.Requests = append(fill.Requests, podRequests(pod))
+	}
+	return fill
+}
+
 func percent(part, whole int64) int64 {
 	if whole == 0 {
 		return 0
@@ -248,17 +299,17 @@ func percent(part, whole int64) int64 {
 	return part * 100 / whole
 }
 
-// publish writes the summary as JSON to path and as text to the console.
-func (s *summary) publish(console *console, path string) error {
+// publish writes the summary as JSON and as a page to files, and as text to the console.
+func (s *summary) publish(console *console, o options) error {
 	content, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the summary: %w", err)
 	}
-	if err := os.WriteFile(path, append(content, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(o.summaryFile(), append(content, '\n'), 0o644); err != nil {
 		return fmt.Errorf("writing the summary: %w", err)
 	}
 	if s.Result == "succeeded" {
 		s.print(console.out)
 	}
-	return nil
+	return s.writeReport(console, o.reportFile())
 }

@@ -198,6 +198,12 @@ func split(urn string) (kind, name string) {
 	return parts[2][strings.LastIndex(parts[2], "$")+1:], Plain(parts[3])
 }
 
+// TypeOf is the type of a resource.
+func TypeOf(urn string) string {
+	kind, _ := split(urn)
+	return kind
+}
+
 // componentOf follows parents up to the stack.
 func (p *Plan) componentOf(r *Resource) string {
 	outermost := ""

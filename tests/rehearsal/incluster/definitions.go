@@ -108,7 +108,7 @@ func (c *cluster) define(ctx context.Context, release Release) error {
 // downloadModule returns the folder of a Go module, <path>@<version>, which Go downloads once.
 func downloadModule(ctx context.Context, module string) (string, error) {
 	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
-	command.Dir = os.TempDir() // in no module, so that it changes none
+	command.Dir = "/" // in no module, so that it changes none
 	output, err := command.Output()
 	var answer struct{ Dir, Error string }
 	if decodeErr := json.Unmarshal(output, &answer); decodeErr != nil {

@@ -298,6 +298,13 @@ func (f *fixture) usageAddsUp() {
 	})
 	require.Equal(f, map[corev1.PodPhase]int{corev1.PodRunning: 5, corev1.PodSucceeded: 1}, usage.Pods)
 	require.Len(f, usage.Nodes, 2)
+	pods := map[string]int64{}
+	for _, pod := range usage.Nodes[0].Pods {
+		workload, _, _ := strings.Cut(pod.Namespace+"/"+pod.Name, "-")
+		pods[workload] += pod.MemoryBytes >> 20
+	}
+	require.Equal(f, map[string]int64{"default/web": 512, "default/db": 256, "default/agent": 0}, pods)
+	usage.Nodes[0].Pods = nil
 	require.Equal(f, NodeUsage{
 		Name:        worker(1).Name,
 		PoolID:      10,

@@ -28,6 +28,14 @@ type NodeUsage struct {
 	Capacity    Resources // of the Linode
 	Allocatable Resources // of it, what pods may request
 	Requested   Resources // by the pods on the node that have not ended
+	Pods        []PodUsage
+}
+
+// PodUsage is what a pod requests.
+type PodUsage struct {
+	Namespace, Name string
+	MilliCPUs       int64
+	MemoryBytes     int64
 }
 
 // Resources are amounts of what the scheduler counts.
@@ -60,19 +68,18 @@ func (c *Clusters) Usage(ctx context.Context, clusterID int) (Usage, error) {
 
 func measure(nodes []corev1.Node, pods []corev1.Pod) Usage {
 	usage := Usage{Pods: map[corev1.PodPhase]int{}, Unschedulable: map[string]string{}}
-	requested := map[string]Resources{}
+	on := map[string][]PodUsage{}
 	for _, pod := range pods {
 		usage.Pods[pod.Status.Phase]++
 		if reason, waits := unschedulable(&pod); waits {
 			usage.Unschedulable[pod.Namespace+"/"+pod.Name] = reason
 		}
 		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			sum := requested[pod.Spec.NodeName]
 			requests := resource.PodRequests(&pod, resource.PodResourcesOptions{})
-			sum.MilliCPUs += requests.Cpu().MilliValue()
-			sum.MemoryBytes += requests.Memory().Value()
-			sum.Pods++
-			requested[pod.Spec.NodeName] = sum
+			on[pod.Spec.NodeName] = append(on[pod.Spec.NodeName], PodUsage{
+				Namespace: pod.Namespace, Name: pod.Name,
+				MilliCPUs: requests.Cpu().MilliValue(), MemoryBytes: requests.Memory().Value(),
+			})
 		}
 	}
 	for _, node := range nodes {
@@ -83,10 +90,20 @@ func measure(nodes []corev1.Node, pods []corev1.Pod) Usage {
 			Type:        node.Labels[corev1.LabelInstanceTypeStable],
 			Capacity:    amounts(node.Status.Capacity),
 			Allocatable: amounts(node.Status.Allocatable),
-			Requested:   requested[node.Name],
+			Requested:   sum(on[node.Name]),
+			Pods:        on[node.Name],
 		})
 	}
 	return usage
+}
+
+func sum(pods []PodUsage) Resources {
+	total := Resources{Pods: int64(len(pods))}
+	for _, pod := range pods {
+		total.MilliCPUs += pod.MilliCPUs
+		total.MemoryBytes += pod.MemoryBytes
+	}
+	return total
 }
 
 func unschedulable(pod *corev1.Pod) (string, bool) {
