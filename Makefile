@@ -22,7 +22,7 @@ REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FA
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox charts preview up records release bypass drift heal-node destroy program pulumi-cli charts-if-had \
-	test lint bench toolchain clean FORCE
+	test lint bench toolchain releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
 WITHOUT_FASTLY := --exclude '**fastly:index/**'
@@ -118,7 +118,7 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 program:
 	@$(TIMED) "compiling the program" go build ./stacks
 
-# The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
+# The CLI in .bin has nothing beside it that runs Go programs; an official installation has, and installs the providers' plugins.
 pulumi-cli:
 	@case $$(command -v pulumi) in "" | "$(CURDIR)/.bin/pulumi") \
 	  echo 'There is no Pulumi CLI on PATH (.bin/pulumi serves rehearsals only): https://www.pulumi.com/docs/install/' >&2; \
@@ -147,14 +147,17 @@ clean: ## Remove everything that was built or rehearsed
 
 toolchain: $(TOOLCHAIN)
 
-.bin/pulumi: tools/install tools/pulumi/go.mod
-$(addprefix .bin/,$(CONTROL_PLANE)): tools/install tools/kubernetes/go.mod
-.bin/golangci-lint: tools/install tools/lint/go.mod
-.bin/promtool: tools/install tools/prometheus/go.mod
-.bin/actionlint: tools/install tools/actionlint/go.mod
-.bin/gotestsum: tools/install tools/gotestsum/go.mod
-$(TOOLCHAIN) $(CHECKERS):
-	@tools/install $(@F)
+.bin/pulumi: tools/pulumi/go.mod
+$(addprefix .bin/,$(CONTROL_PLANE)): tools/kubernetes/go.mod
+.bin/golangci-lint: tools/lint/go.mod
+.bin/promtool: tools/prometheus/go.mod
+.bin/actionlint: tools/actionlint/go.mod
+.bin/gotestsum: tools/gotestsum/go.mod
+$(TOOLCHAIN) $(CHECKERS): cmd/toolchain/programs.go
+	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@F)
+
+releases: ## Record the digests of the tool-chain's official releases, where a version is new
+	@$(TIMED) releases go run ./cmd/toolchain -record
 
 # Programs on PATH get upgraded and removed, so those that .bin only wraps are looked at anew each time. Only a wrapper is so small.
 $(shell find .bin -type f -size -8 2>/dev/null): FORCE
