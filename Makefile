@@ -9,8 +9,9 @@ export IMAGE
 $(foreach name,STACK APP NODE FASTLY_ACCOUNT,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
-CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
-TOOLCHAIN := $(addprefix .bin/,pulumi $(CONTROL_PLANE))
+CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
+# What a rehearsal runs.
+TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -48,7 +49,7 @@ help: ## Show what can be made
 rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; FASTLY_ACCOUNT=new or trial)
 	@.bin/rehearse -stack $(STACK) $(REHEARSED)
 
-sandbox: .bin/rehearse .bin/certsync toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: .bin/rehearse .bin/certsync .bin/kubectl toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@.bin/rehearse -stack $(STACK) $(REHEARSED) -sandbox
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
@@ -126,7 +127,7 @@ pulumi-cli:
 	esac
 
 # Each module ends with what was skipped in it, and why: nobody has to take for tested what could not be tried here.
-test: toolchain .bin/certsync .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run
+test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 30m ./...) || exit 1; \
@@ -148,12 +149,12 @@ clean: ## Remove everything that was built or rehearsed
 toolchain: $(TOOLCHAIN)
 
 .bin/pulumi: tools/pulumi/go.mod
-$(addprefix .bin/,$(CONTROL_PLANE)): tools/kubernetes/go.mod
+$(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/golangci-lint: tools/lint/go.mod
 .bin/promtool: tools/prometheus/go.mod
 .bin/actionlint: tools/actionlint/go.mod
 .bin/gotestsum: tools/gotestsum/go.mod
-$(TOOLCHAIN) $(CHECKERS): cmd/toolchain/programs.go
+$(TOOLCHAIN) .bin/kubectl $(CHECKERS): cmd/toolchain/programs.go
 	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@F)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new
