@@ -51,13 +51,11 @@ func newMachine(t *testing.T, answer http.HandlerFunc) *machine {
 	}))
 	t.Cleanup(server.Close)
 	m.toolchain = &toolchain{
-		root: t.TempDir(), system: "linux", processor: "amd64", out: m.said, pace: time.Hour,
-		client: &http.Client{CheckRedirect: securely, Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-			DialContext: func(context.Context, string, string) (net.Conn, error) {
-				return net.Dial("tcp", server.Listener.Addr().String())
-			},
-		}},
+		root: t.TempDir(), system: "linux", processor: "amd64", out: m.said, pace: time.Hour, client: newClient(),
+	}
+	m.transport().TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	m.transport().DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("tcp", server.Listener.Addr().String())
 	}
 	t.Cleanup(m.client.CloseIdleConnections)
 	for _, p := range programs {
@@ -68,6 +66,8 @@ func newMachine(t *testing.T, answer http.HandlerFunc) *machine {
 	t.Setenv("PATH", m.programs+":/usr/bin:/bin")
 	return m
 }
+
+func (m *machine) transport() *http.Transport { return m.client.Transport.(*http.Transport) }
 
 // pin has digests recorded.
 func (m *machine) pin(t *testing.T, lines ...string) {
@@ -252,7 +252,7 @@ func TestAHostThatDoesNotAnswerIsAskedOnce(t *testing.T) {
 		reason string
 	}{
 		"unreachable": {http.NotFound, func(m *machine) {
-			m.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+			m.transport().DialContext = func(context.Context, string, string) (net.Conn, error) {
 				m.asked.Add(1)
 				return nil, errors.New("no such host")
 			}
