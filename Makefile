@@ -9,8 +9,9 @@ export IMAGE
 $(foreach name,STACK APP NODE FASTLY_ACCOUNT,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
-CONTROL_PLANE := kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok
-TOOLCHAIN := $(addprefix .bin/,pulumi $(CONTROL_PLANE))
+CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
+# What a rehearsal runs.
+TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -24,7 +25,7 @@ REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FA
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox charts preview up records release bypass drift heal-node destroy program pulumi-cli charts-if-had \
-	test lint bench toolchain clean FORCE
+	test lint bench toolchain releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
 WITHOUT_FASTLY := --exclude '**fastly:index/**'
@@ -50,7 +51,7 @@ help: ## Show what can be made
 rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; FASTLY_ACCOUNT=new or trial)
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED)
 
-sandbox: .bin/rehearse .bin/certsync toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: .bin/rehearse .bin/certsync .bin/kubectl toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
@@ -108,7 +109,7 @@ destroy: pulumi-cli charts program ## Delete everything of STACK, after showing 
 program:
 	@$(TIMED) "compiling the program" go build ./stacks
 
-# The CLI that the rehearsal builds has no part that runs Go programs; an official one has, and installs the providers' plugins.
+# The CLI in .bin has nothing beside it that runs Go programs; an official installation has, and installs the providers' plugins.
 pulumi-cli:
 	@case $$(command -v pulumi) in "" | "$(CURDIR)/.bin/pulumi") \
 	  echo 'There is no Pulumi CLI on PATH (.bin/pulumi serves rehearsals only): https://www.pulumi.com/docs/install/' >&2; \
@@ -116,7 +117,7 @@ pulumi-cli:
 	esac
 
 # Each module ends with what was skipped in it, and why: nobody has to take for tested what could not be tried here.
-test: toolchain .bin/certsync .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run
+test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 30m ./...) || exit 1; \
@@ -137,14 +138,17 @@ clean: ## Remove everything that was built or rehearsed
 
 toolchain: $(TOOLCHAIN)
 
-.bin/pulumi: tools/install tools/pulumi/go.mod
-$(addprefix .bin/,$(CONTROL_PLANE)): tools/install tools/kubernetes/go.mod
-.bin/golangci-lint: tools/install tools/lint/go.mod
-.bin/promtool: tools/install tools/prometheus/go.mod
-.bin/actionlint: tools/install tools/actionlint/go.mod
-.bin/gotestsum: tools/install tools/gotestsum/go.mod
-$(TOOLCHAIN) $(CHECKERS):
-	@tools/install $(@F)
+.bin/pulumi: tools/pulumi/go.mod
+$(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
+.bin/golangci-lint: tools/lint/go.mod
+.bin/promtool: tools/prometheus/go.mod
+.bin/actionlint: tools/actionlint/go.mod
+.bin/gotestsum: tools/gotestsum/go.mod
+$(TOOLCHAIN) .bin/kubectl $(CHECKERS): cmd/toolchain/programs.go
+	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@F)
+
+releases: ## Record the digests of the tool-chain's official releases, where a version is new
+	@$(TIMED) releases go run ./cmd/toolchain -record
 
 # Programs on PATH get upgraded and removed, so those that .bin only wraps are looked at anew each time. Only a wrapper is so small.
 $(shell find .bin -type f -size -8 2>/dev/null): FORCE

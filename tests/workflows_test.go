@@ -171,6 +171,22 @@ func TestWorkflowsHaveChartsAndPluginsAtHand(t *testing.T) {
 	require.Contains(t, textOf(t, "../components/cdn/newer.go"), "pulumi.Version(", "a plugin that go.mod does not pin")
 }
 
+// The key of a cache tells nothing apart by a file that is not there, and GitHub does not mind.
+func TestCachesAreKeptByFilesThatAreThere(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{"toolchain", "pulumi"} {
+		for _, step := range actionSteps(t, action) {
+			for _, arguments := range regexp.MustCompile(`hashFiles\((.*?)\)`).FindAllStringSubmatch(step.With["key"], -1) {
+				for _, file := range strings.Split(arguments[1], ", ") {
+					found, err := filepath.Glob("../" + strings.Trim(file, "'"))
+					require.NoError(t, err)
+					require.NotEmpty(t, found, file)
+				}
+			}
+		}
+	}
+}
+
 // Plugins are kept anew when a stack begins to need others, and not with each release.
 func TestPluginsAreKeptByWhatAStackNeeds(t *testing.T) {
 	t.Parallel()
