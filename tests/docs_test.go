@@ -13,7 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lke-platform/components/cdn"
 	"lke-platform/components/charts"
+	"lke-platform/components/delivery"
+	"lke-platform/components/monitoring"
 )
 
 var (
@@ -101,6 +104,58 @@ func TestEveryIncidentHasItsTests(t *testing.T) {
 		for _, test := range named {
 			require.True(t, there[test[1]], test[1])
 		}
+	}
+}
+
+// Whoever has to change a secret finds it on one page: those of the program, of the workflows, and those that a stack file need not
+// name.
+func TestThePageOfSecretsNamesAll(t *testing.T) {
+	t.Parallel()
+	page := textOf(t, "../docs/secrets.md")
+	for _, workflow := range workflows(t) {
+		for _, used := range regexp.MustCompile(`secrets\.(\w+)`).FindAllStringSubmatch(
+			textOf(t, "../.github/workflows/"+workflow.Name+".yml"), -1) {
+			require.Contains(t, page, "`"+used[1]+"`", workflow.Name)
+		}
+	}
+	grafana, keel, edge := monitoring.Defaults(), delivery.Defaults(), cdn.Defaults()
+	keel.Mode = delivery.ModeKeel
+	for _, name := range slices.Concat(grafana.SecretNames(), keel.SecretNames(), edge.SecretNames()) {
+		require.Contains(t, page, "(`"+name+"`)")
+	}
+	made := 0
+	for key, node := range deployed(t, "prod").resources {
+		typ, name, _ := strings.Cut(key, " ")
+		kind := typ[strings.LastIndex(typ, ":")+1:]
+		switch typ {
+		case "linode:index/token:Token", "linode:index/objectStorageKey:ObjectStorageKey":
+			require.Contains(t, page, fmt.Sprintf("`--replace '**%s::%s'`", kind, name))
+			made++
+		case secretType:
+			if called := node.inputs["metadata"].ObjectValue()["name"]; called.IsString() { // or the engine names it
+				require.Contains(t, page, "`"+strings.Replace(called.StringValue(), "changelog-", "<cluster>-", 1)+"`")
+				made++
+			}
+		}
+	}
+	require.Equal(t, 7, made)
+}
+
+// Each decision is in the index, by its number, and says why, what follows and what was rejected.
+func TestEveryDecisionIsWhole(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../docs/decisions/0*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	index := textOf(t, "../docs/decisions/README.md")
+	for i, file := range files {
+		number, page := i+1, textOf(t, file)
+		require.Regexp(t, fmt.Sprintf(`/%04d-[a-z0-9-]+\.md$`, number), file)
+		title, _, _ := strings.Cut(page, "\n")
+		name, numbered := strings.CutPrefix(title, fmt.Sprintf("# %d. ", number))
+		require.True(t, numbered, title)
+		require.Contains(t, index, fmt.Sprintf("| %d | [%s](%s) |", number, name, filepath.Base(file)))
+		require.Regexp(t, `(?s)\nStatus: \w.*\n## Context\n.*\n## Decision\n.*\n## Consequences\n.*\n## Rejected alternatives\n`, page)
 	}
 }
 
