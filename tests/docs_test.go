@@ -398,3 +398,24 @@ func TestEveryPathThatIsNamedIsThere(t *testing.T) {
 		}
 	}
 }
+
+// What the program says when something is wrong, and what its comments say, names pages that are there.
+func TestEveryPageThatTheProgramNamesIsThere(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`(?:^|[^/\w])(docs/[\w/-]+\.md)\b`) // not of somebody else's
+	files, found := repository(t), 0
+	for file := range files {
+		info, err := os.Stat(filepath.Join("..", file))
+		require.NoError(t, err)
+		if info.IsDir() || path.Ext(file) == ".md" {
+			continue
+		}
+		for _, match := range named.FindAllStringSubmatch(textOf(t, "../"+file), -1) {
+			found++
+			if !files[match[1]] {
+				t.Errorf("%s: there is no %s", file, match[1])
+			}
+		}
+	}
+	require.Greater(t, found, 20)
+}
