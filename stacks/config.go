@@ -59,7 +59,8 @@ type Config struct {
 	App app.Args `json:"app"`
 	// Apps are further applications.
 	Apps []FurtherApp `json:"apps"`
-	// CDN is the first Fastly service, and what all have in common; "off" does without, so that names lead to the platform itself.
+	// CDN is the first Fastly service, and what all have in common; "off" does without, so that names lead to the platform
+	// itself.
 	CDN cdn.Args `json:"cdn"`
 
 	// off are the sections that say so: parts that the stack does without.

@@ -91,8 +91,8 @@ func fastlyRanges(ctx *pulumi.Context) (pulumi.StringArrayInput, error) {
 	return pulumi.ToStringArray(slices.Concat(ranges.CidrBlocks, ranges.Ipv6CidrBlocks)), nil
 }
 
-// declareCDN declares the Fastly services that all visitors come through, and has Fastly show certificates. What the first gives up
-// one of the others can have: Fastly gives a name to one service at a time.
+// declareCDN declares the Fastly services that all visitors come through, and has Fastly show certificates. What the first gives
+// up one of the others can have: Fastly gives a name to one service at a time.
 func (p *platform) declareCDN() error {
 	config := p.config
 	p.Export("url", pulumi.String("https://"+config.siteHost()))

@@ -13,8 +13,8 @@ import (
 	"lke-platform/components/cdn"
 )
 
-// service is one of the stack's Fastly services. The first has all that no other has: the apps that share it, and the platform's own
-// tools. Each other belongs to one app.
+// service is one of the stack's Fastly services. The first has all that no other has: the apps that share it, and the platform's
+// own tools. Each other belongs to one app.
 type service struct {
 	prefix string      // of the names of its parts in the graph
 	path   *field.Path // where it stands in the stack file
@@ -167,7 +167,8 @@ func (s *service) validateRoutes() field.ErrorList {
 		for j, route := range backend.Routes()[len(backend.Hosts):] {
 			path := s.path.Child("backends").Index(i).Child("paths").Index(j)
 			if !hosts.Has(route.Host) {
-				faults = append(faults, field.Invalid(path, backend.Paths[j], route.Host+" is no host of an app behind this service"))
+				faults = append(faults, field.Invalid(path, backend.Paths[j],
+					route.Host+" is no host of an app behind this service"))
 			}
 			if taken.Has(route) {
 				faults = append(faults, field.Invalid(path, backend.Paths[j], "a process of the app answers for it"))
@@ -177,8 +178,8 @@ func (s *service) validateRoutes() field.ErrorList {
 	return faults
 }
 
-// validateRedirects refuses hosts that lead on, and that another service answers for or leads back to. Within one service the hosts
-// of apps may lead on, and circles are found already.
+// validateRedirects refuses hosts that lead on, and that another service answers for or leads back to. Within one service the
+// hosts of apps may lead on, and circles are found already.
 func (c *Config) validateRedirects() field.ErrorList {
 	var faults field.ErrorList
 	services := c.services()

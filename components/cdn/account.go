@@ -196,8 +196,9 @@ func (f *AccountFacts) CheckSite(path *field.Path, site *Site) field.ErrorList {
 // accountPatience is how long Fastly may take to tell of the account.
 const accountPatience = 20 * time.Second
 
-// LookUpAccount asks Fastly, past the provider, which has no look-up for it, about what the services of the stack need, its first
-// one first. Nil without an error is an account that nobody could be asked about, for there is no key; other look-ups tell of that.
+// LookUpAccount asks Fastly, past the provider, which has no look-up for it, about what the services of the stack need, its
+// first one first. Nil without an error is an account that nobody could be asked about, for there is no key; other look-ups tell
+// of that.
 // Upstream: https://www.fastly.com/documentation/reference/api/account/customer/
 func LookUpAccount(ctx *pulumi.Context, services []*Args) (*AccountFacts, error) {
 	setting := func(key, variable string) string {
@@ -254,7 +255,8 @@ func (a fastlyAPI) lacks(ctx context.Context, services []*Args) sets.Set[string]
 	return lacks
 }
 
-// own are the IDs of the stack's services that names of it lead to, also of those that are given up: a name may move between them.
+// own are the IDs of the stack's services that names of it lead to, also of those that are given up: a name may move between
+// them.
 // Upstream: https://www.fastly.com/documentation/reference/api/services/service/
 func (a fastlyAPI) own(ctx context.Context, services []*Args, known map[string]ManagedDomain) (sets.Set[string], error) {
 	led := sets.New[string]()

@@ -58,8 +58,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return s, component.Done(ctx, s, pulumi.Map{"serviceId": s.ID})
 }
 
-// domainPrefix begins the names of domains in the graph, whatever service they lead to: one that moves to another is then the same
-// resource, and changed in place. Its URN has the type of its parent, and not the parent's name.
+// domainPrefix begins the names of domains in the graph, whatever service they lead to: one that moves to another is then the
+// same resource, and changed in place. Its URN has the type of its parent, and not the parent's name.
 const domainPrefix = "cdn-"
 
 // newDomains leads domains to the service.
