@@ -12,6 +12,7 @@ import (
 
 	"lke-platform/components/app"
 	"lke-platform/components/cache"
+	"lke-platform/components/cdn"
 	"lke-platform/components/certificates"
 	"lke-platform/components/namespace"
 	"lke-platform/components/postgres"
@@ -19,7 +20,12 @@ import (
 
 // FurtherApp is an application beside the first, with the same keys, in a namespace of its own. It shares the first one's
 // database cluster and caches.
-type FurtherApp struct{ app.Args }
+type FurtherApp struct {
+	app.Args
+
+	// CDN is a Fastly service of its own; nil where it shares the first one's.
+	CDN *cdn.Site `json:"cdn"`
+}
 
 // Default fills in what holds where nothing else is said. Which databases it uses is for the app to say.
 func (f *FurtherApp) Default() {
@@ -69,6 +75,9 @@ func (c *Config) validateApps(path *field.Path) field.ErrorList {
 		if args.Tagged() {
 			faults = append(faults, field.Invalid(at.Child("image"), args.Image,
 				"must have a digest (name@sha256:…): only the image of app can be followed by its tag"))
+		}
+		if c.Apps[i].CDN != nil && c.off.Has("cdn") {
+			faults = append(faults, field.Forbidden(at.Child("cdn"), "describes a Fastly service, and cdn is off"))
 		}
 		for _, variable := range slices.Sorted(maps.Keys(args.Database)) {
 			if args.Databases()[variable] == "" {
@@ -142,19 +151,21 @@ func (c *Config) sharing() (openings []namespace.Opening) {
 
 // declareApps declares the further apps.
 func (p *platform) declareApps() error {
-	for _, args := range p.config.apps()[1:] {
+	for i := range p.config.Apps {
+		further := &p.config.Apps[i]
 		// No name of an app has a dot, so that the parts of one are never named like another.
-		if err := p.declareFurtherApp(args.Name+".app", args); err != nil {
-			return fmt.Errorf("app %s: %w", args.Name, err)
+		if err := p.declareFurtherApp(further.Name+".app", further); err != nil {
+			return fmt.Errorf("app %s: %w", further.Name, err)
 		}
 	}
 	return nil
 }
 
-func (p *platform) declareFurtherApp(name string, args *app.Args) (err error) {
+func (p *platform) declareFurtherApp(name string, further *FurtherApp) (err error) {
+	args := &further.Args
 	args.Namespace = p.furtherNamespaces[args.Name].Name
 	if p.config.showsCertificates() {
-		request := appCertificates(args)
+		request := further.certificates()
 		request.Namespace = args.Namespace
 		tls, err := p.newCertificates(name, request)
 		if err != nil {
@@ -178,14 +189,22 @@ func (p *platform) declareFurtherApp(name string, args *app.Args) (err error) {
 	if err != nil {
 		return err
 	}
-	p.names = append(p.names, hostGroup{name, args.AllHosts(), made.Ready})
+	p.names = append(p.names, hostGroup{name, further.publicHosts(), made.Ready})
 	return nil
 }
 
-// appCertificates are those of a further app, in its own namespace.
-func appCertificates(args *app.Args) *certificates.Request {
+// publicHosts are the names that visitors use of a further app, and of what its own Fastly service has beside it.
+func (f *FurtherApp) publicHosts() []string {
+	if f.CDN == nil {
+		return f.AllHosts()
+	}
+	return slices.Concat(f.AllHosts(), f.CDN.MediaHosts(), f.CDN.BackendHosts())
+}
+
+// certificates are those of a further app, in its own namespace.
+func (f *FurtherApp) certificates() *certificates.Request {
 	request := &certificates.Request{}
-	request.Cover(args.AllHosts())
+	request.Cover(f.publicHosts())
 	return request
 }
 

@@ -59,7 +59,8 @@ type Config struct {
 	App app.Args `json:"app"`
 	// Apps are further applications.
 	Apps []FurtherApp `json:"apps"`
-	// CDN is the Fastly service; "off" does without, so that names lead to the platform itself.
+	// CDN is the first Fastly service, and what all have in common; "off" does without, so that names lead to the platform
+	// itself.
 	CDN cdn.Args `json:"cdn"`
 
 	// off are the sections that say so: parts that the stack does without.
@@ -127,9 +128,9 @@ func (c *Config) toolHosts() []string {
 	return hosts
 }
 
-// candidateHosts are the names at which versions of the apps are tried. Most of the time nothing answers there.
-func (c *Config) candidateHosts() (hosts []string) {
-	for _, args := range c.apps() {
+// candidateHosts are the names at which versions of apps are tried. Most of the time nothing answers there.
+func candidateHosts(apps []*app.Args) (hosts []string) {
+	for _, args := range apps {
 		if host := args.CandidateHost(); host != "" {
 			hosts = append(hosts, host)
 		}
@@ -140,10 +141,13 @@ func (c *Config) candidateHosts() (hosts []string) {
 // isWildcard says whether a host stands for all names right below one.
 func isWildcard(host string) bool { return strings.HasPrefix(host, "*.") }
 
-// siteHost is the first name that the app answers for itself; "" where all are redirected to others.
-func (c *Config) siteHost() string {
-	for _, host := range c.App.Hosts {
-		if _, redirected := c.CDN.Redirects[host]; !redirected && !isWildcard(host) {
+// siteHost is the first name that the app answers for itself.
+func (c *Config) siteHost() string { return siteHost(&c.App, &c.CDN.Site) }
+
+// siteHost is the first name that an app answers for itself; "" where all are redirected to others.
+func siteHost(args *app.Args, site *cdn.Site) string {
+	for _, host := range args.Hosts {
+		if _, redirected := site.Redirects[host]; !redirected && !isWildcard(host) {
 			return host
 		}
 	}
@@ -158,8 +162,8 @@ func (c *Config) firstHosts() []string {
 // publicHosts are the names that visitors use.
 func (c *Config) publicHosts() []string {
 	hosts := c.firstHosts()
-	for _, args := range c.apps()[1:] {
-		hosts = append(hosts, args.AllHosts()...)
+	for i := range c.Apps {
+		hosts = append(hosts, c.Apps[i].publicHosts()...)
 	}
 	return hosts
 }
@@ -184,8 +188,8 @@ func (c *Config) ordered() []string {
 	names := slices.Concat(site.Hosts, site.Domains)
 	if c.showsCertificates() {
 		names = append(names, c.toolHosts()...)
-		for _, args := range c.apps()[1:] {
-			own := appCertificates(args)
+		for i := range c.Apps {
+			own := c.Apps[i].certificates()
 			names = slices.Concat(names, own.Hosts, own.Domains)
 		}
 	}
@@ -198,18 +202,6 @@ func (c *Config) proven() []string {
 		return c.ordered()
 	}
 	return slices.Concat(c.ordered(), c.servedNames())
-}
-
-// servedNames are the names that Fastly answers for: those that visitors use, and those that only lead on to others.
-func (c *Config) servedNames() []string {
-	names := c.publicHosts()
-	for _, host := range slices.Sorted(maps.Keys(c.CDN.Redirects)) {
-		if len(c.Domains.CheckHost(nil, host)) == 0 {
-			names = append(names, host)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // showsCertificates says whether visitors can come to the cluster itself, which needs certificates of their names then. Where
@@ -225,7 +217,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	}
 	c, faults := Decode(func(section string) string { return sectionText(ctx, stackFile, section) })
 	faults = append(faults, c.checkSections(ctx, stackFile)...)
-	c.CDN.Folder = ctx.RootDirectory()
+	c.CDN.Name, c.CDN.Folder = accountName(ctx), ctx.RootDirectory()
 	catalog, missing, failed := c.lookUp(ctx)
 	faults = append(faults, c.validate(catalog, faults)...)
 	faults = append(faults, missing...)
@@ -288,8 +280,11 @@ func (c *Config) lookUp(ctx *pulumi.Context) (catalog *lke.Catalog, missing fiel
 				sites = fmt.Errorf("asking Fastly for its sites (is FASTLY_API_KEY set, and may it read?): %w", sites)
 			}
 		})
-		c.CDN.Name = accountName(ctx)
-		lookUps.Go(func() { c.fastly, account = cdn.LookUpAccount(ctx, &c.CDN) })
+		var services []*cdn.Args
+		for _, s := range c.services() {
+			services = append(services, s.args)
+		}
+		lookUps.Go(func() { c.fastly, account = cdn.LookUpAccount(ctx, services) })
 	}
 	lookUps.Wait()
 	if account != nil && names == nil { // a token may be kept from this, and from nothing that is needed
@@ -327,7 +322,7 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image
 	if len(c.Domains.Zones) > 0 {
-		c.Domains.Hosts, c.CDN.Domains = c.publicHosts(), c.servedNames()
+		c.Domains.Hosts = c.publicHosts()
 	}
 	return c, faults
 }

@@ -30,7 +30,7 @@ func (p *platform) declareEntrance() (err error) {
 	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s", p.appNamespace.Name, p.siteTLS.SecretNames[certificate])
 	config.Ingress.Label, config.Ingress.Kubeconfig = p.account, p.cluster.Kubeconfig
-	config.Ingress.Anonymous = config.CDN.WebSockets // which Fastly opens without a certificate of its own
+	config.Ingress.Anonymous = config.haveWebSockets() // which Fastly opens without a certificate of its own
 	if config.Ingress.Serves, err = p.servedNamespaces(); err != nil {
 		return err
 	}
@@ -91,37 +91,61 @@ func fastlyRanges(ctx *pulumi.Context) (pulumi.StringArrayInput, error) {
 	return pulumi.ToStringArray(slices.Concat(ranges.CidrBlocks, ranges.Ipv6CidrBlocks)), nil
 }
 
-// declareCDN declares the Fastly service that all visitors come through, and has it show certificates.
+// declareCDN declares the Fastly services that all visitors come through, and has Fastly show certificates. What the first gives
+// up one of the others can have: Fastly gives a name to one service at a time.
 func (p *platform) declareCDN() error {
-	config, args := p.config, &p.config.CDN
+	config := p.config
 	p.Export("url", pulumi.String("https://"+config.siteHost()))
 	if config.off.Has("cdn") {
 		return nil
 	}
-	args.Name, args.Protect = p.account, config.Protect
-	if config.fastly != nil {
-		args.Known = config.fastly.Domains
-	}
-	args.OriginHost, args.HealthHost = config.originHost(), config.siteHost()
-	args.ClientCertificate, args.ClientKey = p.entrance.Identity.Certificate, p.entrance.Identity.Key
-	args.Uncached = append(config.toolHosts(), config.candidateHosts()...)
-	args.MediaHost = pulumi.Sprintf("%s.%s", config.App.Bucket.Name, config.App.Bucket.Endpoint)
+	var ids pulumi.StringArray
+	further := pulumi.Map{}
 	// An active service asks for its origin at once, and remembers for minutes that a name is not there.
-	service, err := cdn.New(p.Context, "cdn", args, after(p.siteTLS.Ready, p.origin.Ready))
-	if err != nil {
-		return err
+	before := [][]pulumi.Resource{p.siteTLS.Ready, p.origin.Ready}
+	var ready []pulumi.Resource
+	for i, s := range config.services() {
+		made, err := p.newService(s, before)
+		if err != nil {
+			return err
+		}
+		ids, ready = append(ids, made.ID), append(ready, made.Ready...)
+		if i == 0 {
+			before = append(before, made.Ready)
+			p.Export("fastlyServiceId", made.ID)
+			continue
+		}
+		further[s.app().Name] = made.ID
 	}
-	p.Export("fastlyServiceId", service.ID)
+	if len(further) > 0 {
+		p.Export("fastlyServiceIds", further)
+	}
+	return p.showCertificates(ids, ready)
+}
+
+func (p *platform) newService(s *service, before [][]pulumi.Resource) (*cdn.Service, error) {
+	args := s.args
+	args.Protect = p.config.Protect
+	if p.config.fastly != nil {
+		args.Known = p.config.fastly.Domains
+	}
+	args.ClientCertificate, args.ClientKey = p.entrance.Identity.Certificate, p.entrance.Identity.Key
+	return cdn.New(p.Context, s.prefix+"cdn", args, after(before...))
+}
+
+// showCertificates has Fastly show certificates of all names, which its services have.
+func (p *platform) showCertificates(services pulumi.StringArray, ready []pulumi.Resource) error {
+	config, args := p.config, &p.config.CDN
 	if !config.Certificates.Trusted() {
 		return nil // Fastly would take none of them
 	}
 	if args.TLS.IsManaged() {
-		return p.declareSubscriptions(service)
+		return p.declareSubscriptions(ready)
 	}
 	sync, err := cdn.NewCertificateSync(p.Context, "certsync", &cdn.CertificateSyncArgs{
-		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.siteTLS.SecretNames, Names: args.Domains,
-		ServiceID: service.ID, Bypassed: args.Bypassed(), TokenValue: config.fastlyTLSToken,
-	}, p.cluster.Inside(), after(service.Ready))
+		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.siteTLS.SecretNames,
+		Names: config.servedNames(), ServiceIDs: services, Bypassed: args.Bypassed(), TokenValue: config.fastlyTLSToken,
+	}, p.cluster.Inside(), after(ready))
 	if err != nil {
 		return err
 	}
@@ -132,18 +156,18 @@ func (p *platform) declareCDN() error {
 // declareSubscriptions has Fastly get certificates of its own. During a bypass nothing waits for them: the records that prove the
 // names are the cluster's then. Nothing waits for those of names in zones at other providers, either, which lead here when
 // somebody sets their records.
-func (p *platform) declareSubscriptions(service *cdn.Service) error {
-	args := &p.config.CDN
+func (p *platform) declareSubscriptions(services []pulumi.Resource) error {
+	args, served := &p.config.CDN, p.config.servedNames()
 	subscriptions, err := cdn.NewSubscriptions(p.Context, "tls", &cdn.SubscriptionsArgs{
-		Authority: args.TLS.Authority, Configuration: args.TLS.Configuration, Names: args.Domains,
-	}, after(service.Ready))
+		Authority: args.TLS.Authority, Configuration: args.TLS.Configuration, Names: served,
+	}, after(services))
 	if err != nil || args.Bypassed() {
 		return err
 	}
 	if err := p.declareChallenges(subscriptions.Challenges); err != nil {
 		return err
 	}
-	names, _ := p.config.Domains.Split(args.Domains)
+	names, _ := p.config.Domains.Split(served)
 	issued, err := subscriptions.Await(p.Context, names, after(p.free))
 	p.serving = append(p.serving, issued)
 	return err
@@ -151,27 +175,32 @@ func (p *platform) declareSubscriptions(service *cdn.Service) error {
 
 // declarePassages declares ways to the media and to the backends that do not lead through Fastly, for a bypass.
 func (p *platform) declarePassages() error {
-	cdnArgs := &p.config.CDN
-	if hosts := cdnArgs.MediaHosts(); len(hosts) > 0 {
-		media := &cdn.PassageArgs{Component: "media", Routes: cdn.WholeHosts(hosts), Address: cdnArgs.MediaAddress()}
-		if err := p.newPassage("media", media); err != nil {
-			return err
+	for _, s := range p.config.services() {
+		if hosts := s.args.MediaHosts(); len(hosts) > 0 {
+			media := &cdn.PassageArgs{
+				Name: "media", Component: "media", Routes: cdn.WholeHosts(hosts), Address: s.args.MediaAddress(),
+			}
+			if err := p.newPassage(s, media); err != nil {
+				return err
+			}
 		}
-	}
-	for _, backend := range cdnArgs.Backends {
-		args := &cdn.PassageArgs{
-			Component: "backend", Routes: backend.Routes(), Address: pulumi.String(backend.Address), KeepHost: backend.KeepHost,
-		}
-		if err := p.newPassage("backend-"+backend.Name, args); err != nil {
-			return err
+		for _, backend := range s.args.Backends {
+			args := &cdn.PassageArgs{
+				Name: "backend-" + backend.Name, Component: "backend", Routes: backend.Routes(),
+				Address: pulumi.String(backend.Address), KeepHost: backend.KeepHost,
+			}
+			if err := p.newPassage(s, args); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (p *platform) newPassage(name string, args *cdn.PassageArgs) error {
-	args.Namespace, args.IngressClass, args.Certificates = p.appNamespace.Name, p.entrance.ClassName, p.shown()
-	passage, err := cdn.NewPassage(p.Context, name, args, p.cluster.Inside())
+// newPassage declares a passage beside the app, whose certificates are valid for it, too.
+func (p *platform) newPassage(s *service, args *cdn.PassageArgs) error {
+	args.Namespace, args.Certificates, args.IngressClass = s.app().Namespace, s.app().Certificates, p.entrance.ClassName
+	passage, err := cdn.NewPassage(p.Context, s.prefix+args.Name, args, p.cluster.Inside())
 	if err != nil {
 		return err
 	}

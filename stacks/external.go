@@ -25,7 +25,7 @@ func (c *Config) Delegations() (records []dns.ByHand) {
 	_, names := c.Domains.Split(c.ordered())
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		if !c.CDN.TLS.IsManaged() || c.CDN.Bypassed() || !slices.Contains(c.CDN.Domains, name) {
+		if !c.CDN.TLS.IsManaged() || c.CDN.Bypassed() || !slices.Contains(c.servedNames(), name) {
 			records = append(records, c.Domains.Delegation(name))
 		}
 	}

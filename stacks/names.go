@@ -73,7 +73,7 @@ func (p *platform) newHostTLS(name, host string, namespace pulumi.StringInput) (
 // the way to the cluster's own authority. In zones at other providers they are told.
 func (p *platform) declareChallenges(targets map[string]pulumi.StringOutput) error {
 	domains := &p.config.Domains
-	names, external := domains.Split(p.config.CDN.Domains)
+	names, external := domains.Split(p.config.servedNames())
 	challenges, err := dns.NewChallenges(p.Context, "challenges", &dns.ChallengesArgs{
 		Zones: p.zones, Names: names, Targets: targets,
 	})
@@ -116,8 +116,9 @@ func (p *platform) declareHosts() error {
 		}
 	}
 	// From now on they are asked for, too.
+	candidates := candidateHosts(p.config.apps())
 	answering := slices.DeleteFunc(p.config.publicHosts(), func(host string) bool {
-		return isWildcard(host) || slices.Contains(p.config.candidateHosts(), host)
+		return isWildcard(host) || slices.Contains(candidates, host)
 	})
 	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
 		Hosts: answering, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,

@@ -52,8 +52,11 @@ func (c *Config) secretNames() map[string][]string {
 }
 
 func (c *Config) appSecrets() (names []string) {
-	for _, args := range c.apps()[1:] {
-		names = append(names, args.SecretNames()...)
+	for i := range c.Apps {
+		names = append(names, c.Apps[i].SecretNames()...)
+		if site := c.Apps[i].CDN; site != nil {
+			names = append(names, site.SecretNames()...)
+		}
 	}
 	return names
 }

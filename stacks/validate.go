@@ -13,7 +13,6 @@ import (
 
 	"lke-platform/components/app"
 	"lke-platform/components/cache"
-	"lke-platform/components/cdn"
 	"lke-platform/components/certificates"
 	"lke-platform/components/lke"
 	"lke-platform/components/namespace"
@@ -55,19 +54,15 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			faults = append(faults, namespace.CheckFree(path.Child("name"), c.App.Name, ownNamespaces...)...)
 			return append(faults, postgres.ValidateName(path.Child("name"), c.App.Name)...) // the database bears it too
 		},
-		"cdn": func(path *field.Path) field.ErrorList {
-			faults := c.CDN.Validate(path)
-			if c.shields != nil {
-				faults = append(faults, c.shields.Check(path, &c.CDN)...)
-			}
-			if c.fastly != nil {
-				faults = append(faults, c.fastly.Check(path, &c.CDN)...)
-			}
-			return faults
-		},
+		"cdn": c.validateCDN,
 	} {
 		if !hasFault(undecoded, section) && !c.off.Has(section) {
 			faults = append(faults, check(field.NewPath(section))...)
+		}
+	}
+	for _, s := range c.services() {
+		if !hasFault(undecoded, s.section()) && !c.off.Has("cdn") {
+			faults = append(faults, c.validateService(s)...)
 		}
 	}
 	found := slices.Concat(undecoded, faults)
@@ -170,20 +165,20 @@ func (c *Config) validateHosts() field.ErrorList {
 			}
 		}
 	}
-	if len(c.App.Hosts) > 0 && c.siteHost() == "" {
-		faults = append(faults, field.Invalid(field.NewPath("app", "hosts"), c.App.Hosts,
-			"must have a host that cdn.redirects does not lead to another, and that is no wildcard"))
-	}
 	faults = append(faults, c.validateWildcards()...)
-	for i, host := range c.CDN.MediaHosts() {
-		check(field.NewPath("cdn", "media", "hosts").Index(i), host)
-	}
-	for i, backend := range c.CDN.Backends {
-		for j, host := range backend.Hosts {
-			check(field.NewPath("cdn", "backends").Index(i).Child("hosts").Index(j), host)
+	for _, s := range c.services() {
+		for i, host := range s.args.MediaHosts() {
+			check(s.path.Child("media", "hosts").Index(i), host)
 		}
+		for i, backend := range s.args.Backends {
+			for j, host := range backend.Hosts {
+				check(s.path.Child("backends").Index(i).Child("hosts").Index(j), host)
+			}
+		}
+		faults = append(faults, s.validateHost()...)
+		faults = append(faults, s.validateRoutes()...)
 	}
-	faults = append(faults, c.validateRoutes()...)
+	faults = append(faults, c.validateRedirects()...)
 	if c.Delivery.Keel() {
 		check(field.NewPath("delivery", "host"), c.Delivery.Host)
 	}
@@ -202,32 +197,6 @@ func (c *Config) validateWildcards() field.ErrorList {
 		for _, host := range slices.DeleteFunc(args.AllHosts(), func(host string) bool { return !isWildcard(host) }) {
 			faults = append(faults, field.Invalid(appPath(i).Child("hosts"), host, "cannot have a certificate of Fastly's own, "+
 				"as a name and all below it are proven at one place; set cdn.tls.mode to uploaded"))
-		}
-	}
-	return faults
-}
-
-// validateRoutes refuses paths of backends that no app could have answered for, and those of an app's own process.
-func (c *Config) validateRoutes() field.ErrorList {
-	var faults field.ErrorList
-	hosts, taken := sets.New[string](), sets.New[cdn.Route]()
-	for _, args := range c.apps() {
-		hosts.Insert(args.AllHosts()...)
-		for _, process := range args.Processes {
-			for _, host := range slices.Concat(args.Hosts, process.Hosts) {
-				taken.Insert(cdn.Route{Host: host, Path: strings.TrimSuffix(process.Path, "/")})
-			}
-		}
-	}
-	for i, backend := range c.CDN.Backends {
-		for j, route := range backend.Routes()[len(backend.Hosts):] {
-			path := field.NewPath("cdn", "backends").Index(i).Child("paths").Index(j)
-			if !hosts.Has(route.Host) {
-				faults = append(faults, field.Invalid(path, backend.Paths[j], route.Host+" is no host of app or apps"))
-			}
-			if taken.Has(route) {
-				faults = append(faults, field.Invalid(path, backend.Paths[j], "a process of the app answers for it"))
-			}
 		}
 	}
 	return faults
@@ -257,26 +226,6 @@ func (c *Config) Warnings() (warnings []string) {
 			"Let's Encrypt issues each of them 5 times in 7 days, then once in 34 hours: keep their Secrets over a rebuild "+
 			"(docs/components/certificates.md), or set certificates.issuer to staging", len(c.ordered())))
 	}
-	if c.Domains.Adopts() && c.CDN.HSTS != "0s" && !c.off.Has("cdn") {
-		warnings = append(warnings, "cdn.hsts: a zone is adopted, which may have a site to go back to, and browsers that saw "+
-			"this one would keep to HTTPS there too; set cdn.hsts to 0s until the move is over (docs/moving-in.md)")
-	}
-	if c.CDN.WebSockets {
-		warnings = append(warnings, "cdn.websockets: Fastly opens WebSockets without the certificate that the origin knows this "+
-			"service by, so the origin asks nobody for one: whoever else is a customer of Fastly's can reach it, too")
-	}
-	if c.CDN.OpenPurge {
-		warnings = append(warnings, "cdn.openPurge: anybody who knows a URL can have its copy thrown away, as often as he "+
-			"likes, and have the origin do the work; give the application a token that may purge, and leave openPurge out")
-	}
-	if c.CDN.Maintenance != nil {
-		warnings = append(warnings, "cdn.maintenance: visitors see a page in place of the app, with status 503, until the key "+
-			"is taken out")
-	}
-	if len(c.CDN.BasicAuth) > 0 && c.CDN.Bypass != nil {
-		warnings = append(warnings, "cdn.basicAuth: Fastly asks for the password, and as long as there is a bypass everybody "+
-			"can come past it: the site is open to all")
-	}
 	if c.Protect && c.Monitoring.Alerts.Unrouted() {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")
@@ -284,7 +233,11 @@ func (c *Config) Warnings() (warnings []string) {
 	if c.off.Has("cdn") {
 		return warnings
 	}
-	return append(warnings, c.CDN.Warnings()...)
+	warnings = append(warnings, c.CDN.AccountWarnings(field.NewPath("cdn"), c.servedNames())...)
+	for _, s := range c.services() {
+		warnings = append(warnings, c.serviceWarnings(s)...)
+	}
+	return warnings
 }
 
 // report makes one error of all faults, a line each, sorted by path.

@@ -177,8 +177,9 @@ type account struct {
 	created string
 	lacks   []string
 	domains string
-	service string // the stack's own; none where it is empty
-	status  int
+	// services are names by ID.
+	services map[string]string
+	status   int
 }
 
 func (a account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -193,12 +194,12 @@ func (a account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"has_access": %t, "product": {"id": %q}}`, !slices.Contains(a.lacks, product), product)
 		return
 	}
-	if r.URL.Path == "/service/search" {
-		if a.service == "" || r.URL.Query().Get("name") != "lke-platform-staging" {
+	if id, asked := strings.CutPrefix(r.URL.Path, "/service/"); asked {
+		if a.services[id] == "" {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
-		_, _ = fmt.Fprintf(w, `{"id": %q}`, a.service)
+		_, _ = fmt.Fprintf(w, `{"id": %q, "name": %q}`, id, a.services[id])
 		return
 	}
 	if r.URL.Path == "/domain-management/v1/domains" {
@@ -225,10 +226,14 @@ func TestWhatAnAccountLacksIsToldBeforeAnythingIsMade(t *testing.T) {
 			"on 2025-09-16, and accounts made since 2025-09-16 have no classic domains; set it to true"},
 		"a new account with its domains": {account{created: lately}, "    domainManagement: true\n", ""},
 		"a domain that leads to the service": {
-			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s1"}`, service: "s1"},
-			"    domainManagement: true\n", ""},
+			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s1"}`,
+				services: map[string]string{"s1": "lke-platform-staging"}}, "    domainManagement: true\n", ""},
+		"a domain that led to another service of the stack": {
+			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s1"}`,
+				services: map[string]string{"s1": "lke-platform-staging.shop"}}, "    domainManagement: true\n", ""},
 		"a domain that leads elsewhere": {
-			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s0"}`, service: "s1"},
+			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s0"}`,
+				services: map[string]string{"s0": "lke-platform-staging-eu", "s1": "lke-platform-staging"}},
 			"    domainManagement: true\n", "staging.changelog.com is in Fastly's domain management already, and leads to another service, s0, there"},
 		"a domain that led elsewhere before": {
 			account{created: old, domains: `{"id": "d1", "fqdn": "staging.changelog.com", "service_id": "s0"}`},
@@ -257,7 +262,7 @@ func TestWhatAnAccountLacksIsToldBeforeAnythingIsMade(t *testing.T) {
 			}), "staging", providers)
 			if test.fault == "" {
 				require.NoError(t, err)
-				if test.account.service != "" {
+				if test.account.services != nil {
 					domain := providers.find(t, domainType, "cdn-staging.changelog.com")
 					require.Equal(t, "d1", domain.request.GetImportId(), "it is taken over, not made anew")
 				}
@@ -287,7 +292,7 @@ func TestLimitsOfThePlanAreCheckedAgainstTheNames(t *testing.T) {
 		"a trial that is enough": {[]string{"plan: paid", "plan: trial", "tls: {", "tls: {mode: managed, ", "mode: keel", "mode: pinned",
 			"thechangelog/changelog.com:master", pinned + strings.Repeat("0", 64)}, nil},
 		"fewer domains": {[]string{"plan: paid", "domains: 2"},
-			[]string{"cdn.account.domains: Invalid value: 2: the service needs 3: " + strings.Join(stagingNames, ", ")}},
+			[]string{"cdn.account.domains: Invalid value: 2: the stack needs 3: " + strings.Join(stagingNames, ", ")}},
 		"enough domains": {[]string{"plan: paid", "plan: paid, domains: 3"}, nil},
 		"no plan":        {[]string{"plan: paid", "plan: free"}, []string{`cdn.account.plan: Unsupported value: "free"`}},
 		"no number":      {[]string{"plan: paid", "domains: -1"}, []string{"cdn.account.domains: Invalid value: -1"}},

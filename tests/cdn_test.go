@@ -428,14 +428,14 @@ func TestAShieldIsOneOfFastlys(t *testing.T) {
 		}
 		require.Equal(t, cdn.Shields{"lga-ny-us"}, shields)
 		args := cdnArgs(t)
-		faults := shields.Check(field.NewPath("cdn"), args).ToAggregate()
+		faults := shields.Check(field.NewPath("cdn"), &args.Site).ToAggregate()
 		require.EqualError(t, faults, `cdn.media.shield: Unsupported value: "iad-va-us": supported values: "lga-ny-us"`)
 		args.Origin.Shield, args.Media = "lga-ny", nil
 		args.Backends = []cdn.Backend{{Shield: "iad-va"}}
-		require.ErrorContains(t, shields.Check(field.NewPath("cdn"), args).ToAggregate(), `cdn.backends[0].shield: Unsupported value: "iad-va"`)
-		require.ErrorContains(t, shields.Check(field.NewPath("cdn"), args).ToAggregate(), `cdn.origin.shield: Unsupported value: "lga-ny"`)
+		require.ErrorContains(t, shields.Check(field.NewPath("cdn"), &args.Site).ToAggregate(), `cdn.backends[0].shield: Unsupported value: "iad-va"`)
+		require.ErrorContains(t, shields.Check(field.NewPath("cdn"), &args.Site).ToAggregate(), `cdn.origin.shield: Unsupported value: "lga-ny"`)
 		args.Origin.Shield, args.Backends = "", nil
-		require.Empty(t, shields.Check(field.NewPath("cdn"), args), "Validate tells of that")
+		require.Empty(t, shields.Check(field.NewPath("cdn"), &args.Site), "Validate tells of that")
 		return nil
 	}, pulumi.WithMocks(projectName, "test", fastlySites{&graph{resources: map[string]*node{}}}))
 	require.NoError(t, err)

@@ -42,8 +42,8 @@ func synced(t *testing.T, args *cdn.CertificateSyncArgs) *graph {
 		if err := ctx.RegisterResource(syncService, "service", pulumi.Map{}, service); err != nil {
 			return err
 		}
-		if args.ServiceID == nil {
-			args.ServiceID = service.ID()
+		if args.ServiceIDs == nil {
+			args.ServiceIDs = pulumi.StringArray{service.ID()}
 		}
 		sync, err := cdn.NewCertificateSync(ctx, "certsync", args)
 		if err != nil {
@@ -141,7 +141,7 @@ func TestAChangeIsAnotherRunOfCertsync(t *testing.T) {
 		"image":         func(a *cdn.CertificateSyncArgs) { a.Image = "ghcr.io/example/certsync:v2" },
 		"configuration": func(a *cdn.CertificateSyncArgs) { a.Configuration = "TLSCONF" },
 		"names":         func(a *cdn.CertificateSyncArgs) { a.Names = append(a.Names, "example.org") },
-		"service":       func(a *cdn.CertificateSyncArgs) { a.ServiceID = pulumi.String("another") },
+		"service":       func(a *cdn.CertificateSyncArgs) { a.ServiceIDs = pulumi.StringArray{pulumi.String("another")} },
 		"domains":       func(a *cdn.CertificateSyncArgs) { a.Certificates["example.org"] = pulumi.String("example-org-tls") },
 	} {
 		require.NotEqual(t, first, jobName(change), what)

@@ -132,7 +132,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	"media where the app is":     {"shield: lga-ny-us", "shield: lga-ny-us\n    media: {hosts: [staging.changelog.com]}", `cdn.media.hosts[0]: Duplicate value: "staging.changelog.com"`},
 	"a backend where the app is": {"shield: lga-ny-us", "shield: lga-ny-us\n    backends: [{name: a, address: a.example.net, hosts: [staging.changelog.com]}]", `cdn.backends[0].hosts[0]: Duplicate value: "staging.changelog.com"`},
 	"a backend of no zone":       {"shield: lga-ny-us", "shield: lga-ny-us\n    backends: [{name: a, address: a.example.net, hosts: [a.example.com]}]", `cdn.backends[0].hosts[0]: Invalid value: "a.example.com": is outside every zone`},
-	"a path of no app":           {"shield: lga-ny-us", "shield: lga-ny-us\n    backends: [{name: a, address: a.example.net, paths: [grafana.staging.changelog.com/a]}]", `cdn.backends[0].paths[0]: Invalid value: "grafana.staging.changelog.com/a": grafana.staging.changelog.com is no host of app`},
+	"a path of no app":           {"shield: lga-ny-us", "shield: lga-ny-us\n    backends: [{name: a, address: a.example.net, paths: [grafana.staging.changelog.com/a]}]", `cdn.backends[0].paths[0]: Invalid value: "grafana.staging.changelog.com/a": grafana.staging.changelog.com is no host of an app behind this service`},
 	"no shield":                  {"shield: lga-ny-us", `shield: ""`, "cdn.origin.shield: Required value"},
 	"invalid health check":       {"shield: lga-ny-us", "shield: lga-ny-us\n      healthPath: health", `cdn.origin.healthPath: Invalid value: "health"`},
 	"secret without a name":      {"SIGNING_SALT: app-signing-salt", `SIGNING_SALT: ""`, "app.secrets[SIGNING_SALT]: Required value: must name a secret"},
@@ -343,7 +343,7 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 		four += fmt.Sprintf(backend, name)
 	}
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "backends: ["+four+"]"), "cdn.backends: the service has 6 backends, the origin's and")
-	require.Contains(t, warnings("prod", ", domains: 20", ""), "cdn.account.domains: the service has 11 domains, and an account may have 10")
+	require.Contains(t, warnings("prod", ", domains: 20", ""), "cdn.account.domains: the stack has 11 domains, and an account may have 10")
 	for _, stack := range []string{"staging", "prod"} {
 		require.NotContains(t, warnings(stack), "cdn.account")
 	}

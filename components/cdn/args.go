@@ -3,13 +3,14 @@ package cdn
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// Args describes the service. Times are durations such as 500ms, 30s or 12h.
-type Args struct {
+// Site is what a service does for its hosts. Times are durations such as 500ms, 30s or 12h.
+type Site struct {
 	// Origin is the platform's own way in, which answers for every host that no other part of the service does.
 	Origin Origin `json:"origin"`
 	// Media is the bucket with the media; nil where visitors get none from a bucket.
@@ -61,6 +62,12 @@ type Args struct {
 	Logs Logs `json:"logs"`
 	// Snippets are files of VCL that are added to the service's own.
 	Snippets []Snippet `json:"snippets"`
+}
+
+// Args describes a service: its site, and what all services of a stack have in common.
+type Args struct {
+	Site
+
 	// TLS says whose certificates Fastly serves.
 	TLS TLS `json:"tls"`
 	// DomainManagement declares the names in Fastly's domain management, beside the service. Accounts that were made since
@@ -73,7 +80,7 @@ type Args struct {
 	// long as the stack file has a bypass, also one that is false. Default: none.
 	Bypass *bool `json:"bypass"`
 
-	// Name is the service's name, unique in the Fastly account.
+	// Name is the service's name, unique in the Fastly account. Those of all services of a stack begin with that of its first.
 	Name string `json:"-"`
 	// Domains are the public names that Fastly answers for, each one that is in use: who claims *.example.com keeps other
 	// accounts from every name below, and an account may have few.
@@ -223,9 +230,9 @@ type Snippet struct {
 	Priority int `json:"priority"`
 }
 
-// Defaults are the arguments where nothing else is said.
-func Defaults() Args {
-	return Args{
+// Default fills in what holds where nothing else is said.
+func (s *Site) Default() {
+	*s = Site{
 		Origin: Origin{
 			HealthPath: "/health", HealthInterval: "1m", MaxConn: 200,
 			Timeouts: Timeouts{Connect: "2s", FirstByte: "15s", BetweenBytes: "10s"},
@@ -235,23 +242,63 @@ func Defaults() Args {
 		HSTS:           "24h",
 		HTTP3:          true,
 		Brotli:         true,
-		TLS:            TLSDefaults(),
 	}
+}
+
+// Defaults are the arguments where nothing else is said.
+func Defaults() Args {
+	args := Args{TLS: TLSDefaults()}
+	args.Site.Default()
+	return args
+}
+
+// besideName stands between the name of a stack's first service and that of another. No stack has it in its name.
+const besideName = "."
+
+// Beside describes another service of the same stack.
+func (a *Args) Beside(name string, site *Site) *Args {
+	other := *a
+	other.Name, other.Site = a.Name+besideName+name, *site
+	return &other
+}
+
+// owns says whether a service is the stack's, by its name: this one, or one beside it.
+func (a *Args) owns(service string) bool {
+	return service == a.Name || strings.HasPrefix(service, a.Name+besideName)
 }
 
 // SecretNames are the secrets of the stack that the service and its certificates use, each once and sorted.
 func (a *Args) SecretNames() []string {
-	names := sets.New(a.TLS.SecretNames()...)
-	for _, log := range a.Logs.S3 {
+	return sets.List(sets.New(a.TLS.SecretNames()...).Insert(a.Site.SecretNames()...))
+}
+
+// SecretNames are the secrets of the stack that the site uses, each once and sorted.
+func (s *Site) SecretNames() []string {
+	names := sets.New[string]()
+	for _, log := range s.Logs.S3 {
 		names.Insert(log.AccessKey, log.SecretKey)
 	}
-	for _, log := range a.Logs.HTTPS {
+	for _, log := range s.Logs.HTTPS {
 		names.Insert(log.Token)
 	}
-	for _, password := range a.BasicAuth {
+	for _, password := range s.BasicAuth {
 		names.Insert(password)
 	}
 	return sets.List(names)
+}
+
+// Files are those in the project's folder that the site is made of.
+func (s *Site) Files() (names []string) {
+	if s.ErrorPage != "" {
+		names = append(names, s.ErrorPage)
+	}
+	if s.Maintenance != nil {
+		names = append(names, s.Maintenance.Page)
+	}
+	for _, snippet := range s.Snippets {
+		names = append(names, snippet.File)
+	}
+	return names
 }
 
 // Bypassed says whether public names lead past Fastly.
@@ -263,11 +310,11 @@ func (a *Args) secret(name string) pulumi.StringOutput {
 }
 
 // MediaHosts are the public names of the bucket.
-func (a *Args) MediaHosts() []string {
-	if a.Media == nil {
+func (s *Site) MediaHosts() []string {
+	if s.Media == nil {
 		return nil
 	}
-	return a.Media.Hosts
+	return s.Media.Hosts
 }
 
 // MediaAddress is the host that has the media.

@@ -22,7 +22,7 @@ type Service struct {
 
 // New declares a service.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Service, error) {
-	if faults := append(args.validateService(nil), args.checkInputs()...); len(faults) > 0 {
+	if faults := append(args.ValidateSite(nil), args.checkInputs()...); len(faults) > 0 {
 		return nil, fmt.Errorf("cdn: %w", faults.ToAggregate())
 	}
 	declaration, err := args.service()
@@ -51,21 +51,25 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	s.ID, s.Ready = service.ID(), []pulumi.Resource{service}
 	if args.DomainManagement {
-		if err := s.newDomains(ctx, name, args); err != nil {
+		if err := s.newDomains(ctx, args); err != nil {
 			return nil, err
 		}
 	}
 	return s, component.Done(ctx, s, pulumi.Map{"serviceId": s.ID})
 }
 
+// domainPrefix begins the names of domains in the graph, whatever service they lead to: one that moves to another is then the
+// same resource, and changed in place. Its URN has the type of its parent, and not the parent's name.
+const domainPrefix = "cdn-"
+
 // newDomains leads domains to the service.
-func (s *Service) newDomains(ctx *pulumi.Context, name string, args *Args) error {
+func (s *Service) newDomains(ctx *pulumi.Context, args *Args) error {
 	for _, fqdn := range args.Domains {
 		options := []pulumi.ResourceOption{pulumi.Parent(s)}
 		if known, exists := args.Known[fqdn]; exists {
 			options = append(options, pulumi.Import(pulumi.ID(known.ID)))
 		}
-		domain, err := newDomain(ctx, name+"-"+fqdn, domainInputs{FQDN: pulumi.String(fqdn), ServiceID: s.ID}, options...)
+		domain, err := newDomain(ctx, domainPrefix+fqdn, domainInputs{FQDN: pulumi.String(fqdn), ServiceID: s.ID}, options...)
 		if err != nil {
 			return fmt.Errorf("cdn: declaring domain %s: %w", fqdn, err)
 		}

@@ -112,9 +112,7 @@ func (s *CertificateSync) newSchedule(
 func (s *CertificateSync) newJob(
 	ctx *pulumi.Context, name string, args *CertificateSyncArgs, pod *corev1.PodTemplateSpecArgs,
 ) error {
-	jobName := args.ServiceID.ToStringOutput().ApplyT(func(service string) (string, error) {
-		return args.jobName(service)
-	}).(pulumi.StringOutput)
+	jobName := args.ServiceIDs.ToStringArrayOutput().ApplyT(args.jobName).(pulumi.StringOutput)
 	metadata := args.metadata(jobName)
 	metadata.Annotations = pulumi.StringMap{
 		// A run that failed is made again by the next `pulumi up`.
@@ -131,8 +129,8 @@ func (s *CertificateSync) newJob(
 }
 
 // jobName is certsync- and a hash of what Fastly has to be told anew when it changes.
-func (a *CertificateSyncArgs) jobName(service string) (string, error) {
-	text, err := json.Marshal([]any{a.Image, a.Stack, a.domains(), a.names(), service, a.Configuration})
+func (a *CertificateSyncArgs) jobName(services []string) (string, error) {
+	text, err := json.Marshal([]any{a.Image, a.Stack, a.domains(), a.names(), strings.Join(services, ","), a.Configuration})
 	if err != nil {
 		return "", err
 	}

@@ -98,8 +98,8 @@ type CertificateSyncArgs struct {
 	Certificates pulumi.StringMap
 	// Names are the public names that are served: of a certificate, what none of them needs is not activated.
 	Names []string
-	// ServiceID is that of the Fastly service with the domains: a name can be activated only when an active service has it.
-	ServiceID pulumi.StringInput
+	// ServiceIDs are those of the Fastly services with Names: a name can be activated only when an active service has it.
+	ServiceIDs pulumi.StringArray
 	// Bypassed says that no name leads to Fastly, so that nothing may wait for it: it may be down. The runs on a schedule go on,
 	// and once it is over, one is waited for again.
 	Bypassed bool
@@ -115,7 +115,7 @@ func (a *CertificateSyncArgs) checkInputs() field.ErrorList {
 		"namespace":    a.Namespace == nil,
 		"certificates": len(a.Certificates) == 0,
 		"names":        len(a.Names) == 0,
-		"serviceID":    a.ServiceID == nil,
+		"serviceIDs":   len(a.ServiceIDs) == 0,
 		"tokenValue":   a.TokenValue == nil,
 	} {
 		if missing {

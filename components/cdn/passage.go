@@ -25,6 +25,8 @@ type Passage struct {
 
 // PassageArgs describes a passage to a server.
 type PassageArgs struct {
+	// Name is that of its objects in Namespace.
+	Name string
 	// Namespace is where it is, and where the Secrets of Certificates are.
 	Namespace pulumi.StringInput
 	// IngressClass is that of the ingress controller, which has to allow Services that lead out of the cluster.
@@ -53,7 +55,7 @@ func NewPassage(
 		return nil, fmt.Errorf("cdn: %w", err)
 	}
 	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: args.metadata(name, pulumi.StringMap{
+		Metadata: args.metadata(pulumi.StringMap{
 			// A bucket is found by its own name. The controllers say that in different places.
 			"traefik.ingress.kubernetes.io/service.serversscheme":  pulumi.String("https"),
 			"traefik.ingress.kubernetes.io/service.passhostheader": pulumi.String(strconv.FormatBool(args.KeepHost)),
@@ -67,7 +69,7 @@ func NewPassage(
 		return nil, fmt.Errorf("cdn: declaring the Service of %s: %w", name, err)
 	}
 	ingress, err := networkingv1.NewIngress(ctx, name, &networkingv1.IngressArgs{
-		Metadata: args.metadata(name, args.nginx()),
+		Metadata: args.metadata(args.nginx()),
 		Spec: networkingv1.IngressSpecArgs{
 			IngressClassName: args.IngressClass,
 			Rules: args.rules(networkingv1.IngressServiceBackendArgs{
@@ -83,9 +85,9 @@ func NewPassage(
 	return p, component.Done(ctx, p, pulumi.Map{})
 }
 
-func (a *PassageArgs) metadata(name string, annotations pulumi.StringMap) *metav1.ObjectMetaArgs {
+func (a *PassageArgs) metadata(annotations pulumi.StringMap) *metav1.ObjectMetaArgs {
 	return &metav1.ObjectMetaArgs{
-		Name: pulumi.String(name), Namespace: a.Namespace, Labels: kube.Labels(name, a.Component), Annotations: annotations,
+		Name: pulumi.String(a.Name), Namespace: a.Namespace, Labels: kube.Labels(a.Name, a.Component), Annotations: annotations,
 	}
 }
 

@@ -19,8 +19,8 @@ var (
 )
 
 // BackendHosts are the public names of the backends.
-func (a *Args) BackendHosts() (hosts []string) {
-	for _, backend := range a.Backends {
+func (s *Site) BackendHosts() (hosts []string) {
+	for _, backend := range s.Backends {
 		hosts = append(hosts, backend.Hosts...)
 	}
 	return hosts

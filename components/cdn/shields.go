@@ -32,15 +32,15 @@ func LookUpShields(ctx *pulumi.Context) (Shields, error) {
 }
 
 // Check refuses sites that cannot be a shield; Validate tells of those that are missing.
-func (s Shields) Check(path *field.Path, args *Args) field.ErrorList {
+func (s Shields) Check(path *field.Path, site *Site) field.ErrorList {
 	var faults field.ErrorList
-	if shield := args.Origin.Shield; shield != "" {
+	if shield := site.Origin.Shield; shield != "" {
 		faults = append(faults, check.OneOf(path.Child("origin", "shield"), shield, s...)...)
 	}
-	if args.Media != nil && args.Media.Shield != "" {
-		faults = append(faults, check.OneOf(path.Child("media", "shield"), args.Media.Shield, s...)...)
+	if site.Media != nil && site.Media.Shield != "" {
+		faults = append(faults, check.OneOf(path.Child("media", "shield"), site.Media.Shield, s...)...)
 	}
-	for i, backend := range args.Backends {
+	for i, backend := range site.Backends {
 		if backend.Shield != "" {
 			faults = append(faults, check.OneOf(path.Child("backends").Index(i).Child("shield"), backend.Shield, s...)...)
 		}

@@ -18,15 +18,19 @@ import (
 // longest is how long anything here may take or last.
 const longest = 10 * 365 * 24 * time.Hour
 
-// Validate returns every fault of what configuration can set, with its path. It reads ErrorPage and the files of Snippets.
-// Where Domains are known, it refuses hosts that no domain covers.
+// Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
-	faults := append(a.validateService(path), a.TLS.Validate(path.Child("tls"))...)
-	return append(faults, a.validateAccount(path)...)
+	return append(a.ValidateSite(path), a.ValidateShared(path)...)
 }
 
-// validateService leaves out what only concerns certificates.
-func (a *Args) validateService(path *field.Path) field.ErrorList {
+// ValidateShared returns the faults of what all services of a stack have in common.
+func (a *Args) ValidateShared(path *field.Path) field.ErrorList {
+	return append(a.TLS.Validate(path.Child("tls")), a.validateAccount(path)...)
+}
+
+// ValidateSite returns the faults of what is the service's own. It reads ErrorPage and the files of Snippets. Where Domains are
+// known, it refuses hosts that no domain covers.
+func (a *Args) ValidateSite(path *field.Path) field.ErrorList {
 	faults := a.Origin.validate(path.Child("origin"))
 	faults = append(faults, a.validateHosts(path)...)
 	faults = append(faults, a.validateBackends(path.Child("backends"))...)

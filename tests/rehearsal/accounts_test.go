@@ -112,14 +112,27 @@ func TestWhatAnAccountLacksStopsTheRehearsalBeforeAnythingIsMade(t *testing.T) {
 // declareService returns a stack with nothing but a service, in an account of some sort.
 func declareService(t *testing.T, sort string, args *cdn.Args) (auto.Stack, *world) {
 	t.Helper()
+	args.Name, args.OriginHost, args.Origin.Shield = "site", "origin.example.com", "lga-ny-us"
+	return declareServices(t, sort, map[string]*cdn.Args{"cdn": args})
+}
+
+// declareServices returns a stack with nothing but services, by their names in the graph, one after the other.
+func declareServices(t *testing.T, sort string, services map[string]*cdn.Args) (auto.Stack, *world) {
+	t.Helper()
 	o := options{root: repository(t, asItIs), stack: "staging", fastlyAccount: sort}
 	w, err := startWorld(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.close()) })
-	args.Name, args.OriginHost, args.Origin.Shield = "site", "origin.example.com", "lga-ny-us"
 	stack, err := auto.UpsertStackInlineSource(t.Context(), o.stack, "lke-platform", func(ctx *pulumi.Context) error {
-		_, err := cdn.New(ctx, "cdn", args)
-		return err
+		var before []pulumi.Resource
+		for _, name := range slices.Sorted(maps.Keys(services)) {
+			made, err := cdn.New(ctx, name, services[name], pulumi.DependsOn(before))
+			if err != nil {
+				return err
+			}
+			before = made.Ready
+		}
+		return nil
 	}, auto.WorkDir(o.root), auto.EnvVars(w.environment))
 	require.NoError(t, err)
 	return stack, w
@@ -180,4 +193,49 @@ func TestNamesInUseReplaceTheWildcardAtOnce(t *testing.T) {
 	again, err := stack.Up(t.Context(), optup.Refresh())
 	require.NoError(t, err)
 	require.Len(t, *again.Summary.ResourceChanges, 1, again.StdOut)
+}
+
+// A name that moves to another service of the stack, and back when that is given up, is led there in domain management at once: at no
+// time it leads nowhere.
+func TestAManagedNameMovesBetweenServicesInPlace(t *testing.T) {
+	first := cdn.Defaults()
+	first.Name, first.OriginHost, first.Origin.Shield = "site", "origin.example.com", "lga-ny-us"
+	first.DomainManagement, first.Domains = true, []string{"example.com", "shop.example.com"}
+	services := map[string]*cdn.Args{"cdn": &first}
+	stack, w := declareServices(t, "new", services)
+	_, err := stack.Up(t.Context())
+	require.NoError(t, err)
+	client, err := fastly.NewClientForEndpoint(token, w.fastlyURL)
+	require.NoError(t, err)
+	known := func() map[string]cdn.ManagedDomain {
+		list, err := domains.List(t.Context(), client, &domains.ListInput{})
+		require.NoError(t, err)
+		known := map[string]cdn.ManagedDomain{}
+		for _, one := range list.Data {
+			known[one.FQDN] = cdn.ManagedDomain{ID: one.DomainID, FQDN: one.FQDN, ServiceID: *one.ServiceID}
+		}
+		return known
+	}
+	before := known()
+	first.Known, first.Domains = before, []string{"example.com"}
+	own := *first.Beside("shop", &first.Site)
+	own.Domains = []string{"shop.example.com"}
+	services["shop.cdn"] = &own
+	changes := func() map[string]int {
+		result, err := stack.Up(t.Context(), optup.Refresh())
+		require.NoError(t, err)
+		changes := *result.Summary.ResourceChanges
+		delete(changes, string(apitype.OpSame))
+		return changes
+	}
+	require.Equal(t, map[string]int{"create": 2, "update": 1}, changes(), "a service and its component; the name")
+	apart := known()
+	require.Equal(t, before["example.com"], apart["example.com"])
+	require.Equal(t, before["shop.example.com"].ID, apart["shop.example.com"].ID)
+	require.NotEqual(t, before["shop.example.com"].ServiceID, apart["shop.example.com"].ServiceID)
+
+	delete(services, "shop.cdn")
+	first.Domains, first.Known = append(first.Domains, "shop.example.com"), apart
+	require.Equal(t, map[string]int{"delete": 2, "update": 1}, changes())
+	require.Equal(t, before, known())
 }

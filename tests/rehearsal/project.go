@@ -85,8 +85,8 @@ func writeProject(ctx context.Context, o options, w *world, dir string) (*worksp
 	if err := linkCharts(o, dir); err != nil {
 		return nil, nil, err
 	}
-	for _, snippet := range decoded.CDN.Snippets {
-		if err := copyFile(o.root, dir, snippet.File); err != nil {
+	for _, name := range decoded.Files() {
+		if err := copyFile(o.root, dir, name); err != nil {
 			return nil, nil, err
 		}
 	}
