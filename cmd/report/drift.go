@@ -15,7 +15,7 @@ const changesFound = 7
 // errDrift says that something differs, or could not be compared.
 var errDrift = errors.New("cloud, state and program do not agree")
 
-// drift compares the cloud with the state, and the program with the cloud. The program runs for both, as it holds the credentials.
+// drift compares the cloud with the state, and the program with the cloud. The program runs for both: it holds the credentials.
 func drift(ctx context.Context, arguments []string) error {
 	t, err := parse("drift", arguments)
 	if err != nil {

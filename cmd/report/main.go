@@ -1,5 +1,5 @@
-// Command report tells what a change does, so that somebody who has ten seconds knows whether to look closer: on pull requests, in
-// the issue of drift, and in the summary of a workflow. The Makefile and the workflows call it.
+// Command report tells what a change does, so that somebody who has ten seconds knows whether to look closer: on pull requests,
+// in the issue of drift, and in the summary of a workflow. The Makefile and the workflows call it.
 //
 //	report preview -stack <stack> -to <file> -- <options>   runs pulumi preview, and writes what it would do
 //	report drift -stack <stack> -to <file> -- <options>     compares cloud, state and program, and writes what differs

@@ -248,7 +248,7 @@ func (s *Site) Default() {
 // Defaults are the arguments where nothing else is said.
 func Defaults() Args {
 	args := Args{TLS: TLSDefaults()}
-	args.Site.Default()
+	args.Default()
 	return args
 }
 

@@ -119,7 +119,7 @@ func (e *estate) killAfter(t *testing.T, after time.Duration, run func() error) 
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
 	}
-	<-ended
+	_ = <-ended
 }
 
 // converge breaks the lock and goes on, until it is done.

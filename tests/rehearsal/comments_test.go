@@ -13,7 +13,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/stretchr/testify/require"
-
 	"lke-platform/cmd/report/cost"
 	"lke-platform/cmd/report/markdown"
 	"lke-platform/components/charts"

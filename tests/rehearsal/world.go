@@ -304,7 +304,8 @@ func logged(next http.Handler, log *slog.Logger) http.Handler {
 		begin := time.Now()
 		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		defer func() { // also where the connection is lost
-			log.Info("request", "method", r.Method, "path", r.URL.Path, "status", status.status, "took", time.Since(begin).String())
+			log.Info("request",
+				"method", r.Method, "path", r.URL.Path, "status", status.status, "took", time.Since(begin).String())
 		}()
 		next.ServeHTTP(status, r)
 	})

@@ -77,7 +77,7 @@ func (p *Prices) bill(items []item) *Bill {
 			p.addNodes(b, i.properties, "nodeCount", region)
 		case i.kind == bucketType:
 			buckets++
-		case strings.Contains(i.urn, controller), i.kind == serviceType && text(section(i.properties, "spec"), "type") == "LoadBalancer":
+		case strings.Contains(i.urn, controller), i.isBalanced():
 			b.add(p.NodeBalancers, "nodebalancer", "NodeBalancers", region, 1)
 		}
 		if strings.HasPrefix(i.kind, "kubernetes:") {
@@ -91,6 +91,11 @@ func (p *Prices) bill(items []item) *Bill {
 		return cmp.Or(cmp.Compare(b.MonthUSD, a.MonthUSD), cmp.Compare(a.What, b.What))
 	})
 	return b
+}
+
+// isBalanced says whether it is a Service with a NodeBalancer of its own.
+func (i *item) isBalanced() bool {
+	return i.kind == serviceType && text(section(i.properties, "spec"), "type") == "LoadBalancer"
 }
 
 // regionOf is the cluster's: volumes, NodeBalancers and nodes are in it.

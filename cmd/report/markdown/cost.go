@@ -16,10 +16,9 @@ func (v *Preview) cost(p *page) {
 	had, has := v.Prices.Compare(v.Plan)
 	before, after := had.Total(), has.Total()
 	unpriced := slices.Compact(slices.Sorted(slices.Values(slices.Concat(had.Unpriced, has.Unpriced))))
-	switch {
-	case before == after:
+	if before == after {
 		p.line("**Cost a month** stays $%.2f, at Linode's list prices of %s, without traffic and Fastly.", after, v.Prices.Date)
-	default:
+	} else {
 		p.line("**Cost a month**: $%.2f → **$%.2f** (%+.2f), at Linode's list prices of %s, without traffic and Fastly.",
 			before, after, after-before, v.Prices.Date)
 	}

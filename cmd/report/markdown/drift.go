@@ -35,7 +35,8 @@ func (d *Drift) Verdict() string {
 	case len(byHand) == 0 && len(toDo) == 0 && !d.Cloud.Differs && !d.Program.Differs:
 		return "**Nothing differs.**"
 	case len(byHand) == 0:
-		return fmt.Sprintf("**Nothing was changed by hand**; `make up` would change %s.", count(len(toDo), "resource", "resources"))
+		return fmt.Sprintf("**Nothing was changed by hand**; `make up` would change %s.",
+			count(len(toDo), "resource", "resources"))
 	case len(toDo) == 0:
 		return fmt.Sprintf("**%s by hand**, as the program says by now: the next `make up` notes it in the state.",
 			count(len(byHand), "resource was changed", "resources were changed"))

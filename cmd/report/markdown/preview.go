@@ -58,7 +58,8 @@ func (v *Preview) Verdict() string {
 			verdict += " What it found before that is not all there is."
 		}
 	case len(lost) > 0:
-		verdict = fmt.Sprintf("**Destroys or replaces %d**%s, of %s in all.", len(lost), protected(lost), count(len(all), "change", "changes"))
+		verdict = fmt.Sprintf("**Destroys or replaces %d**%s, of %s in all.", len(lost), protected(lost),
+			count(len(all), "change", "changes"))
 	case len(all) > 0:
 		verdict = fmt.Sprintf("**%s**, and nothing is destroyed or replaced.", count(len(all), "change", "changes"))
 	case len(v.Plan.Lacks) > 0:
@@ -86,7 +87,9 @@ func protected(lost []*plan.Resource) string {
 }
 
 func unprotected(p *plan.Plan) []*plan.Resource {
-	return slices.DeleteFunc(slices.Clone(p.Resources), func(r *plan.Resource) bool { return r.IsComponent() || !r.Unprotected() })
+	return slices.DeleteFunc(slices.Clone(p.Resources), func(r *plan.Resource) bool {
+		return r.IsComponent() || !r.Unprotected()
+	})
 }
 
 // faults come first: without them there would be more to see.

@@ -49,7 +49,8 @@ func (r *Resource) differences() []Difference {
 	return c.found
 }
 
-// addTouched notes a difference that a provider names, unless it is known: by position in lists, where the entries have names here.
+// addTouched notes a difference that a provider names, unless it is known. A provider names positions in lists, and where the
+// entries have names this program does not.
 func (c *comparison) addTouched(r *Resource, path string) {
 	own := r.ownPath(path)
 	if c.has(own) || internal(own) {
@@ -123,7 +124,8 @@ func inside(path, of string) bool {
 
 // internal says whether a property is a provider's own business.
 func internal(path string) bool {
-	return strings.HasPrefix(path, "__") || strings.Contains(path, ".__") || strings.Contains(path, "kubectl.kubernetes.io/last-applied")
+	const ofKubectl = "kubectl.kubernetes.io/last-applied"
+	return strings.HasPrefix(path, "__") || strings.Contains(path, ".__") || strings.Contains(path, ofKubectl)
 }
 
 func (c *comparison) compare(path string, before, after any) {

@@ -26,8 +26,8 @@ const (
 
 // changes are those of the engine's operations that are changes.
 var changes = map[string]Change{
-	"delete": Delete, "replace": Replace, "create-replacement": Replace, "delete-replaced": Replace, "import-replacement": Replace,
-	"discard": Forget, "update": Update, "create": Create, "import": Import,
+	"delete": Delete, "discard": Forget, "update": Update, "create": Create, "import": Import,
+	"replace": Replace, "create-replacement": Replace, "delete-replaced": Replace, "import-replacement": Replace,
 }
 
 // Plan is what the engine does, or would do.
@@ -289,7 +289,8 @@ func mergeSorted(all, more []string) []string {
 // Drifted are the resources that a refresh finds changed or gone. It passes on components and providers as changed, too.
 func (p *Plan) Drifted() (found []*Resource) {
 	for _, r := range p.Resources {
-		if r.drift.change != None && r.drift.before != nil && r.drift.before.Custom && !strings.HasPrefix(r.Type, "pulumi:providers:") {
+		before := r.drift.before
+		if r.drift.change != None && before != nil && before.Custom && !strings.HasPrefix(r.Type, "pulumi:providers:") {
 			found = append(found, r)
 		}
 	}

@@ -18,8 +18,8 @@ var (
 )
 
 // secretKey is the end of a key whose value nobody may see.
-const secretKey = `(?:passwor[dt]|passphrase|secret_?(?:access_?)?key|access_?key|api_?key|api_?token|auth_?token|access_?token|` +
-	`private_?key|client_?secret|fastly-key)`
+const secretKey = `(?:passwor[dt]|passphrase|secret_?(?:access_?)?key|access_?key|api_?key|api_?token|auth_?token|` +
+	`access_?token|private_?key|client_?secret|fastly-key)`
 
 var namesSecret = regexp.MustCompile(`(?i)` + secretKey + `$`)
 

@@ -39,7 +39,7 @@ var (
 // sorts are the accounts that can be simulated.
 var sorts = map[string]Account{
 	// Years old, paid for, and Fastly's support has raised what it may have.
-	Usual: {Created: accountCreated, Classic: true, Domains: 100},
+	Usual: {Created: accountCreated, Classic: true, Domains: 500},
 	// The same, with products that somebody switched on for all services.
 	"products-everywhere": {Created: accountCreated, Classic: true, Domains: 100,
 		Everywhere: []string{"image_optimizer", "origin_inspector", "websockets"}},
