@@ -21,7 +21,7 @@ FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 # What lays the graph out keeps the code that it compiled among temporary files, under a name that others could take in /tmp.
 REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 # What a rehearsal is asked for beside the stack.
-REHEARSED = $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
+REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox charts preview up records release bypass drift heal-node destroy program pulumi-cli charts-if-had \
@@ -46,9 +46,11 @@ ALL_CLUSTERS := linode-cli lke clusters-list --text --no-headers --format id
 ALL_LINODES := linode-cli linodes list --text --no-headers --format id,label,type
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^## /{ print "\n" substr($$0, 4) } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; FASTLY_ACCOUNT=new or trial)
+## On this machine, with no account
+
+rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; V=1: show every line; FASTLY_ACCOUNT=new or trial)
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED)
 
 sandbox: .bin/rehearse .bin/certsync .bin/kubectl toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
@@ -60,6 +62,8 @@ charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no 
 # Rehearsals and tests do without what is missing, and say so. They record no digest: that is reviewed.
 charts-if-had:
 	@$(TIMED) charts go run ./cmd/charts -frozen 2>/dev/null || echo 'charts: not all are at hand as pinned (make charts says why); rehearsals play what is missing'
+
+## On the real cloud, of STACK
 
 preview: pulumi-cli charts program ## Show what up would do to STACK
 	@go run ./cmd/report preview -stack '$(STACK)' -to '.reports/$(STACK)-preview.md' -- $(LIVE) $(REPORT)
@@ -115,6 +119,8 @@ pulumi-cli:
 	  echo 'There is no Pulumi CLI on PATH (.bin/pulumi serves rehearsals only): https://www.pulumi.com/docs/install/' >&2; \
 	  exit 1 ;; \
 	esac
+
+## Work on it
 
 # Each module ends with what was skipped in it, and why: nobody has to take for tested what could not be tried here.
 test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run

@@ -88,7 +88,7 @@ func TestABypassThereAndBack(t *testing.T) {
 func (e *estate) change(t *testing.T, options ...optup.Option) *operation {
 	t.Helper()
 	e.load(t)
-	operation, err := bringUp(t.Context(), e.stack, "up", newConsole(io.Discard), options...)
+	operation, err := bringUp(t.Context(), e.stack, "up", 0, newConsole(io.Discard), options...)
 	require.NoError(t, err)
 	return operation
 }

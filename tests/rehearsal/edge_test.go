@@ -15,7 +15,7 @@ func TestNoNameGoesLiveWithoutItsCertificate(t *testing.T) {
 	e.start(t)
 	refusal := simulation.Fault{Method: "POST", Path: "^/tls/activations$", Status: 403}
 	require.NoError(t, e.world.fastly.Faults().Add(refusal))
-	failed, err := bringUp(t.Context(), e.stack, "up", newConsole(io.Discard))
+	failed, err := bringUp(t.Context(), e.stack, "up", 0, newConsole(io.Discard))
 	require.ErrorContains(t, failed.failure(err, ""), "the token may not")
 	for urn := range failed.steps {
 		require.NotRegexp(t, hostRecord, urn)

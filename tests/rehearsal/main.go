@@ -53,6 +53,7 @@ type options struct {
 	resume  bool // go on with what the last rehearsal left
 	sandbox bool // keep everything running
 	clean   bool // remove what rehearsals of all stacks left
+	verbose bool // show every line
 	// fastlyAccount is the sort of account at Fastly, see fastly.AccountOf.
 	fastlyAccount string
 }
@@ -67,6 +68,9 @@ func (o options) stackFile() string { return filepath.Join(o.root, "Pulumi."+o.s
 
 func (o options) summaryFile() string { return filepath.Join(o.dir(), "summary.json") }
 
+// linesFile is the log of what a console says.
+func (o options) linesFile() string { return filepath.Join(o.dir(), "logs", "rehearsal.log") }
+
 func (o options) reportFile() string { return filepath.Join(o.dir(), "report.html") }
 
 func parseFlags(arguments []string) (options, error) {
@@ -76,6 +80,7 @@ func parseFlags(arguments []string) (options, error) {
 	flags.BoolVar(&o.resume, "resume", false, "go on with the simulated cloud that the last rehearsal left")
 	flags.BoolVar(&o.sandbox, "sandbox", false, "keep everything running for other programs")
 	flags.StringVar(&o.fastlyAccount, "fastly-account", fastly.Usual, "sort of account at Fastly, for instance new or trial")
+	flags.BoolVar(&o.verbose, "v", false, "show every line of what happens, and all of the summary")
 	flags.BoolVar(&o.clean, "clean", false, "only remove what rehearsals left, of all stacks")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
@@ -102,19 +107,23 @@ func run(ctx context.Context, o options) error {
 	if err := o.tidy(); err != nil {
 		return err
 	}
-	console := newConsole(os.Stdout)
-	console.say("rehearsing stack %s: the real engine and Kubernetes, simulated Linode and Fastly", o.stack)
+	console, err := openConsole(o)
+	if err != nil {
+		return err
+	}
+	defer console.close()
+	console.tell("rehearsing stack %s: the real engine and Kubernetes, simulated Linode and Fastly", o.stack)
 	world, err := startWorld(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		console.say("stopping everything that was started")
+		console.tell("stopping everything that was started")
 		if err := world.close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	console.say("simulated Linode at %s with its name server at %s, Fastly at %s; %s",
+	console.tell("simulated Linode at %s with its name server at %s, Fastly at %s; %s",
 		world.linodeURL, world.nameServer, world.fastlyURL, world.pluginsInUse())
 	err = rehearse(ctx, o, console, world)
 	if err == nil && o.sandbox {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
@@ -18,6 +19,8 @@ import (
 type operation struct {
 	name    string
 	console *console
+	total   int // how many resources will change; 0 where nobody knows
+	mu      sync.Mutex
 	steps   map[string]*step // by URN, those that change something
 	errors  []string
 	warned  []string
@@ -40,13 +43,14 @@ type step struct {
 
 func (s *step) seconds() float64 { return s.end.Sub(s.begin).Seconds() }
 
-// watch starts an operation; the channel that it returns takes the engine's events.
-func watch(name string, console *console) (*operation, chan events.EngineEvent) {
+// watch starts an operation that will change so many resources; the channel that it returns takes the engine's events.
+func watch(name string, total int, console *console) (*operation, chan events.EngineEvent) {
 	o := &operation{
-		name: name, console: console, steps: map[string]*step{}, began: time.Now(),
+		name: name, total: total, console: console, steps: map[string]*step{}, began: time.Now(),
 		over: make(chan struct{}), done: make(chan struct{}),
 	}
 	channel := make(chan events.EngineEvent)
+	console.follow(o)
 	go o.follow(channel)
 	return o, channel
 }
@@ -56,6 +60,7 @@ func watch(name string, console *console) (*operation, chan events.EngineEvent) 
 func (o *operation) finish() {
 	close(o.over)
 	<-o.done
+	o.console.follow(nil)
 	o.took = time.Since(o.began)
 }
 
@@ -63,8 +68,9 @@ func (o *operation) finish() {
 func (o *operation) follow(channel <-chan events.EngineEvent) {
 	defer close(o.done)
 	const patience = 5 * time.Second
-	quiet := time.NewTicker(patience)
+	quiet, pace := time.NewTicker(patience), time.NewTicker(patience)
 	defer quiet.Stop()
+	defer pace.Stop()
 	for {
 		select {
 		case event, open := <-channel:
@@ -78,6 +84,8 @@ func (o *operation) follow(channel <-chan events.EngineEvent) {
 			return
 		case <-quiet.C:
 			o.sayPending()
+		case <-pace.C:
+			o.console.sayProgress(o)
 		}
 	}
 }
@@ -101,6 +109,8 @@ func (o *operation) begin(m apitype.StepEventMetadata) {
 	if !changes(m.Op) {
 		return
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if s, replaced := o.steps[m.URN]; replaced {
 		s.kind, s.end = apitype.OpReplace, time.Time{}
 		return
@@ -119,6 +129,8 @@ func (o *operation) begin(m apitype.StepEventMetadata) {
 func changes(op apitype.OpType) bool { return op != apitype.OpSame && op != apitype.OpRefresh }
 
 func (o *operation) end(m apitype.StepEventMetadata, failed bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	s, known := o.steps[m.URN]
 	if !known || !changes(m.Op) {
 		return false
@@ -166,6 +178,46 @@ func (o *operation) diagnose(d *apitype.DiagnosticEvent) bool {
 	}
 	o.console.say("%s  %s  %s", o.name, d.Severity, message)
 	return true
+}
+
+// progress is how far the operation is, and what it is at: the longest of it first, and so many at most.
+func (o *operation) progress(most int) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var pending []*step
+	done := 0
+	for _, s := range o.sorted() {
+		switch {
+		case !s.custom:
+		case s.end.IsZero():
+			pending = append(pending, s)
+		default:
+			done++
+		}
+	}
+	head := fmt.Sprintf("%s: %d done", o.name, done)
+	if o.total > 0 {
+		head = fmt.Sprintf("%s: %s %d of %d", o.name, gauge(int64(100*done/o.total)), done, o.total)
+	}
+	lines := []string{fmt.Sprintf("%s after %.0fs", head, time.Since(o.began).Seconds())}
+	for i, s := range pending {
+		if i == most {
+			return append(lines, fmt.Sprintf("and %d more", len(pending)-i))
+		}
+		lines = append(lines, fmt.Sprintf("%s %s, for %.0fs", s.kind, describe(s.urn), time.Since(s.begin).Seconds()))
+	}
+	return lines
+}
+
+// works is how many resources of providers the operation did something to.
+func (o *operation) works() int {
+	total := 0
+	for _, s := range o.steps {
+		if s.custom {
+			total++
+		}
+	}
+	return total
 }
 
 func (o *operation) sayPending() {

@@ -11,10 +11,34 @@ import (
 	"time"
 )
 
-// print writes the summary for people.
-func (s *summary) print(out io.Writer) {
+// print writes the summary for people, what matters most last. What only the page needs is left out, unless all is wanted.
+func (s *summary) print(out io.Writer, all bool) {
+	if all {
+		s.printDetails(out)
+	}
+	list(out, fmt.Sprintf("Releases not rendered: %d, whose charts are not at hand (`make charts` downloads them)",
+		len(s.NotRendered)), chartsOnly(s.NotRendered))
+	list(out, "Custom resources without a schema", s.Schemaless)
+	list(out, "Not rehearsed", s.NotRehearsed)
+	section(out, fmt.Sprintf("Nodes (pods: %s)", counts(s.Pods)), func(table io.Writer) {
+		for _, node := range s.Nodes {
+			fmt.Fprintf(table, "%s\t%s\t%d pods\tcpu %s %d%%\tmemory %s %d%%\n", node.Name, node.Type, node.Pods,
+				gauge(node.CPUPercent), node.CPUPercent, gauge(node.MemoryPercent), node.MemoryPercent)
+		}
+	})
+	list(out, "Warnings", s.Warnings)
+	section(out, fmt.Sprintf("Cost at list price: $%.2f a month, without traffic and Fastly", s.CostPerMonthUSD),
+		func(table io.Writer) {
+			for _, line := range s.Cost {
+				fmt.Fprintf(table, "$%.2f\t%d × %s\n", line.MonthUSD, line.Count, line.What)
+			}
+		})
 	fmt.Fprintf(out, "\nRehearsal of %s: %s. %d resources created in %.1f s, %d changed by a second run.\n",
 		s.Stack, s.Result, s.Up.Created, s.Up.Seconds, s.Again.Changed)
+}
+
+// printDetails writes what the page has too.
+func (s *summary) printDetails(out io.Writer) {
 	section(out, "Resources", func(table io.Writer) {
 		for _, kind := range slices.Sorted(maps.Keys(s.Resources)) {
 			fmt.Fprintf(table, "%d\t%s\n", s.Resources[kind], kind)
@@ -27,23 +51,6 @@ func (s *summary) print(out io.Writer) {
 		}
 	})
 	s.printEdge(out)
-	section(out, fmt.Sprintf("Nodes (pods: %s)", counts(s.Pods)), func(table io.Writer) {
-		for _, node := range s.Nodes {
-			fmt.Fprintf(table, "%s\t%s\t%d pods\tcpu %s %d%%\tmemory %s %d%%\n", node.Name, node.Type, node.Pods,
-				gauge(node.CPUPercent), node.CPUPercent, gauge(node.MemoryPercent), node.MemoryPercent)
-		}
-	})
-	section(out, fmt.Sprintf("Cost at list price: $%.2f a month, without traffic and Fastly", s.CostPerMonthUSD),
-		func(table io.Writer) {
-			for _, line := range s.Cost {
-				fmt.Fprintf(table, "$%.2f\t%d × %s\n", line.MonthUSD, line.Count, line.What)
-			}
-		})
-	list(out, fmt.Sprintf("Releases not rendered: %d, whose charts are not at hand (`make charts` downloads them)",
-		len(s.NotRendered)), chartsOnly(s.NotRendered))
-	list(out, "Custom resources without a schema", s.Schemaless)
-	list(out, "Not rehearsed", s.NotRehearsed)
-	list(out, "Warnings", s.Warnings)
 }
 
 // printEdge says what is served with which certificate, and when names came to lead there.

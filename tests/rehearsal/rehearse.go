@@ -33,7 +33,7 @@ func rehearse(ctx context.Context, o options, console *console, world *world) er
 func runSteps(
 	ctx context.Context, o options, console *console, stack auto.Stack, summary *summary, world *world,
 ) error {
-	preview, events := watch("preview", console)
+	preview, events := watch("preview", 0, console)
 	_, err := stack.Preview(ctx, optpreview.EventStreams(events), optpreview.SuppressProgress(),
 		optpreview.Refresh(), optpreview.RunProgram(true))
 	preview.finish()
@@ -41,16 +41,16 @@ func runSteps(
 	if err != nil {
 		return preview.failure(err, world.logs(o))
 	}
-	console.say("preview: %d resources to be created, %d to be changed otherwise",
+	console.tell("preview: %d resources to be created, %d to be changed otherwise",
 		preview.created(), preview.changed()-preview.created())
 
-	up, err := bringUpUnlessDoomed(ctx, stack, console, world)
+	up, err := bringUpUnlessDoomed(ctx, stack, preview.works(), console, world)
 	summary.record(up)
 	summary.recordUp(up)
 	if err != nil {
 		return up.failure(err, world.logs(o))
 	}
-	again, err := bringUp(ctx, stack, "again", console)
+	again, err := bringUp(ctx, stack, "again", 0, console)
 	summary.record(again)
 	summary.Again.Changed = again.changed()
 	if err != nil {
@@ -60,7 +60,9 @@ func runSteps(
 }
 
 // bringUpUnlessDoomed ends early where the world knows that it cannot succeed, and says why.
-func bringUpUnlessDoomed(ctx context.Context, stack auto.Stack, console *console, world *world) (*operation, error) {
+func bringUpUnlessDoomed(
+	ctx context.Context, stack auto.Stack, total int, console *console, world *world,
+) (*operation, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	go func() {
@@ -70,7 +72,7 @@ func bringUpUnlessDoomed(ctx context.Context, stack auto.Stack, console *console
 		case <-ctx.Done():
 		}
 	}()
-	up, err := bringUp(ctx, stack, "up", console, optup.Refresh(), optup.RunProgram(true))
+	up, err := bringUp(ctx, stack, "up", total, console, optup.Refresh(), optup.RunProgram(true))
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		up.errors = append([]string{cause.Error()}, up.errors...)
 	}
@@ -78,14 +80,14 @@ func bringUpUnlessDoomed(ctx context.Context, stack auto.Stack, console *console
 }
 
 func bringUp(
-	ctx context.Context, stack auto.Stack, name string, console *console, options ...optup.Option,
+	ctx context.Context, stack auto.Stack, name string, total int, console *console, options ...optup.Option,
 ) (*operation, error) {
 	console.say("%s: running", name)
-	operation, events := watch(name, console)
+	operation, events := watch(name, total, console)
 	_, err := stack.Up(ctx, append(options, optup.EventStreams(events), optup.SuppressProgress())...)
 	operation.finish()
 	if err == nil {
-		console.say("%s: %d resources changed in %.1fs", name, operation.changed(), operation.took.Seconds())
+		console.tell("%s: %d resources changed in %.1fs", name, operation.changed(), operation.took.Seconds())
 	}
 	return operation, err
 }

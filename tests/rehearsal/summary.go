@@ -308,8 +308,9 @@ func (s *summary) publish(console *console, o options) error {
 	if err := os.WriteFile(o.summaryFile(), append(content, '\n'), 0o644); err != nil {
 		return fmt.Errorf("writing the summary: %w", err)
 	}
+	console.still()
 	if s.Result == "succeeded" {
-		s.print(console.out)
+		s.print(console.out, console.verbose)
 	}
 	return s.writeReport(console, o.reportFile())
 }
