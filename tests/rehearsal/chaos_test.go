@@ -2,11 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,10 +18,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/stretchr/testify/require"
 
+	"lke-platform/stacks"
 	"lke-platform/tests/rehearsal/simulation"
 )
 
@@ -42,7 +47,7 @@ func chaosStack() string { return cmp.Or(os.Getenv("CHAOS_STACK"), "staging") }
 func TestWhatIsKilledConverges(t *testing.T) {
 	moments, seed := chaos(t, "CHAOS_MOMENTS", 1), chaos(t, "CHAOS_SEED", 1)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	e := &estate{options: options{root: repository(t, unprotected), stack: chaosStack()}}
+	e := &estate{healer: buildHealer(t), options: options{root: repository(t, unprotected), stack: chaosStack()}}
 	begin := time.Now()
 	e.bringUp(t)
 	took, want := time.Since(begin), e.inventory(t)
@@ -69,7 +74,7 @@ func TestEveryCallMayFail(t *testing.T) {
 		{Status: 503}, {Status: 429}, {Status: 500}, {Lose: simulation.LostRequest}, {Lose: simulation.LostAnswer},
 		{Lose: simulation.HalfAnswer},
 	}
-	e := &estate{options: options{root: repository(t, unprotected), stack: chaosStack()}}
+	e := &estate{healer: buildHealer(t), options: options{root: repository(t, unprotected), stack: chaosStack()}}
 	e.bringUp(t)
 	want := e.inventory(t)
 	for _, way := range ways[:chaos(t, "CHAOS_WAYS", 1)] {
@@ -127,8 +132,7 @@ func (e *estate) converge(t *testing.T, run func() error) {
 	const attempts = 12
 	var err error
 	for i := range attempts {
-		_ = e.stack.Cancel(t.Context()) // fails where nothing is locked
-		e.load(t)
+		e.heal(t)
 		if err = run(); err == nil {
 			t.Logf("converged in the attempt %d", i+1)
 			return
@@ -136,6 +140,69 @@ func (e *estate) converge(t *testing.T, run func() error) {
 		t.Logf("attempt %d: %s", i+1, lastLines(err))
 	}
 	require.NoError(t, err, "after %d attempts", attempts)
+}
+
+// heal is `pulumi cancel` and `make heal`. The program that the stack is of runs in this process, so it is not for the Pulumi CLI on
+// PATH to preview.
+func (e *estate) heal(t *testing.T) {
+	t.Helper()
+	_ = e.stack.Cancel(t.Context()) // fails where nothing is locked
+	e.load(t)
+	machine := t.TempDir()
+	tools, err := filepath.EvalSymlinks(filepath.Join(e.root, ".bin"))
+	require.NoError(t, err)
+	preview := filepath.Join(machine, "preview.json")
+	require.NoError(t, os.WriteFile(preview, e.previewAsJSON(t), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(machine, "pulumi"), []byte("#!/bin/sh\n"+
+		`[ "$1" != preview ] || exec cat '`+preview+"'\nexec "+filepath.Join(tools, "pulumi")+` "$@"`), 0o700))
+	command := exec.Command(e.healer, "-stack", e.options.stack, "-yes")
+	command.Dir = filepath.Join(e.dir(), "project")
+	command.Env = append(os.Environ(), "PATH="+machine+":"+os.Getenv("PATH"))
+	text, err := command.CombinedOutput()
+	t.Log(string(text))
+	require.NoError(t, err)
+	e.load(t)
+}
+
+// buildHealer builds the program that `make heal` runs. It is for a test that is still in the folder of its source.
+func buildHealer(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "heal")
+	build := exec.Command("go", "build", "-o", program, "./cmd/heal")
+	build.Dir = filepath.Join("..", "..")
+	text, err := build.CombinedOutput()
+	require.NoError(t, err, string(text))
+	return program
+}
+
+// previewAsJSON is what `pulumi preview --json` prints.
+func (e *estate) previewAsJSON(t *testing.T) []byte {
+	t.Helper()
+	engine, err := newEngine()
+	require.NoError(t, err)
+	printer := &jsonPrinter{engine: engine}
+	stack, err := auto.SelectStackInlineSource(t.Context(), e.options.stack, "lke-platform", stacks.Deploy,
+		auto.WorkDir(filepath.Join(e.dir(), "project")), auto.EnvVars(e.world.environment), auto.Pulumi(printer))
+	require.NoError(t, err)
+	_, _ = stack.Preview(t.Context()) // what failed is told in what it prints
+	return []byte(printer.printed)
+}
+
+// jsonPrinter has the engine print its previews as JSON.
+type jsonPrinter struct {
+	engine
+	printed string
+}
+
+// Run is that of auto.PulumiCommand.
+func (p *jsonPrinter) Run(
+	ctx context.Context, folder string, stdin io.Reader, stdout, stderr []io.Writer, environment []string, arguments ...string,
+) (out, errors string, code int, err error) {
+	if arguments[0] != "preview" {
+		return p.engine.Run(ctx, folder, stdin, stdout, stderr, environment, arguments...)
+	}
+	p.printed, errors, code, err = p.engine.Run(ctx, folder, stdin, stdout, stderr, environment, append(arguments, "--json")...)
+	return p.printed, errors, code, err
 }
 
 // lastLines are those that tell why something failed.
