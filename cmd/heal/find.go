@@ -111,10 +111,13 @@ func findRecord(ctx context.Context, c *clouds, wanted *resource) ([]string, err
 
 func findService(ctx context.Context, c *clouds, wanted *resource) (ids []string, err error) {
 	err = pages(func(page int) (count int, err error) {
-		var services []struct{ ID, Name string }
+		var services []struct {
+			ID, Name string
+			Deleted  *string `json:"deleted_at"`
+		}
 		err = c.fastly.get(ctx, fmt.Sprintf("/service?per_page=%d&page=%d", pageSize, page), &services)
 		for _, one := range services {
-			if one.Name == wanted.input("name") {
+			if one.Name == wanted.input("name") && one.Deleted == nil {
 				ids = append(ids, one.ID)
 			}
 		}

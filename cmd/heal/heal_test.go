@@ -60,7 +60,7 @@ var answers = map[string]string{
 {"id": 44, "type": "SRV", "name": "_sip._tcp", "service": "sip", "target": "a.b"}]}`,
 	"/v4/object-storage/keys":       `{"pages": 1, "data": [{"id": 31, "label": "p-media"}, {"id": 33, "label": "other"}]}`,
 	"/v4/profile/tokens":            `{"pages": 1, "data": []}`,
-	"/service":                      `[{"id": "s1", "name": "p-staging"}, {"id": "s2", "name": "p-prod"}]`,
+	"/service":                      `[{"id": "s0", "name": "p-prod", "deleted_at": "2026-01-01"}, {"id": "s1", "name": "p-staging"}, {"id": "s2", "name": "p-prod"}]`,
 	"/domain-management/v1/domains": `{"data": [{"id": "d1", "fqdn": "a.www.example.com"}, {"id": "d2", "fqdn": "www.example.com"}]}`,
 	"/tls/subscriptions": `{"data": [{"id": "t1", "relationships": {"tls_domains": {"data": [{"id": "example.com"}]}}},
 {"id": "t2", "relationships": {"tls_domains": {"data": [{"id": "example.com"}, {"id": "b.example.com"}]}}}]}`,

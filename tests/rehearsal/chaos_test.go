@@ -247,12 +247,16 @@ func (e *estate) inventory(t *testing.T) map[string]int {
 	return counts
 }
 
-// count adds how many entries the lists have that are saved.
+// count adds how many entries the lists have that are saved. Fastly keeps services that were deleted.
 func count(path string, saved map[string]any, counts map[string]int) {
 	for kind, held := range saved {
 		switch held := held.(type) {
 		case []any:
-			counts[path+" "+kind] = len(held)
+			for _, one := range held {
+				if fields, _ := one.(map[string]any); fields["deleted_at"] == nil {
+					counts[path+" "+kind]++
+				}
+			}
 		case map[string]any:
 			count(path+" "+kind, held, counts)
 		}
