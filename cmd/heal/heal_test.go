@@ -169,10 +169,11 @@ func TestWhatIsThereIsTakenIn(t *testing.T) {
 				require.Len(t, written.resources, 5)
 				require.Empty(t, written.creating)
 				require.Contains(t, string(written.deployment["secrets_providers"]), "passphrase")
-				require.Equal(t, map[string]any{"secretKey": "encrypted"}, written.resources[3].all["outputs"], "left as it was")
+				require.Contains(t, string(written.resources[3].text), `"outputs":{"secretKey":"encrypted"}`, "left as it was")
 				var inputs any
 				require.NoError(t, json.Unmarshal([]byte(thing.inputs), &inputs))
-				taken := written.resources[4].all
+				var taken map[string]any
+				require.NoError(t, json.Unmarshal(written.resources[4].text, &taken))
 				require.Equal(t, thing.id, taken["id"])
 				require.Equal(t, inputs, taken["inputs"])
 				require.Equal(t, inputs, taken["outputs"], "the provider reads the rest by them")
@@ -221,6 +222,29 @@ func TestNothingIsDoneUnasked(t *testing.T) {
 	require.Contains(t, printed, "cluster is there as 12")
 	require.Nil(t, c.written(t))
 	require.Empty(t, c.deleted)
+}
+
+// A run that is at work meanwhile has the last word: what it makes is in no state yet.
+func TestARunThatIsAtWorkIsLeftAlone(t *testing.T) {
+	for name, does := range map[string]string{
+		"it holds the lock":    "'stack import --stack prod') echo 'error: the stack is currently locked by 1 lock(s)' >&2; exit 255;;\n",
+		"it has changed state": "'stack export --stack prod') cat state; echo ' ' >>state;;\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := made("linode:index/lkeCluster:LkeCluster", "cluster", things[0].inputs)
+			c := newTrial(t, fmt.Sprintf(stateOf, "", pending(cluster)))
+			c.said["/v4/object-storage/keys"] = `{"pages": 1, "data": [{"id": 32, "label": "p-media"}]}`
+			script, err := os.ReadFile(filepath.Join(c.machine, "pulumi"))
+			require.NoError(t, err)
+			c.write(t, "pulumi", strings.Replace(string(script), "in\n", "in\n"+does, 1))
+			_, err = c.heal(t, "yes\n")
+			require.ErrorContains(t, err, map[string]string{
+				"it holds the lock": "currently locked", "it has changed state": "another run has changed the state meanwhile",
+			}[name])
+			require.Empty(t, c.deleted)
+			require.Nil(t, c.written(t))
+		})
+	}
 }
 
 // What a person has to decide is only told.

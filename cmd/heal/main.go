@@ -72,16 +72,17 @@ func (h *healing) run(ctx context.Context) error {
 	return nil
 }
 
+// carryOut writes the state first, for which Pulumi takes the lock: what somebody else is making meanwhile is none of ours.
 func (h *healing) carryOut(ctx context.Context, state *state, p *plan) error {
-	for _, secret := range p.useless {
-		if err := h.clouds.linode.delete(ctx, secret.path); err != nil {
-			return fmt.Errorf("deleting %s, after which this can be run again: %w", secret.path, err)
+	if err := state.write(ctx, h.stack, p.found); err != nil {
+		return err
+	}
+	for _, path := range p.useless {
+		if err := h.clouds.linode.delete(ctx, path); err != nil {
+			return fmt.Errorf("deleting %s, after which this can be run again: %w", path, err)
 		}
 	}
-	if !p.changesState() {
-		return nil
-	}
-	return state.write(ctx, h.stack, p.found)
+	return nil
 }
 
 // agreed asks whether to do what was told.

@@ -13,16 +13,11 @@ import (
 type plan struct {
 	notes   []string
 	found   []*resource // with the IDs that they have in the cloud
-	useless []secret
-	cleared int
+	useless []string    // paths of Linode's API
+	cleared int         // operations that are pending
 }
 
-// secret is something at Linode that tells what it opens with once only, when it is made.
-type secret struct{ path string }
-
-func (p *plan) changesState() bool { return len(p.found)+p.cleared > 0 }
-
-func (p *plan) isEmpty() bool { return !p.changesState() && len(p.useless) == 0 }
+func (p *plan) isEmpty() bool { return len(p.found)+len(p.useless)+p.cleared == 0 }
 
 func (p *plan) note(format string, values ...any) {
 	p.notes = append(p.notes, fmt.Sprintf(format, values...))
@@ -123,7 +118,7 @@ func (h *healing) lookForSecrets(ctx context.Context, state *state, p *plan, kin
 		if id := fmt.Sprint(one.ID); labels.Has(one.Label) && !known.Has(id) {
 			p.note("%s has %s, called %s, whose secret nobody knows; it is deleted, and the next run makes another", root, id,
 				one.Label)
-			p.useless = append(p.useless, secret{root + "/" + id})
+			p.useless = append(p.useless, root+"/"+id)
 		}
 	}
 	return nil

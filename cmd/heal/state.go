@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// resource is one of the state, or one that is to be in it. What heal does not look at stays as it is.
+// resource is one of the state, or one that is to be in it.
 type resource struct {
 	URN          string         `json:"urn"`
 	Type         string         `json:"type"`
@@ -24,12 +24,13 @@ type resource struct {
 	Provider     string         `json:"provider"`
 	Dependencies []string       `json:"dependencies"`
 
-	all map[string]any
+	text json.RawMessage // all of it
 }
 
 func (r *resource) UnmarshalJSON(text []byte) error {
 	type plain resource
-	return errors.Join(json.Unmarshal(text, (*plain)(r)), json.Unmarshal(text, &r.all))
+	r.text = bytes.Clone(text)
+	return json.Unmarshal(text, (*plain)(r))
 }
 
 // name is what a reader knows the resource by.
@@ -55,6 +56,7 @@ type state struct {
 	// creating are those that were being made when a run was killed.
 	creating []*resource
 
+	text              []byte
 	whole, deployment map[string]json.RawMessage
 }
 
@@ -64,7 +66,7 @@ func readState(ctx context.Context, stack string) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{}
+	s := &state{text: text}
 	var pending []struct {
 		Resource *resource `json:"resource"`
 		Type     string    `json:"type"`
@@ -131,26 +133,28 @@ func (s *state) accepts(r *resource) bool {
 // write has Pulumi take the resources into the state, and forget what was pending. `pulumi refresh` has an option for that,
 // --import-pending-creates, but it only marks them as being imported, and then they are dropped like all that is pending. So each
 // comes with its ID and what was declared of it, and the next look at the cloud completes it.
+//
+// The error is also that somebody has changed the state since it was read.
 func (s *state) write(ctx context.Context, stack string, found []*resource) error {
-	for _, one := range found {
-		one.all["id"], one.all["outputs"] = one.ID, one.Inputs
-		// The next run notes them anew; none may lead to what the state does not have.
-		delete(one.all, "propertyDependencies")
-		known := []string{}
-		for _, urn := range one.Dependencies {
-			if s.has(urn) {
-				known = append(known, urn)
-			}
-		}
-		one.all["dependencies"] = known
-		s.resources = append(s.resources, one)
+	now, err := pulumi(ctx, nil, "stack", "export", "--stack", stack)
+	if err != nil {
+		return err
 	}
-	all := make([]map[string]any, len(s.resources))
-	for i, one := range s.resources {
-		all[i] = one.all
+	if !bytes.Equal(now, s.text) {
+		return errors.New("another run has changed the state meanwhile, and nothing was done; run this again")
+	}
+	all := make([]json.RawMessage, 0, len(s.resources)+len(found))
+	for _, one := range s.resources {
+		all = append(all, one.text)
+	}
+	for _, one := range found {
+		text, err := s.taken(one)
+		if err != nil {
+			return err
+		}
+		all, s.resources = append(all, text), append(s.resources, one)
 	}
 	delete(s.deployment, "pending_operations")
-	var err error
 	if s.deployment["resources"], err = json.Marshal(all); err != nil {
 		return err
 	}
@@ -163,6 +167,25 @@ func (s *state) write(ctx context.Context, stack string, found []*resource) erro
 	}
 	_, err = pulumi(ctx, text, "stack", "import", "--stack", stack)
 	return err
+}
+
+// taken is a resource in the form in which the state takes it.
+func (s *state) taken(r *resource) (json.RawMessage, error) {
+	var all map[string]any
+	if err := json.Unmarshal(r.text, &all); err != nil {
+		return nil, err
+	}
+	all["id"], all["outputs"] = r.ID, r.Inputs
+	// The next run notes anew what it depends on; none may lead to what the state does not have.
+	delete(all, "propertyDependencies")
+	known := []string{}
+	for _, urn := range r.Dependencies {
+		if s.has(urn) {
+			known = append(known, urn)
+		}
+	}
+	all["dependencies"] = known
+	return json.Marshal(all)
 }
 
 // toCreate are the resources that the program would make now. Some can be told even where it cannot be run to its end.
