@@ -10,8 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// finders tell the IDs, in the form that the provider keeps, under which a cloud has what is wanted. What has none needs none:
-// inside a cluster the next run applies what is declared to what is there.
+// finders tell the IDs, in the form that the provider keeps, under which a cloud has what is wanted.
 var finders = map[string]func(ctx context.Context, c *clouds, wanted *resource) ([]string, error){
 	"linode:index/lkeCluster:LkeCluster":                   findCluster,
 	"linode:index/lkeNodePool:LkeNodePool":                 findNodePool,

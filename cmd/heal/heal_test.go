@@ -200,6 +200,22 @@ func TestWhatIsNotThereIsMadeAnew(t *testing.T) {
 	require.Empty(t, written.creating)
 }
 
+// Whether an object is inside the cluster is for the next run to see, which refuses to make one that is there and not in the state.
+func TestObjectsInsideTheClusterAreTakenIn(t *testing.T) {
+	certificate := made("kubernetes:cert-manager.io/v1:Certificate", "web", `{"metadata": {"namespace": "app", "name": "web"}}`)
+	class := made("kubernetes:storage.k8s.io/v1:StorageClass", "keep", `{"metadata": {"name": "retain"}}`)
+	c := newTrial(t, fmt.Sprintf(stateOf, "", pending(certificate)+","+pending(class)),
+		made("kubernetes:core/v1:Secret", "new", `{"metadata": {"namespace": "app", "name": "new"}}`))
+	printed, err := c.heal(t, "yes\n")
+	require.NoError(t, err)
+	require.Contains(t, printed, "Certificate web was being made, and is taken into the state; the next run makes it if")
+	ids := []string{}
+	for _, one := range c.written(t).resources[4:] {
+		ids = append(ids, one.ID)
+	}
+	require.Equal(t, []string{"app/web", "retain"}, ids)
+}
+
 // A secret that was told once, to nobody, is of no use. Those of the state, and those of others, stay.
 func TestKeysThatNobodyKnowsAreDeleted(t *testing.T) {
 	token := made("linode:index/token:Token", "token", `{"label": "p-cert-manager"}`)

@@ -53,10 +53,18 @@ func (h *healing) plan(ctx context.Context, state *state) (*plan, error) {
 // look asks a cloud whether it has something that the state does not know of.
 func (h *healing) look(ctx context.Context, state *state, p *plan, wanted *resource, pending bool) error {
 	find, known := finders[wanted.Type]
-	if !known {
-		if pending {
-			p.note("%s was being made; the next run makes it, or goes on with it", wanted.name())
-		}
+	id, isObject := wanted.objectID()
+	switch {
+	case known:
+	case pending && isObject && !state.has(wanted.URN) && state.accepts(wanted):
+		p.note("%s was being made, and is taken into the state; the next run makes it if the cluster does not have it", wanted.name())
+		wanted.ID = id
+		p.found = append(p.found, wanted)
+		return nil
+	case pending:
+		p.note("%s was being made; the next run makes it, or goes on with it", wanted.name())
+		return nil
+	default:
 		return nil
 	}
 	all, err := find(ctx, h.clouds, wanted)

@@ -50,6 +50,18 @@ func (r *resource) number(key string) int {
 	return int(number)
 }
 
+// objectID is the ID of an object inside a cluster, whether it is there or not: what is not drops out of the state when the next
+// run looks. It takes no objects over that are there already and not in the state. Releases mend themselves.
+func (r *resource) objectID() (id string, isObject bool) {
+	if !strings.HasPrefix(r.Type, "kubernetes:") || r.Type == "kubernetes:helm.sh/v3:Release" {
+		return "", false
+	}
+	metadata, _ := r.Inputs["metadata"].(map[string]any)
+	namespace, _ := metadata["namespace"].(string)
+	name, _ := metadata["name"].(string)
+	return strings.TrimPrefix(namespace+"/"+name, "/"), name != ""
+}
+
 // state is what Pulumi knows of a stack.
 type state struct {
 	resources []*resource
