@@ -1,12 +1,15 @@
 # `make rehearse` and `make test` need Go, make and git, and set up everything else themselves. What works on the real cloud
-# (preview, up, release, bypass, drift, destroy) needs the Pulumi CLI too.
+# (preview, up, heal, release, bypass, drift, destroy) needs the Pulumi CLI too.
 STACK ?= staging
+# How often, and from which seed of chance on, `make chaos` disturbs.
+COUNT ?= 10
+SEED ?= 1
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK APP IMAGE NODE FASTLY_ACCOUNT,$(eval override $(given) := $$(value $(given))))
+$(foreach given,STACK APP IMAGE NODE FASTLY_ACCOUNT COUNT SEED,$(eval override $(given) := $$(value $(given))))
 export IMAGE
-$(foreach name,STACK APP NODE FASTLY_ACCOUNT,\
+$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
@@ -24,8 +27,8 @@ REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts preview up records release bypass drift heal-node destroy program pulumi-cli charts-if-had \
-	test lint bench toolchain releases clean FORCE
+.PHONY: help rehearse sandbox charts preview up heal records release bypass drift heal-node destroy program pulumi-cli charts-if-had \
+	test chaos lint bench toolchain releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
 WITHOUT_FASTLY := --exclude '**fastly:index/**'
@@ -71,6 +74,9 @@ preview: pulumi-cli charts program ## Show what up would do to STACK
 up: pulumi-cli charts program ## Make the cloud what the program says for STACK (asks first, but not in CI)
 	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
 	@$(if $(EXTERNAL),go run ./cmd/records -stack '$(STACK)' || true) # whoever has to set them may not be here
+
+heal: pulumi-cli charts program ## Take in what a killed run of STACK was making (after: pulumi cancel; docs/interrupted.md)
+	@go run ./cmd/heal -stack '$(STACK)' $(if $(CI),-yes) -- $(BYPASSED)
 
 records: pulumi-cli ## Tell which records of STACK to set at other DNS providers, and fail unless public DNS has them
 	@go run ./cmd/records -stack '$(STACK)'
@@ -128,6 +134,10 @@ test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/go
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 30m ./...) || exit 1; \
 	done
+
+chaos: toolchain .bin/certsync .bin/kubectl charts-if-had ## Kill a rehearsal of STACK at COUNT random moments (SEED=1), have each call fail, and see it converge
+	@cd $(REHEARSAL) && CHAOS_STACK='$(STACK)' CHAOS_MOMENTS='$(COUNT)' CHAOS_SEED='$(SEED)' CHAOS_WAYS=6 \
+	  go test . -count=1 -timeout 6h -v -run '^(TestWhatIsKilledConverges|TestEveryCallMayFail)$$'
 
 lint: .bin/golangci-lint ## Check format and style
 	@for module in $(MODULES); do \

@@ -48,6 +48,8 @@ type estate struct {
 	cluster kubernetes.Interface
 	// clusterID is Linode's number of the cluster.
 	clusterID int
+	// healer is the program that puts what was interrupted in order, for tests that interrupt.
+	healer string
 }
 
 // TestALifeOfAStack takes one stack from its first `up` to its end, with what happens to stacks in between.
