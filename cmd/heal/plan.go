@@ -57,7 +57,8 @@ func (h *healing) look(ctx context.Context, state *state, p *plan, wanted *resou
 	switch {
 	case known:
 	case pending && isObject && !state.has(wanted.URN) && state.accepts(wanted):
-		p.note("%s was being made, and is taken into the state; the next run makes it if the cluster does not have it", wanted.name())
+		p.note("%s was being made, and is taken into the state; the next run makes it if the cluster does not have it",
+			wanted.name())
 		wanted.ID = id
 		p.found = append(p.found, wanted)
 		return nil

@@ -22,8 +22,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/stretchr/testify/require"
-
 	"lke-platform/stacks"
+
 	"lke-platform/tests/rehearsal/simulation"
 )
 
