@@ -132,8 +132,10 @@ func (e *estate) converge(t *testing.T, run func() error) {
 	const attempts = 12
 	var err error
 	for i := range attempts {
-		e.heal(t)
-		if err = run(); err == nil {
+		if err = e.heal(t); err == nil {
+			err = run()
+		}
+		if err == nil {
 			t.Logf("converged in the attempt %d", i+1)
 			return
 		}
@@ -144,7 +146,7 @@ func (e *estate) converge(t *testing.T, run func() error) {
 
 // heal is `pulumi cancel` and `make heal`. The program that the stack is of runs in this process, so it is not for the Pulumi CLI on
 // PATH to preview.
-func (e *estate) heal(t *testing.T) {
+func (e *estate) heal(t *testing.T) error {
 	t.Helper()
 	_ = e.stack.Cancel(t.Context()) // fails where nothing is locked
 	e.load(t)
@@ -160,8 +162,11 @@ func (e *estate) heal(t *testing.T) {
 	command.Env = append(os.Environ(), "PATH="+machine+":"+os.Getenv("PATH"))
 	text, err := command.CombinedOutput()
 	t.Log(string(text))
-	require.NoError(t, err)
 	e.load(t)
+	if err != nil {
+		return fmt.Errorf("error: %w: %s", err, text) // so that lastLines has it
+	}
+	return nil
 }
 
 // buildHealer builds the program that `make heal` runs. It is for a test that is still in the folder of its source.
