@@ -89,7 +89,7 @@ func (h *healing) look(ctx context.Context, state *state, p *plan, wanted *resou
 	return nil
 }
 
-// takeUnseen takes in an object inside the cluster, which only the next run can look at. What is none is for that run to go on with.
+// takeUnseen takes in an object inside the cluster, which only the next run can look at. What is none, that run goes on with.
 func (p *plan) takeUnseen(state *state, wanted *resource) {
 	id, isObject := wanted.objectID()
 	if !isObject || state.has(wanted.URN) || !state.accepts(wanted) {

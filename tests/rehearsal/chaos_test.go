@@ -144,8 +144,8 @@ func (e *estate) converge(t *testing.T, run func() error) {
 	require.NoError(t, err, "after %d attempts", attempts)
 }
 
-// heal is `pulumi cancel` and `make heal`. The program that the stack is of runs in this process, so it is not for the Pulumi CLI on
-// PATH to preview.
+// heal is `pulumi cancel` and `make heal`. The stack's program runs in this process, so it is not for the Pulumi CLI on PATH to
+// preview.
 func (e *estate) heal(t *testing.T) error {
 	t.Helper()
 	_ = e.stack.Cancel(t.Context()) // fails where nothing is locked
