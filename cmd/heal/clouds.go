@@ -51,28 +51,40 @@ func newClouds() (*clouds, error) {
 
 // get decodes the answer to a question.
 func (a *api) get(ctx context.Context, path string, answer any) error {
-	response, err := a.do(ctx, http.MethodGet, path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return a.patiently(ctx, func() error {
+		response, err := a.do(ctx, http.MethodGet, path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = response.Body.Close() }()
+		if response.StatusCode != http.StatusOK {
+			return &refusal{"GET " + path, response.StatusCode}
+		}
+		if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	})
 }
 
+// delete is content with what is gone already.
 func (a *api) delete(ctx context.Context, path string) error {
-	response, err := a.do(ctx, http.MethodDelete, path)
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
+	return a.patiently(ctx, func() error {
+		response, err := a.do(ctx, http.MethodDelete, path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = response.Body.Close() }()
+		if response.StatusCode >= http.StatusMultipleChoices && response.StatusCode != http.StatusNotFound {
+			return &refusal{"DELETE " + path, response.StatusCode}
+		}
+		return nil
+	})
 }
 
 func (a *api) do(ctx context.Context, method, path string) (*http.Response, error) {
 	if a.token == "" {
-		return nil, errors.New(a.variable + " is not set")
+		return nil, &refusal{a.variable + " is not set", 0}
 	}
 	request, err := http.NewRequestWithContext(ctx, method, a.url+path, nil)
 	if err != nil {
@@ -80,16 +92,46 @@ func (a *api) do(ctx context.Context, method, path string) (*http.Response, erro
 	}
 	request.Header.Set(a.header, a.token)
 	request.Header.Set("Accept", "application/json")
-	response, err := a.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode != http.StatusOK {
-		_ = response.Body.Close()
-		return nil, fmt.Errorf("%s %s is answered %s", method, path, response.Status)
-	}
-	return response, nil
+	return a.client.Do(request)
 }
+
+// refusal is an answer, rather than the lack of one.
+type refusal struct {
+	call   string
+	status int // 0 where nobody was asked
+}
+
+func (r *refusal) Error() string {
+	if r.status == 0 {
+		return r.call
+	}
+	return fmt.Sprintf("%s is answered %d %s", r.call, r.status, http.StatusText(r.status))
+}
+
+// passes says whether a call may go well a moment later.
+func (r *refusal) passes() bool {
+	return r.status == http.StatusTooManyRequests || r.status >= http.StatusInternalServerError
+}
+
+// patiently calls once more, and once again, where a cloud is busy or out of order, or its answer got lost.
+func (a *api) patiently(ctx context.Context, call func() error) error {
+	const tries = 3
+	for try := 1; ; try++ {
+		err := call()
+		var refused *refusal
+		if err == nil || try == tries || errors.As(err, &refused) && !refused.passes() {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// pause is what a cloud is given in between.
+const pause = time.Second
 
 // pageSize is how much a page of a list holds.
 const pageSize = 100

@@ -71,6 +71,7 @@ type trial struct {
 	machine string
 	said    map[string]string // by the path of the API
 	deleted []string
+	faults  []int // answered first, one by one; 0 is a lost answer
 }
 
 // newTrial has Pulumi say a state and what a preview would make.
@@ -82,6 +83,15 @@ func newTrial(t *testing.T, state string, toCreate ...string) *trial {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, known := c.said[r.URL.Path]
+		if len(c.faults) > 0 {
+			fault := c.faults[0]
+			c.faults = c.faults[1:]
+			if fault == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(fault)
+			return
+		}
 		switch {
 		case r.Header.Get("Authorization") != "Bearer a" && r.Header.Get("Fastly-Key") != "b":
 			w.WriteHeader(http.StatusUnauthorized)
@@ -293,6 +303,18 @@ func TestAPreviewThatFailsIsToldOf(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, printed, "only what was being made is looked for: pulumi preview: ")
 	require.Len(t, c.written(t).resources, 5)
+}
+
+func TestABusyCloudIsAskedAgain(t *testing.T) {
+	cluster := made("linode:index/lkeCluster:LkeCluster", "cluster", things[0].inputs)
+	c := newTrial(t, fmt.Sprintf(stateOf, "", pending(cluster)))
+	c.faults = []int{http.StatusServiceUnavailable, 0}
+	printed, err := c.heal(t, "yes\n")
+	require.NoError(t, err)
+	require.Contains(t, printed, "cluster is there as 12")
+	c.faults = []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusBadGateway}
+	_, err = c.heal(t, "yes\n")
+	require.ErrorContains(t, err, "GET /lke/clusters?page_size=100&page=1 is answered 502 Bad Gateway")
 }
 
 // A cloud that cannot be asked is no cloud without the thing.

@@ -53,19 +53,10 @@ func (h *healing) plan(ctx context.Context, state *state) (*plan, error) {
 // look asks a cloud whether it has something that the state does not know of.
 func (h *healing) look(ctx context.Context, state *state, p *plan, wanted *resource, pending bool) error {
 	find, known := finders[wanted.Type]
-	id, isObject := wanted.objectID()
-	switch {
-	case known:
-	case pending && isObject && !state.has(wanted.URN) && state.accepts(wanted):
-		p.note("%s was being made, and is taken into the state; the next run makes it if the cluster does not have it",
-			wanted.name())
-		wanted.ID = id
-		p.found = append(p.found, wanted)
-		return nil
-	case pending:
-		p.note("%s was being made; the next run makes it, or goes on with it", wanted.name())
-		return nil
-	default:
+	if !known {
+		if pending {
+			p.takeUnseen(state, wanted)
+		}
 		return nil
 	}
 	all, err := find(ctx, h.clouds, wanted)
@@ -96,6 +87,19 @@ func (h *healing) look(ctx context.Context, state *state, p *plan, wanted *resou
 	wanted.ID = left[0]
 	p.found = append(p.found, wanted)
 	return nil
+}
+
+// takeUnseen takes in an object inside the cluster, which only the next run can look at. What is none, that run goes on with.
+func (p *plan) takeUnseen(state *state, wanted *resource) {
+	id, isObject := wanted.objectID()
+	if !isObject || state.has(wanted.URN) || !state.accepts(wanted) {
+		p.note("%s was being made; the next run makes it, or goes on with it", wanted.name())
+		return
+	}
+	p.note("%s was being made, and is taken into the state; the next run makes it if the cluster does not have it",
+		wanted.name())
+	wanted.ID = id
+	p.found = append(p.found, wanted)
 }
 
 // secretsOf is where Linode lists what tells its secret only once, by its type.
