@@ -36,6 +36,8 @@ func watch(ctx context.Context, arguments ...string) (*operation, error) {
 	defer signal.Stop(interrupts)
 	command := exec.CommandContext(ctx, "pulumi", append(arguments, "--event-log", log)...)
 	var output bytes.Buffer
+	// Without the variable the CLI does not know its option --event-log, which the Automation API uses in the same way.
+	command.Env = append(os.Environ(), "PULUMI_DEBUG_COMMANDS=true")
 	command.Stdin = os.Stdin
 	command.Stdout, command.Stderr = io.MultiWriter(os.Stdout, &output), io.MultiWriter(os.Stderr, &output)
 	o := &operation{err: command.Run()}

@@ -396,3 +396,29 @@ func TestPricesComeFromLinodeWhereItAnswers(t *testing.T) {
 	_, err = cost.Ask(t.Context(), server.URL)
 	require.ErrorContains(t, err, "asking Linode for prices")
 }
+
+// The stand-in above takes any option. The CLI itself knows this one only where it is asked for options that are not for everybody.
+func TestTheCLIKeepsAnEventLog(t *testing.T) {
+	tools, err := filepath.Abs("../../.bin")
+	require.NoError(t, err)
+	if _, err := os.Stat(filepath.Join(tools, "pulumi")); err != nil {
+		t.Skip("the tool-chain is missing: run `make toolchain`")
+	}
+	project := t.TempDir()
+	t.Chdir(project)
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	t.Setenv("PULUMI_HOME", t.TempDir())
+	t.Setenv("PULUMI_BACKEND_URL", "file://"+project)
+	t.Setenv("PULUMI_CONFIG_PASSPHRASE", "passphrase")
+	t.Setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
+	require.NoError(t, os.WriteFile("Pulumi.yaml", []byte("name: platform\nruntime: none\n"), 0o600))
+	output, err := exec.Command("pulumi", "stack", "init", "prod").CombinedOutput()
+	require.NoError(t, err, string(output))
+	failed, err := watch(t.Context(), "preview", "--stack", "prod", "--non-interactive")
+	require.NoError(t, err)
+	require.Contains(t, failed.output, "language plugin", "it got as far as the program, which is in no language")
+	looked, err := watch(t.Context(), "refresh", "--preview-only", "--stack", "prod", "--non-interactive")
+	require.NoError(t, err)
+	require.NoError(t, looked.err)
+	require.True(t, looked.plan.Ended, "the log is where it is looked for, and whole")
+}
