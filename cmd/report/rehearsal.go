@@ -21,7 +21,7 @@ func rehearsal(_ context.Context, arguments []string) error {
 		err = json.Unmarshal(content, report)
 	}
 	if err != nil {
-		report.Result = fmt.Sprintf("did not get as far as a summary (%v): its log says why", err)
+		report.Result = fmt.Sprintf("did not get as far as a summary (%v)", err)
 	}
 	return t.write(report.String())
 }

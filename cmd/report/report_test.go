@@ -374,6 +374,28 @@ func TestDriftTellsWhatWasDoneByHandAndWhatUpWouldDo(t *testing.T) {
 	}
 }
 
+// The page of a workflow's run says what a rehearsal found, or that it failed.
+func TestTheSummaryOfARehearsal(t *testing.T) {
+	t.Chdir(t.TempDir())
+	told := func(summary string) string {
+		require.NoError(t, os.MkdirAll(".rehearsal/prod", 0o700))
+		require.NoError(t, os.WriteFile(".rehearsal/prod/summary.json", []byte(summary), 0o600))
+		require.NoError(t, run(t.Context(), []string{"rehearsal", "-stack", "prod", "-to", "page.md"}))
+		text, err := os.ReadFile("page.md")
+		require.NoError(t, err)
+		requireWhole(t, string(text))
+		return string(text)
+	}
+	succeeded := told(`{"stack": "prod", "result": "succeeded", "up": {"seconds": 1.5, "created": 3}, "costPerMonthUSD": 24,
+		"cost": [{"what": "g6-standard-2 nodes", "count": 1, "monthUSD": 24}], "notRehearsed": ["traffic"],
+		"nodes": [{"name": "n", "type": "g6-standard-2", "pods": 3, "cpuPercent": 20, "memoryPercent": 30}]}`)
+	require.Contains(t, succeeded, "**It succeeded**: 3 resources in 1.5 s, 0 changed by a second `up`.")
+	require.Contains(t, succeeded, "| `n` | `g6-standard-2` | 3 | 20 % | 30 % |")
+	require.Contains(t, succeeded, "- `traffic`")
+	require.Contains(t, told(`{"stack": "prod", "result": "failed", "warnings": ["w"]}`), "**It failed.** The log of the run says why")
+	require.Contains(t, told(`{"stack": `), "It did not get as far as a summary")
+}
+
 // Prices are asked for without a token, and those of one region can differ.
 func TestPricesComeFromLinodeWhereItAnswers(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -32,12 +32,13 @@ type Rehearsal struct {
 func (r *Rehearsal) String() string {
 	p := &page{}
 	p.line("### Rehearsal of %s", r.Stack)
-	if r.Up.Created == 0 {
-		p.line("**It %s.**", r.Result)
+	if r.Result != "succeeded" {
+		p.line("**It %s.** The log of the run says why, and the report where it ended.", r.Result)
+		notes(p, "Warnings", r.Warnings)
 		return p.String()
 	}
-	p.line("**It %s**: %s in %.1f s, %d changed by a second `up`. At list price it costs **$%.2f a month**, without traffic and "+
-		"Fastly.", r.Result, count(r.Up.Created, "resource", "resources"), r.Up.Seconds, r.Again.Changed, r.CostPerMonthUSD)
+	p.line("**It succeeded**: %s in %.1f s, %d changed by a second `up`. At list price it costs **$%.2f a month**, without "+
+		"traffic and Fastly.", count(r.Up.Created, "resource", "resources"), r.Up.Seconds, r.Again.Changed, r.CostPerMonthUSD)
 	var rows [][]string
 	for _, line := range r.Cost {
 		rows = append(rows, []string{fmt.Sprint(line.Count), code(line.What), fmt.Sprintf("%.2f", line.MonthUSD)})
