@@ -95,11 +95,14 @@ func (r *Resource) Drift() []Difference {
 	}
 	c := &comparison{}
 	for _, path := range r.drift.touched {
-		_, before, _ := follow(r.drift.before.Outputs, path)
-		_, after, _ := follow(r.drift.after.Outputs, path)
-		c.compare(path, before, after)
-		if !c.has(path) && !internal(path) {
-			c.found = append(c.found, Difference{Path: path})
+		own, after, exists := follow(r.drift.after.Outputs, path)
+		if !exists {
+			own = path
+		}
+		_, before, _ := follow(r.drift.before.Outputs, own)
+		c.compare(own, before, after)
+		if !c.has(own) && !internal(own) {
+			c.found = append(c.found, Difference{Path: own})
 		}
 	}
 	if len(r.drift.touched) == 0 {
