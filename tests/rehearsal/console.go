@@ -66,21 +66,25 @@ func (c *console) draw(width int) {
 			case <-c.stop:
 				return
 			case <-tick.C:
-				c.mu.Lock()
 				c.redraw()
-				c.mu.Unlock()
 			}
 		}
 	})
 }
 
-// redraw puts what is under way now into the last line.
+// redraw puts what is under way now into the last line. It does not hold the console while it asks the operation, which may be
+// saying something at that moment, and hold itself.
 func (c *console) redraw() {
+	c.mu.Lock()
+	under := c.under
+	c.mu.Unlock()
 	line := ""
-	if c.under != nil {
+	if under != nil {
 		const most = 2
-		line = ansi.Truncate(strings.Join(c.under.progress(most), "; "), c.width-1, "…")
+		line = ansi.Truncate(strings.Join(under.progress(most), "; "), c.width-1, "…")
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	fmt.Fprint(c.out, "\r"+ansi.EraseEntireLine+line)
 }
 

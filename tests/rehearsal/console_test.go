@@ -68,7 +68,12 @@ func TestWhatIsDrawnFitsTheTerminal(t *testing.T) {
 func TestADrawingEnds(t *testing.T) {
 	c := newConsole(&strings.Builder{})
 	c.draw(80)
-	c.follow(underWay(c))
+	o := underWay(c)
+	c.follow(o)
+	for range 4 { // while it is drawn, the operation says things
+		runStep(o, apitype.OpUpdate, false)
+		time.Sleep(100 * time.Millisecond)
+	}
 	c.still()
 	c.still()
 	require.Zero(t, c.width)

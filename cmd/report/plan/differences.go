@@ -30,7 +30,7 @@ const (
 
 // Text of values that are not plain.
 const (
-	LaterKnown = "(known afterwards)"
+	laterKnown = "(known afterwards)"
 	Hidden     = "(secret)"
 	fileOrSo   = "(a file)"
 )
@@ -191,16 +191,16 @@ func (c *comparison) compareScalars(path string, before, after []any) {
 	count := len(c.found)
 	for _, value := range before {
 		if !slices.Contains(after, value) {
-			c.found = append(c.found, Difference{Path: path + "[]", Before: readable(value)})
+			c.add(path+"[]", value, nil)
 		}
 	}
 	for _, value := range after {
 		if !slices.Contains(before, value) {
-			c.found = append(c.found, Difference{Path: path + "[]", After: readable(value)})
+			c.add(path+"[]", nil, value)
 		}
 	}
 	if count == len(c.found) { // only the order, or how often
-		c.found = append(c.found, Difference{path, readable(before), readable(after)})
+		c.add(path, before, after)
 	}
 }
 
@@ -312,7 +312,7 @@ func readable(value any) any {
 	case nil, bool, float64:
 		return value
 	case string:
-		return Plain(strings.ReplaceAll(strings.ReplaceAll(value, unknown, LaterKnown), secret, Hidden))
+		return Plain(strings.ReplaceAll(strings.ReplaceAll(value, unknown, laterKnown), secret, Hidden))
 	case map[string]any:
 		if value[signature] != nil {
 			return fileOrSo

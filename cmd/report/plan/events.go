@@ -24,9 +24,6 @@ type event struct {
 	Done *struct {
 		Metadata step
 	} `json:"resOutputsEvent"`
-	Failed *struct {
-		Metadata step
-	} `json:"resOpFailedEvent"`
 	Summary *struct {
 		Result string
 	} `json:"summaryEvent"`
@@ -49,7 +46,7 @@ type step struct {
 // State is a resource at one time. Secrets in it are blinded by the engine.
 type State struct {
 	Custom, Protect bool
-	ID, Parent      string
+	Parent          string
 	Inputs, Outputs map[string]any
 }
 

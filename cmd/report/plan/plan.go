@@ -56,8 +56,6 @@ type Resource struct {
 	Forced []string
 	// Differences are those between Before and After that somebody can make something of.
 	Differences []Difference
-	// Failed says that the engine could not do it.
-	Failed bool
 
 	touched   []string // the properties that the provider names
 	protected bool     // before, also where a refresh with the program has taken note already that it is not to be
@@ -106,8 +104,6 @@ func (p *Plan) take(e *event) {
 		p.begin(&e.Begun.Metadata)
 	case e.Done != nil:
 		p.end(&e.Done.Metadata)
-	case e.Failed != nil:
-		p.resource(&e.Failed.Metadata).Failed = true
 	case e.Summary != nil:
 		p.Ended = true
 	case e.Error != nil:

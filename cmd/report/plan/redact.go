@@ -21,7 +21,8 @@ var (
 const secretKey = `(?:passwor[dt]|passphrase|secret_?(?:access_?)?key|access_?key|api_?key|api_?token|auth_?token|` +
 	`access_?token|private_?key|client_?secret|fastly-key)`
 
-var namesSecret = regexp.MustCompile(`(?i)` + secretKey + `$`)
+// namesSecret is the path of such a key, or of an entry of the list below it.
+var namesSecret = regexp.MustCompile(`(?i)` + secretKey + `(\[[^\]]*\])?$`)
 
 // Plain takes colours from text, and what looks like a secret.
 func Plain(text string) string {
