@@ -53,10 +53,10 @@ help: ## Show what can be made
 
 ## On this machine, with no account
 
-rehearse: .bin/rehearse .bin/certsync toolchain charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; V=1: show every line; FASTLY_ACCOUNT=new or trial)
+rehearse: toolchain .bin/certsync .bin/rehearse charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; V=1: show every line; FASTLY_ACCOUNT=new or trial)
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED)
 
-sandbox: .bin/rehearse .bin/certsync .bin/kubectl toolchain charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: toolchain .bin/kubectl .bin/certsync .bin/rehearse charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
@@ -145,8 +145,9 @@ lint: .bin/golangci-lint ## Check format and style
 	    || exit 1; \
 	done
 
-bench: .bin/rehearse .bin/certsync toolchain ## Measure what is promised about speed and size
-	@cd $(REHEARSAL) && $(TIMED) benchmarks go test -run '^$$' -bench . -benchtime 1x . ./kubernetes
+bench: toolchain .bin/certsync .bin/rehearse ## Measure what is promised about speed and size
+	@go test -run '^$$' -bench . ./cmd/report
+	@cd $(REHEARSAL) && $(TIMED) benchmarks go test -run '^$$' -bench . -benchtime 1x . ./kubernetes ./report
 
 clean: ## Remove everything that was built or rehearsed
 	@[ ! -x .bin/rehearse ] || .bin/rehearse -clean # not under a rehearsal that runs

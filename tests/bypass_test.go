@@ -17,7 +17,7 @@ func clone(t *testing.T) (dir string) {
 	git(t, ".", "init", "--quiet", "--bare", "--initial-branch", "main", origin)
 	git(t, ".", "clone", "--quiet", origin, dir)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "tools"), 0o700))
-	for _, name := range []string{"Makefile", "Pulumi.prod.yaml", "tools/bypass", "tools/timed"} {
+	for _, name := range []string{"Makefile", "Pulumi.prod.yaml", "tools/bypass", "tools/timed", "tools/first-build"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(textOf(t, "../"+name)), 0o700))
 	}
 	git(t, dir, "switch", "--quiet", "--orphan", "main")

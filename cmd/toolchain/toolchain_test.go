@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -300,4 +301,30 @@ func TestOfflineAsksNobody(t *testing.T) {
 	m.offline = true
 	require.Contains(t, m.get(t, "kubectl"), "which is done once: OFFLINE is set\n")
 	require.Zero(t, m.asked.Load())
+}
+
+// Whoever waits for the first build is told how far it is.
+func TestAFirstBuildKnowsItsParts(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "make", "-s", "--eval", "parts: ; @echo $(notdir $(TOOLCHAIN))", "parts")
+	list.Dir = "../.."
+	names, err := list.Output()
+	require.NoError(t, err)
+	var wanted []string
+	for _, name := range strings.Fields(string(names)) {
+		wanted = append(wanted, "tool-chain: "+name)
+	}
+	content, err := os.ReadFile("../../tools/first-build")
+	require.NoError(t, err)
+	var parts []string
+	whole := 0
+	for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n")[1:] {
+		share, part, found := strings.Cut(line, " ")
+		require.True(t, found, line)
+		percent, err := strconv.Atoi(share)
+		require.NoError(t, err)
+		whole += percent
+		parts = append(parts, part)
+	}
+	require.Equal(t, append(wanted, "building certsync", "building the rehearsal"), parts)
+	require.Equal(t, 100, whole)
 }
