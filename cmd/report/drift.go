@@ -15,36 +15,27 @@ const changesFound = 7
 // errDrift says that something differs, or could not be compared.
 var errDrift = errors.New("cloud, state and program do not agree")
 
-// drift compares the cloud with the state, and the program with the cloud. The program runs for both: it holds the credentials.
+// drift compares the cloud with the state, and the program with the cloud, both in one preview that looks at the cloud first. The
+// program runs before that look, since it holds the credentials.
 func drift(ctx context.Context, arguments []string) error {
 	t, err := parse("drift", arguments)
 	if err != nil {
 		return err
 	}
-	report := &markdown.Drift{Stack: t.stack}
-	for _, c := range []struct {
-		*markdown.Comparison
-		name      string
-		arguments []string
-	}{
-		{&report.Cloud, "the cloud against the state", []string{"refresh", "--preview-only"}},
-		{&report.Program, "the program against the cloud", []string{"preview", "--refresh"}},
-	} {
-		fmt.Printf("== %s\n", c.name)
-		o, err := watch(ctx, append(append(c.arguments, "--run-program", "--expect-no-changes"), t.options...)...)
-		if err != nil {
-			return err
-		}
-		var ended *exec.ExitError
-		c.Plan, c.Output = o.plan, o.output
-		c.Failed = errors.As(o.err, &ended) && ended.ExitCode() != changesFound
-		c.Differs = o.err != nil
+	o, err := watch(ctx, append([]string{"preview", "--refresh", "--run-program", "--expect-no-changes"}, t.options...)...)
+	if err != nil {
+		return err
+	}
+	var ended *exec.ExitError
+	report := &markdown.Drift{
+		Stack: t.stack, Plan: o.plan, Output: o.output, Differs: o.err != nil,
+		Failed: errors.As(o.err, &ended) && ended.ExitCode() != changesFound,
 	}
 	if err := t.write(report.String()); err != nil {
 		return err
 	}
 	fmt.Printf("\n%s: %s\nThe whole report is in %s\n", report.Title(), markdown.Text(report.Verdict()), t.to)
-	if report.Cloud.Differs || report.Program.Differs {
+	if !report.Nothing() {
 		return errDrift
 	}
 	return nil

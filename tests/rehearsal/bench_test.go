@@ -124,13 +124,37 @@ func withApps(count int) func(stackFile string) string {
 	}
 }
 
-func previewWithoutChange(b *testing.B, o options) {
+// BenchmarkDrift compares the preview that `make drift` asks for, which looks at the cloud first, with one that believes the state,
+// side by side. Limit: a ratio of 1.5.
+func BenchmarkDrift(b *testing.B) {
+	forEachStack(b, func(b *testing.B, o options) {
+		_, platform := upForPreviews(b, o)
+		var looked, believed []time.Duration
+		for b.Loop() {
+			for range 10 {
+				looked = append(looked, timePreview(b, platform, optpreview.Refresh(), optpreview.RunProgram(true)))
+				believed = append(believed, timePreview(b, platform))
+			}
+		}
+		b.ReportMetric(median(looked).Seconds(), "s-drift")
+		b.ReportMetric(median(looked).Seconds()/median(believed).Seconds(), "x-of-preview")
+	})
+}
+
+// upForPreviews brings a stack up that a benchmark previews.
+func upForPreviews(b *testing.B, o options) (*world, auto.Stack) {
+	b.Helper()
 	w, err := startWorld(b.Context(), o)
 	require.NoError(b, err)
-	defer func() { require.NoError(b, w.close()) }()
+	b.Cleanup(func() { require.NoError(b, w.close()) })
 	require.NoError(b, rehearse(b.Context(), o, newConsole(io.Discard), w))
 	platform, _, err := newStack(b.Context(), o, w)
 	require.NoError(b, err)
+	return w, platform
+}
+
+func previewWithoutChange(b *testing.B, o options) {
+	w, platform := upForPreviews(b, o)
 	components, custom := 0, 0
 	for kind, count := range readSummary(b, o).Resources {
 		switch {
@@ -224,10 +248,10 @@ func (emptyProvider) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pul
 	return &pulumirpc.CreateResponse{Id: "empty", Properties: r.GetProperties()}, nil
 }
 
-func timePreview(b *testing.B, stack auto.Stack) time.Duration {
+func timePreview(b *testing.B, stack auto.Stack, options ...optpreview.Option) time.Duration {
 	b.Helper()
 	begin := time.Now()
-	_, err := stack.Preview(b.Context(), optpreview.ExpectNoChanges())
+	_, err := stack.Preview(b.Context(), append(options, optpreview.ExpectNoChanges())...)
 	require.NoError(b, err)
 	return time.Since(begin)
 }

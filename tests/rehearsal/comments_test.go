@@ -3,15 +3,12 @@ package main
 import (
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/stretchr/testify/require"
 	"lke-platform/cmd/report/cost"
 	"lke-platform/cmd/report/markdown"
@@ -76,11 +73,7 @@ var contentHash = regexp.MustCompile(`app-[0-9a-f]{8}`)
 // comment is what a preview of the stack is told as.
 func (e *estate) comment(t *testing.T) string {
 	t.Helper()
-	preview := compare(t, func(channel chan<- events.EngineEvent, out io.Writer) error {
-		_, err := e.stack.Preview(t.Context(), optpreview.EventStreams(channel), optpreview.SuppressProgress(), optpreview.Refresh(),
-			optpreview.RunProgram(true), optpreview.ProgressStreams(out))
-		return err
-	})
+	preview := e.preview(t)
 	prices, err := cost.Recorded()
 	require.NoError(t, err)
 	comment := (&markdown.Preview{Stack: e.options.stack, Plan: preview.plan, Failed: preview.err != nil, Prices: prices}).String()

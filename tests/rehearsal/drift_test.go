@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -23,7 +22,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/assert"
@@ -193,25 +191,9 @@ func (e *estate) changeByHand(t *testing.T) {
 	changed := map[string][]string{
 		"linode:index/lkeNodePool:LkeNodePool cluster-app":                                 {"nodeCount"},
 		"linode:index/domainRecord:DomainRecord domains-staging.changelog.com-MX-1c514a77": {"target", "ttlSec"},
-		"kubernetes:apps/v1:Deployment app":                                                {fmt.Sprintf("spec.template.spec.containers[0].env[%d].value", host)},
+		"kubernetes:apps/v1:Deployment app":                                                {"spec.template.spec.containers[changelog].env[URL_HOST].value"},
 	}
-	drift := e.cloudAgainstState(t)
-	drift.mustBe(t, changed)
-	for _, line := range []string{
-		"~ nodeCount: 2 => 3", "~ ttlSec: 3600 => 300", `~ target: "mail.example.com" => "elsewhere.example.com"`,
-		`~ value: "staging.changelog.com" => "elsewhere.example.com"`,
-	} {
-		require.Contains(t, drift.text, line)
-	}
-	toDo := e.programAgainstCloud(t)
-	toDo.mustBe(t, changed)
-	for _, line := range []string{
-		"~ nodeCount: 3 => 2", "~ ttlSec: 300 => 3600", `~ target: "elsewhere.example.com" => "mail.example.com"`,
-		`~ value: "elsewhere.example.com" => "staging.changelog.com"`,
-	} {
-		require.Contains(t, toDo.text, line)
-	}
-	e.requireReport(t, drift, toDo)
+	e.requireDrift(t, changed)
 	up, err := e.stack.Up(t.Context(), optup.Refresh(), optup.RunProgram(true), optup.SuppressProgress())
 	require.NoError(t, err)
 	require.Equal(t, len(changed), (*up.Summary.ResourceChanges)[string(apitype.OpUpdate)])
@@ -231,16 +213,17 @@ func (e *estate) changeByHand(t *testing.T) {
 	require.Equal(t, delivered.Annotations[cause], deployment.Annotations[cause])
 }
 
-// requireReport looks at what the issue of the drift says: for each change what was done, and what `make up` would do about it.
-func (e *estate) requireReport(t *testing.T, drift, toDo comparison) {
+// requireDrift holds what `make drift` finds, and what its report says of it, against what was changed.
+func (e *estate) requireDrift(t *testing.T, changed map[string][]string) {
 	t.Helper()
-	text := (&markdown.Drift{
-		Stack: e.options.stack,
-		Cloud: markdown.Comparison{Plan: drift.plan, Differs: true}, Program: markdown.Comparison{Plan: toDo.plan, Differs: true},
-	}).String()
+	found := e.drift(t)
+	require.Equal(t, changed, found.byHand, found.text)
+	require.Equal(t, changed, found.toDo, found.text)
+	require.ErrorContains(t, found.err, "exit status 7")
+	text := (&markdown.Drift{Stack: e.options.stack, Plan: found.plan, Differs: true}).String()
 	require.Contains(t, text, "**3 resources were changed by hand**; `make up` would change 3 resources.")
-	done, wouldDo, found := strings.Cut(text, "#### What `make up` would do")
-	require.True(t, found)
+	done, wouldDo, separate := strings.Cut(text, "#### What `make up` would do")
+	require.True(t, separate)
 	for path, values := range map[string][2]string{
 		"nodeCount": {"2", "3"}, "ttlSec": {"3600", "300"}, "target": {"mail.example.com", "elsewhere.example.com"},
 		"spec.template.spec.containers[changelog].env[URL_HOST].value": {"staging.changelog.com", "elsewhere.example.com"},
@@ -433,35 +416,16 @@ func (e *estate) requests(t *testing.T, text string) []string {
 	return list
 }
 
-// comparison is what one of the two halves of `make drift` tells.
-type comparison struct {
-	changed map[string][]string // resources and their properties
-	text    string              // as a person sees it
-	plan    *plan.Plan          // as reports tell it
-	err     error
+// previewed is what a preview tells.
+type previewed struct {
+	plan *plan.Plan // as reports tell it
+	text string     // as a person sees it
+	err  error
 }
 
-func (e *estate) cloudAgainstState(t *testing.T) comparison {
-	return compare(t, func(channel chan<- events.EngineEvent, out io.Writer) error {
-		_, err := e.stack.PreviewRefresh(t.Context(), optrefresh.RunProgram(true), optrefresh.ExpectNoChanges(), optrefresh.Diff(),
-			optrefresh.EventStreams(channel), optrefresh.ProgressStreams(out), optrefresh.SuppressProgress(), optrefresh.Color("never"))
-		return err
-	})
-}
-
-func (e *estate) programAgainstCloud(t *testing.T) comparison {
-	return compare(t, func(channel chan<- events.EngineEvent, out io.Writer) error {
-		_, err := e.stack.Preview(t.Context(), optpreview.Refresh(), optpreview.RunProgram(true), optpreview.ExpectNoChanges(),
-			optpreview.Diff(), optpreview.EventStreams(channel), optpreview.ProgressStreams(out), optpreview.SuppressProgress(),
-			optpreview.Color("never"))
-		return err
-	})
-}
-
-// compare collects what a run of the engine would change.
-func compare(t *testing.T, run func(channel chan<- events.EngineEvent, out io.Writer) error) comparison {
+// preview runs the preview that `make preview` and `make drift` ask for, which looks at the cloud first.
+func (e *estate) preview(t *testing.T, options ...optpreview.Option) previewed {
 	t.Helper()
-	c := comparison{changed: map[string][]string{}}
 	var log, out bytes.Buffer
 	channel, over := make(chan events.EngineEvent), make(chan struct{})
 	var listening sync.WaitGroup
@@ -472,7 +436,6 @@ func compare(t *testing.T, run func(channel chan<- events.EngineEvent, out io.Wr
 				if !open {
 					return
 				}
-				c.note(event.ResOutputsEvent)
 				line, err := json.Marshal(event.EngineEvent)
 				assert.NoError(t, err)
 				log.Write(append(line, '\n'))
@@ -481,44 +444,47 @@ func compare(t *testing.T, run func(channel chan<- events.EngineEvent, out io.Wr
 			}
 		}
 	})
-	c.err = run(channel, &out)
+	var p previewed
+	_, p.err = e.stack.Preview(t.Context(), append(options, optpreview.Refresh(), optpreview.RunProgram(true), optpreview.Diff(),
+		optpreview.EventStreams(channel), optpreview.ProgressStreams(&out), optpreview.SuppressProgress(), optpreview.Color("never"))...)
 	close(over)
 	listening.Wait()
-	c.text = out.String()
+	p.text = out.String()
 	var err error
-	c.plan, err = plan.Read(&log)
+	p.plan, err = plan.Read(&log)
 	require.NoError(t, err)
-	return c
+	return p
 }
 
-func (c *comparison) note(event *apitype.ResOutputsEvent) {
-	if event == nil || event.Metadata.Op == apitype.OpSame || event.Metadata.Op == apitype.OpRefresh {
-		return
-	}
-	m := event.Metadata
-	// Components and providers are passed on as updates by a refresh, and counted as what they are: unchanged.
-	if m.Old != nil && (!m.Old.Custom || strings.HasPrefix(m.Type, "pulumi:providers:")) {
-		return
-	}
-	properties := []string{}
-	for path := range m.DetailedDiff {
-		properties = append(properties, path)
-	}
-	slices.Sort(properties)
-	c.changed[describe(m.URN)] = properties
+// drift is what `make drift` finds: resources and their properties.
+type drift struct {
+	previewed
+	byHand, toDo map[string][]string
 }
 
-// mustBe also looks at how `make drift` tells drift from a failure.
-func (c comparison) mustBe(t *testing.T, changed map[string][]string) {
+func (e *estate) drift(t *testing.T) drift {
 	t.Helper()
-	require.Equal(t, changed, c.changed, c.text)
-	require.ErrorContains(t, c.err, "exit status 7")
+	d := drift{e.preview(t, optpreview.ExpectNoChanges()), map[string][]string{}, map[string][]string{}}
+	for _, r := range d.plan.Drifted() {
+		d.byHand[describe(r.URN)] = paths(r.Drift())
+	}
+	for _, r := range d.plan.Changed() {
+		d.toDo[describe(r.URN)] = paths(r.Differences)
+	}
+	return d
+}
+
+func paths(differences []plan.Difference) (list []string) {
+	for _, difference := range differences {
+		list = append(list, difference.Path)
+	}
+	return list
 }
 
 func (e *estate) isClean(t *testing.T) {
 	t.Helper()
-	for _, c := range []comparison{e.cloudAgainstState(t), e.programAgainstCloud(t)} {
-		require.NoError(t, c.err)
-		require.Empty(t, c.changed)
-	}
+	found := e.drift(t)
+	require.NoError(t, found.err)
+	require.Empty(t, found.byHand)
+	require.Empty(t, found.toDo)
 }

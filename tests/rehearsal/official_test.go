@@ -223,9 +223,9 @@ func (e *estate) meddle(t *testing.T) {
 	require.NoError(t, err)
 	e.settle(t)
 
-	drift := e.programAgainstCloud(t)
-	require.Contains(t, drift.changed, "kubernetes:apps/v1:Deployment app", drift.text)
-	require.Contains(t, drift.changed, "kubernetes:policy/v1:PodDisruptionBudget app", drift.text)
+	found := e.drift(t)
+	require.Contains(t, found.toDo, "kubernetes:apps/v1:Deployment app", found.text)
+	require.Contains(t, found.toDo, "kubernetes:policy/v1:PodDisruptionBudget app", found.text)
 	_, err = e.stack.Up(t.Context(), optup.Refresh(), optup.RunProgram(true), optup.SuppressProgress())
 	require.NoError(t, err)
 	e.isClean(t)

@@ -7,32 +7,30 @@ import (
 	"lke-platform/cmd/report/plan"
 )
 
-// Drift is what is told of a comparison of cloud, state and program.
+// Drift is what is told of a comparison of the cloud with the state, and of the program with the cloud.
 type Drift struct {
 	Stack string
-	// Cloud is held against the state, and Program against the cloud.
-	Cloud, Program Comparison
-}
-
-// Comparison is one of the two.
-type Comparison struct {
+	// Plan is that of a preview which looked at the cloud first.
 	Plan *plan.Plan
-	// Differs says that there is a difference, or that there may be: the comparison Failed.
+	// Differs says that the program differs from the cloud, or may: the comparison Failed.
 	Differs, Failed bool
-	Output          string
+	// Output is what Pulumi printed.
+	Output string
 }
 
 // Title is that of the issue.
 func (d *Drift) Title() string { return "Drift of " + d.Stack }
 
+// Nothing says that nothing differs.
+func (d *Drift) Nothing() bool { return !d.Differs && len(d.Plan.Drifted()) == 0 }
+
 // Verdict is what to know in one line.
 func (d *Drift) Verdict() string {
-	if d.Cloud.Failed || d.Program.Failed {
-		return "**It could not be compared**, or not all of it."
-	}
-	byHand, toDo := d.Cloud.Plan.Drifted(), d.Program.Plan.Changed()
+	byHand, toDo := d.Plan.Drifted(), d.Plan.Changed()
 	switch {
-	case len(byHand) == 0 && len(toDo) == 0 && !d.Cloud.Differs && !d.Program.Differs:
+	case d.Failed:
+		return "**It could not be compared**, or not all of it."
+	case d.Nothing():
 		return "**Nothing differs.**"
 	case len(byHand) == 0:
 		return fmt.Sprintf("**Nothing was changed by hand**; `make up` would change %s.",
@@ -51,25 +49,23 @@ func (d *Drift) String() string {
 	p.line("### %s", d.Title())
 	p.line("%s", d.Verdict())
 	p.line("What to do about it: `docs/drift.md`. To put back what was changed by hand: `make up STACK=%s`.", d.Stack)
-	for _, c := range []*Comparison{&d.Cloud, &d.Program} {
-		(&Preview{Stack: d.Stack, Plan: c.Plan, Failed: c.Failed, Output: c.Output}).faults(p)
-	}
+	todo := &Preview{Stack: d.Stack, Plan: d.Plan, Failed: d.Failed, Output: d.Output}
+	todo.faults(p)
 	d.byHand(p)
-	if len(d.Program.Plan.Changed()) > 0 {
+	if len(d.Plan.Changed()) > 0 {
 		p.heading("What `make up` would do")
-		todo := &Preview{Stack: d.Stack, Plan: d.Program.Plan}
 		todo.lost(p)
 		todo.updated(p)
 		todo.created(p)
 		todo.remade(p)
 	}
-	notes(p, "What this report lacks", append(d.Cloud.Plan.Lacks, d.Program.Plan.Lacks...))
+	notes(p, "What this report lacks", d.Plan.Lacks)
 	return p.String()
 }
 
 // byHand tells what was changed behind the program's back.
 func (d *Drift) byHand(p *page) {
-	drifted := d.Cloud.Plan.Drifted()
+	drifted := d.Plan.Drifted()
 	if len(drifted) == 0 {
 		return
 	}

@@ -164,13 +164,25 @@ func (p *Plan) begin(s *step) {
 func (p *Plan) end(s *step) {
 	r := p.resource(s)
 	if r.refreshes {
-		r.refreshes, r.drift = false, drift{changes[s.Op], s.Old, s.New, slices.Sorted(maps.Keys(s.DetailedDiff))}
+		r.refreshes, r.drift = false, drift{found(s), s.Old, s.New, slices.Sorted(maps.Keys(s.DetailedDiff))}
 		r.Before, r.After = s.New, s.New
 		return
 	}
 	if s.New != nil && s.Op != "delete-replaced" {
 		r.After = s.New
 	}
+}
+
+// found is what a look at the cloud found done. In a preview it always ends as a refresh, with what differs; by itself it ends as the
+// operation that would have done it. What differs only in what nobody declared is no change.
+func found(s *step) Change {
+	switch {
+	case s.New == nil:
+		return Delete
+	case s.Op == "refresh" && len(s.DetailedDiff) > 0:
+		return Update
+	}
+	return changes[s.Op]
 }
 
 // resource is the one that a step is about.
