@@ -319,6 +319,10 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 		}
 	}
 	c.switchOff()
+	if c.Protect && c.Monitoring.Objectives == nil {
+		c.Monitoring.Objectives = &monitoring.Objectives{}
+		c.Monitoring.Objectives.Default()
+	}
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image
 	if len(c.Domains.Zones) > 0 {

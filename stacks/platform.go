@@ -84,6 +84,8 @@ type platform struct {
 	// database is nil where the stack does without.
 	database *postgres.Cluster
 	app      *app.App
+	// services are the identifiers of those at Fastly.
+	services pulumi.StringArray
 	// serving is what has to be there before visitors come, but for what they come to.
 	serving [][]pulumi.Resource
 	// names are those of the apps, the first one's with those of the platform.

@@ -85,7 +85,8 @@ func TestEveryIncidentHasItsTests(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/incidents.md")
 	require.NoError(t, err)
-	incidents := regexp.MustCompile(`(?m)^\| I\d+ \|.*$`).FindAllString(string(page), -1)
+	answers, _, _ := strings.Cut(string(page), "\n## ")
+	incidents := regexp.MustCompile(`(?m)^\| I\d+ \|.*$`).FindAllString(answers, -1)
 	require.Len(t, incidents, 12)
 	there := map[string]bool{}
 	require.NoError(t, filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {

@@ -47,6 +47,8 @@ type Args struct {
 	DefaultCertificate pulumi.StringInput `json:"-"`
 	// Label names the stack in the Linode account, which all stacks share; the tag of the NodeBalancer begins with it.
 	Label string `json:"-"`
+	// LatencyBuckets are the times, in seconds, that answers are counted by. ingress-nginx has them all by default.
+	LatencyBuckets []string `json:"-"`
 	// Serves are the namespaces, by name, whose Ingress objects are served, and whose Secrets hold the certificates for them.
 	// Traefik sees no others.
 	Serves map[string]pulumi.StringInput `json:"-"`

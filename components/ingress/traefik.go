@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"maps"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -70,12 +71,7 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 				"type": pulumi.String("LoadBalancer"), "externalTrafficPolicy": pulumi.String("Cluster"),
 			},
 		},
-		"metrics": pulumi.Map{"prometheus": pulumi.Map{
-			"service":        pulumi.Map{"enabled": pulumi.Bool(true)},
-			"serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
-			// The graph sees to it that monitors can be made.
-			"disableAPICheck": pulumi.Bool(true),
-		}},
+		"metrics":   pulumi.Map{"prometheus": traefikMetrics(args)},
 		"accessLog": pulumi.Map{"enabled": pulumi.Bool(true), "format": pulumi.String("json")},
 		"api":       pulumi.Map{"dashboard": pulumi.Bool(false)},
 		"global": pulumi.Map{
@@ -89,6 +85,19 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 		deployment["additionalVolumes"], values["additionalVolumeMounts"] = identity.authorityVolume()
 	}
 	return values
+}
+
+func traefikMetrics(args *Args) pulumi.Map {
+	metrics := pulumi.Map{
+		"service":        pulumi.Map{"enabled": pulumi.Bool(true)},
+		"serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
+		// The graph sees to it that monitors can be made.
+		"disableAPICheck": pulumi.Bool(true),
+	}
+	if len(args.LatencyBuckets) > 0 {
+		metrics["buckets"] = pulumi.String(strings.Join(args.LatencyBuckets, ","))
+	}
+	return metrics
 }
 
 // traefikFile is what no Ingress can say: it holds for all of them.

@@ -31,6 +31,11 @@ type Args struct {
 	Grafana Grafana `json:"grafana"`
 	// Alerts says who is told when something is wrong.
 	Alerts Alerts `json:"alerts"`
+	// Objectives are how well the platform means to serve; "off" does without. Default: those of Objectives where visitors are
+	// real, which is where the stack is protected, and none elsewhere.
+	Objectives *Objectives `json:"objectives"`
+	// Fastly has its own statistics of what visitors get. Default: none, and the probes tell alone.
+	Fastly *Fastly `json:"fastly"`
 	// Values are merged over those of the chart kube-prometheus-stack, last. No secret belongs here.
 	Values map[string]any `json:"values"`
 
@@ -73,7 +78,7 @@ func Defaults() Args {
 		Storage:   "50Gi",
 		Resources: Resources{CPU: "250m", Memory: "2Gi"},
 		Grafana:   Grafana{User: "admin", Password: "grafana-password"},
-		Alerts:    Alerts{BackupAge: "26h", FullBackupAge: "8d"},
+		Alerts:    Alerts{BackupAge: "26h", FullBackupAge: "8d", Pages: defaultPages},
 	}
 }
 
@@ -85,6 +90,10 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
 	faults = append(faults, check.Required(path.Child("grafana", "user"), a.Grafana.User)...)
 	faults = append(faults, check.SecretName(path.Child("grafana", "password"), a.Grafana.Password)...)
+	faults = append(faults, a.Objectives.validate(path.Child("objectives"), a.Retention)...)
+	if a.Fastly != nil {
+		faults = append(faults, check.SecretName(path.Child("fastly", "token"), a.Fastly.Token)...)
+	}
 	return append(faults, a.Alerts.validate(path.Child("alerts"))...)
 }
 
@@ -119,7 +128,11 @@ func (a *Args) historyBytes() int64 {
 
 // SecretNames are the secrets of the stack that monitoring uses, each once and sorted.
 func (a *Args) SecretNames() []string {
-	return sets.List(sets.New(append(a.Alerts.secretNames(), a.Grafana.Password)...))
+	names := append(a.Alerts.secretNames(), a.Grafana.Password)
+	if a.Fastly != nil {
+		names = append(names, a.Fastly.Token)
+	}
+	return sets.List(sets.New(names...))
 }
 
 // duration is what Prometheus and Alertmanager take, in the one unit that people write.

@@ -97,7 +97,11 @@ func (a *Args) alertmanager() pulumi.Map {
 	if len(a.Alerts.secretNames()) > 0 {
 		spec["secrets"] = pulumi.ToStringArray([]string{receiversSecret})
 	}
-	return pulumi.Map{"alertmanagerSpec": spec, "config": a.Alerts.config(a.grafanaURL())}
+	return pulumi.Map{
+		"alertmanagerSpec": spec, "config": a.Alerts.config(a.grafanaURL()),
+		// What each receiver answered, which cmd/alerts reads.
+		"enableFeatures": pulumi.ToStringArray([]string{"receiver-name-in-metrics"}),
+	}
 }
 
 func (a *Args) grafanaURL() string { return "https://" + a.GrafanaHost }
