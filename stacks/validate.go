@@ -241,7 +241,7 @@ func (c *Config) Warnings() (warnings []string) {
 	}
 	if c.Monitoring.Objectives.AreThere() && c.Monitoring.Fastly == nil {
 		warnings = append(warnings, "monitoring.objectives: what visitors get is known from the platform's own probes only; name "+
-			"the secret with a token that may read Fastly's statistics in monitoring.fastly.token (docs/components/monitoring.md)")
+			"a secret with a token that may read Fastly's statistics in monitoring.fastly.token (docs/components/monitoring.md)")
 	}
 	warnings = append(warnings, c.CDN.AccountWarnings(field.NewPath("cdn"), c.servedNames())...)
 	for _, s := range c.services() {

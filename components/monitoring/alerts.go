@@ -269,7 +269,7 @@ const (
 	text  = `{{ range .Alerts }}*{{ .Labels.severity }}: {{ .Annotations.summary }}*
 {{ .Annotations.description }}
 {{ with .Annotations.impact }}What visitors notice: {{ . }}
-{{ end }}{{ with .Annotations.command }}First: `+"`{{ . }}`"+`
+{{ end }}{{ with .Annotations.command }}First: ` + "`{{ . }}`" + `
 {{ end }}{{ with .Annotations.runbook_url }}{{ . }}
 {{ end }}{{ end }}`
 )

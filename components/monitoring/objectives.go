@@ -88,7 +88,7 @@ func (o *Objectives) validateWindow(path *field.Path, retention string) field.Er
 		return faults
 	}
 	if seconds(o.Window) < seconds("1d") {
-		return field.ErrorList{field.Invalid(path, o.Window, "must be a day or more: less is no time to make up for an outage in")}
+		return field.ErrorList{field.Invalid(path, o.Window, "must be a day or more, or no outage could be made up for")}
 	}
 	if duration.MatchString(retention) && seconds(o.Window) > seconds(retention) {
 		return field.ErrorList{field.Invalid(path, o.Window, fmt.Sprintf(
@@ -100,7 +100,7 @@ func (o *Objectives) validateWindow(path *field.Path, retention string) field.Er
 func validatePercent(path *field.Path, percent float64) field.ErrorList {
 	switch {
 	case percent >= 100:
-		return field.ErrorList{field.Invalid(path, percent, "must be less than 100, which nobody keeps: it leaves no request to fail")}
+		return field.ErrorList{field.Invalid(path, percent, "must be less than 100, which leaves no request to fail")}
 	case percent < fewestPercent:
 		return field.ErrorList{field.Invalid(path, percent, fmt.Sprintf("must be %d or more, in percent", fewestPercent))}
 	}
@@ -115,8 +115,12 @@ var objectiveRules string
 // budgetAlerts say who is told when how much of the budget goes in how long, as Google's workbook has it: two burns that wake
 // somebody, and two that can wait. Over the short time it still has to go as fast, which ends an alert soon after its reason.
 var budgetAlerts = []budgetAlert{
-	{"BudgetBurnsFast", critical, "1m", "fast", []burn{{Long: "1h", Short: "5m", Share: 0.02}, {Long: "6h", Short: "30m", Share: 0.05}}},
-	{"BudgetBurns", warning, "15m", "faster than it may", []burn{{Long: "1d", Short: "2h", Share: 0.1}, {Long: "3d", Short: "6h", Share: 0.1}}},
+	{Name: "BudgetBurnsFast", Severity: critical, For: "1m", Pace: "fast", Burns: []burn{
+		{Long: "1h", Short: "5m", Share: 0.02}, {Long: "6h", Short: "30m", Share: 0.05},
+	}},
+	{Name: "BudgetBurns", Severity: warning, For: "15m", Pace: "faster than it may", Burns: []burn{
+		{Long: "1d", Short: "2h", Share: 0.1}, {Long: "3d", Short: "6h", Share: 0.1},
+	}},
 }
 
 type budgetAlert struct {
