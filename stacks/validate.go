@@ -240,7 +240,7 @@ func (c *Config) Warnings() (warnings []string) {
 		return warnings
 	}
 	if c.Monitoring.Objectives.AreThere() && c.Monitoring.Fastly == nil {
-		warnings = append(warnings, "monitoring.objectives: what visitors get is known from the platform's own probes only; name "+
+		warnings = append(warnings, "monitoring.objectives: what visitors get is known from the platform's probes only; name "+
 			"a secret with a token that may read Fastly's statistics in monitoring.fastly.token (docs/components/monitoring.md)")
 	}
 	warnings = append(warnings, c.CDN.AccountWarnings(field.NewPath("cdn"), c.servedNames())...)

@@ -335,7 +335,7 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.NotContains(t, warnings("prod"), "openPurge")
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
-	const counted = "monitoring.objectives: what visitors get is known from the platform's own probes only"
+	const counted = "monitoring.objectives: what visitors get is known from the platform's probes only"
 	require.Contains(t, warnings("prod"), counted)
 	require.NotContains(t, warnings("prod", "monitoring:\n", "monitoring:\n    fastly: {token: fastly-tls-token}\n"), counted)
 	require.NotContains(t, warnings("prod", "monitoring:\n", "monitoring:\n    objectives: off\n"), counted)

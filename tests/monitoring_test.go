@@ -339,6 +339,8 @@ func TestFastlysStatisticsAreReadWithATokenOfTheirOwn(t *testing.T) {
 	require.Equal(t, secret, plain(plain(token["stringData"]).ObjectValue()["token"]).StringValue())
 	pod := at(reveal(g.find(t, deploymentType, "fastly-statistics").inputs["spec"]), "template", "spec")
 	require.Equal(t, true, at(pod, "securityContext", "runAsNonRoot"))
+	metadata := reveal(g.find(t, deploymentType, "fastly-statistics").inputs["metadata"])
+	require.Equal(t, "true", at(metadata, "annotations", "pulumi.com/skipAwait"), "Fastly may not answer")
 	container := at(pod, "containers").([]any)[0]
 	require.Contains(t, at(container, "args"), "-service=service1")
 	require.Contains(t, at(container, "args"), "-service=service2", "and of no other service that the token may see")

@@ -130,9 +130,11 @@ func TestWhatAReceiverAnswersIsSaid(t *testing.T) {
 func TestWhatDoesNotArriveIsNamed(t *testing.T) {
 	t.Parallel()
 	for want, f := range map[string]*fake{
-		"nobody is told of what is warning: name one": {routes: map[string][]string{"critical": {"pager"}, "warning": {nobody}}, apart: true},
-		"a silence keeps what is critical from everybody":    {routes: everybody, apart: true, state: "suppressed"},
-		"what team answers is not told by Alertmanager":      {routes: everybody},
+		"nobody is told of what is warning: name one": {
+			routes: map[string][]string{"critical": {"pager"}, "warning": {nobody}}, apart: true,
+		},
+		"a silence keeps what is critical from everybody": {routes: everybody, apart: true, state: "suppressed"},
+		"what team answers is not told by Alertmanager":   {routes: everybody},
 	} {
 		_, err := f.try(t)
 		require.ErrorContains(t, err, want)

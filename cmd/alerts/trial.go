@@ -166,7 +166,7 @@ func judge(told map[string][]string, answers []*answer) error {
 			heard[severity] = heard[severity] || receiver != nobody
 		}
 		if !answered[receiver] {
-			faults = append(faults, fmt.Errorf("what %s answers is not told by Alertmanager; it will be after: make up", receiver))
+			faults = append(faults, fmt.Errorf("what %s answers is not told by Alertmanager; it is after: make up", receiver))
 		}
 	}
 	for _, severity := range severities {

@@ -15,6 +15,8 @@ type exporter struct {
 	port            int
 	namespace       pulumi.StringInput
 	pod             corev1.PodSpecArgs
+	// annotations are those of its Deployment and its Service.
+	annotations pulumi.StringMapInput
 }
 
 // exporterUser is nobody: some images would be root.
@@ -24,6 +26,7 @@ const exporterUser = 65534
 func newExporter(ctx *pulumi.Context, name string, e *exporter, opts ...pulumi.ResourceOption) (*corev1.Service, error) {
 	metadata := metav1.ObjectMetaArgs{
 		Name: pulumi.String(e.name), Namespace: e.namespace, Labels: kube.Labels(e.name, e.component),
+		Annotations: e.annotations,
 	}
 	_, err := appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
 		Metadata: metadata,

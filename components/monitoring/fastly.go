@@ -46,6 +46,8 @@ func (s *Stack) NewFastlyStatistics(
 	_, err = newExporter(ctx, name, &exporter{
 		name: fastlyExporter, component: "statistics", port: fastlyPort, namespace: s.Namespace,
 		pod: fastlyPod(services, token.Metadata.Name()),
+		// Where Fastly does not answer it does not get ready. That is an alert, and no reason for others to wait.
+		annotations: pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")},
 	}, opts...)
 	if err != nil {
 		return fmt.Errorf("monitoring: declaring the Fastly exporter: %w", err)
@@ -65,8 +67,7 @@ func fastlyPod(services pulumi.StringArray, token pulumi.StringPtrInput) corev1.
 	for _, id := range services {
 		arguments = append(arguments, pulumi.Sprintf("-service=%s", id))
 	}
-	// Without an answer of Fastly's it does not start, and without one later it says so in its metrics: neither is a reason to
-	// start it anew.
+	// Without an answer of Fastly's it ends, or says so in its metrics if it had one before, which is no reason to start it anew.
 	ready := corev1.ProbeArgs{TcpSocket: corev1.TCPSocketActionArgs{Port: pulumi.String("http")}}
 	return exporterPod(corev1.ContainerArgs{
 		Name:  pulumi.String(fastlyExporter),
