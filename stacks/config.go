@@ -320,8 +320,7 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 	}
 	c.switchOff()
 	if c.Protect && c.Monitoring.Objectives == nil {
-		c.Monitoring.Objectives = &monitoring.Objectives{}
-		c.Monitoring.Objectives.Default()
+		c.Monitoring.Objectives = monitoring.ObjectivesFor(c.Monitoring.Retention)
 	}
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image

@@ -379,6 +379,8 @@ func TestObjectivesAreThoseOfAProtectedStack(t *testing.T) {
 	}
 	require.Contains(t, with("prod", ""), "vector(99.99)")
 	require.NotContains(t, with("prod", "    objectives: off\n"), "BudgetBurns")
+	require.Contains(t, with("prod", "    retention: 2w\n"), "platform:failures:rate5m[2w]", "no more is known")
+	require.NotContains(t, with("prod", "    retention: 12h\n"), "BudgetBurns")
 	require.NotContains(t, with("staging", ""), "BudgetBurns")
 	own := with("staging", "    objectives: {window: 7d, origin: 99.5, latency: {within: 250ms}}\n")
 	require.Contains(t, own, "vector(99.99)", "what is not said is as ever")

@@ -64,11 +64,26 @@ func (o *Objectives) Default() {
 	*o = Objectives{Window: "28d", Edge: 99.99, Origin: 99.9, Latency: Latency{Percent: 95, Within: "500ms"}}
 }
 
+// ObjectivesFor are the objectives where nothing is said of them, and measurements are kept for so long. They hold for no longer
+// than that.
+func ObjectivesFor(retention string) *Objectives {
+	o := &Objectives{}
+	o.Default()
+	if duration.MatchString(retention) && seconds(retention) < seconds(o.Window) {
+		o.Window = retention
+		o.off = seconds(retention) < seconds(shortestWindow)
+	}
+	return o
+}
+
 // SwitchOff does without objectives, also where there are some by default.
 func (o *Objectives) SwitchOff() { o.off = true }
 
 // AreThere says whether there are any.
 func (o *Objectives) AreThere() bool { return o != nil && !o.off }
+
+// shortestWindow is one in which an outage can be made up for.
+const shortestWindow = "1d"
 
 // fewestPercent is an objective that is none: a tenth of all requests may fail.
 const fewestPercent = 90
@@ -87,7 +102,7 @@ func (o *Objectives) validateWindow(path *field.Path, retention string) field.Er
 	if faults := validateDuration(path, o.Window); faults != nil {
 		return faults
 	}
-	if seconds(o.Window) < seconds("1d") {
+	if seconds(o.Window) < seconds(shortestWindow) {
 		return field.ErrorList{field.Invalid(path, o.Window, "must be a day or more, or no outage could be made up for")}
 	}
 	if duration.MatchString(retention) && seconds(o.Window) > seconds(retention) {
