@@ -51,7 +51,14 @@ func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 // defaulter is an entry of a list, which has defaults of its own.
 type defaulter interface{ Default() }
 
+// part is what a section can do without.
+type part interface{ SwitchOff() }
+
 func decodeStruct(path *field.Path, value any, target reflect.Value) field.ErrorList {
+	if part, can := target.Addr().Interface().(part); can && value == off {
+		part.SwitchOff()
+		return nil
+	}
 	entries, isMap := value.(map[string]any)
 	if !isMap {
 		return mismatch(path, value, "an object")

@@ -45,10 +45,12 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"caches": func(path *field.Path) field.ErrorList {
 			return append(cache.ValidateAll(path, c.Caches), c.validateCaches()...)
 		},
-		"apps":       c.validateApps,
-		"charts":     c.validateCharts,
-		"monitoring": c.Monitoring.Validate,
-		"delivery":   c.Delivery.Validate,
+		"apps":   c.validateApps,
+		"charts": c.validateCharts,
+		"monitoring": func(path *field.Path) field.ErrorList {
+			return append(c.Monitoring.Validate(path), c.Monitoring.Logs.Validate(path.Child("logs"))...)
+		},
+		"delivery": c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {
 			faults := append(c.App.Validate(path), c.validateDelivery(path)...)
 			faults = append(faults, namespace.CheckFree(path.Child("name"), c.App.Name, ownNamespaces...)...)
@@ -230,6 +232,7 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")
 	}
+	warnings = append(warnings, c.Monitoring.Logs.Warnings(field.NewPath("monitoring", "logs"))...)
 	if c.off.Has("cdn") {
 		return warnings
 	}

@@ -253,7 +253,7 @@ func TestRulesComeAfterTheirCRDAndCarryTheLimits(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"any": "vector(172800)", "full": "vector(691200)"}, limits)
 	require.ElementsMatch(t, []string{
-		"backups", "blind", "caches", "certificates", "certsync", "limits", "nodes", "origin", "postgres", "site", "volumes", "workloads",
+		"backups", "blind", "caches", "certificates", "certsync", "limits", "logs", "nodes", "origin", "postgres", "site", "volumes", "workloads",
 	}, names)
 }
 
