@@ -48,9 +48,9 @@ func pipeline(t *testing.T, g *graph) string {
 func TestLogsAreKeptForAsLongAsTheStackFileSays(t *testing.T) {
 	t.Parallel()
 	values := chartValues(t, logged(t, func(a *logs.Args) { a.Retention = "4w" }), lokiRelease)
-	require.Equal(t, "4w", inside(t, values, "loki", "limits_config", "retention_period"))
-	require.Equal(t, true, inside(t, values, "loki", "compactor", "retention_enabled"))
-	require.Equal(t, "s3", inside(t, values, "loki", "compactor", "delete_request_store"), "without it Loki does not start")
+	require.Equal(t, "4w", inside(t, values, "loki", "structuredConfig", "limits_config", "retention_period"))
+	require.Equal(t, true, inside(t, values, "loki", "structuredConfig", "compactor", "retention_enabled"))
+	require.Equal(t, "s3", inside(t, values, "loki", "structuredConfig", "compactor", "delete_request_store"), "without it Loki does not start")
 }
 
 func TestLokiIsOneProcessWithABucketOfItsOwn(t *testing.T) {
@@ -94,7 +94,7 @@ func TestLinesHaveFewLabelsAndNoOthers(t *testing.T) {
 			kept = append(kept, label[1])
 		}
 		require.ElementsMatch(t, append([]string{"app", "container", "namespace", "source"}, further...), kept)
-		limits := inside(t, chartValues(t, g, lokiRelease), "loki", "limits_config")
+		limits := inside(t, chartValues(t, g, lokiRelease), "loki", "structuredConfig", "limits_config")
 		most := int(inside(t, limits, "max_label_names_per_series").(float64))
 		require.GreaterOrEqual(t, most, len(kept))
 		require.Less(t, most, 15, "which is Loki's own limit")
@@ -131,21 +131,21 @@ func TestKeysAndPasswordsAreNotStored(t *testing.T) {
 		`{"RequestPath":"/login?token=abc\u0026next=/a\u0026user[password]=x","DownstreamStatus":200}`: `{"RequestPath":"/login?token=***\u0026next=/a\u0026user[password]=***","DownstreamStatus":200}`,
 		`{"RequestPath":"/login?a=1&TOKEN=abc","DownstreamStatus":"200"}`:                              `{"RequestPath":"/login?a=1&TOKEN=***","DownstreamStatus":"200"}`,
 		// Of applications.
-		`GET /users/reset?reset_password_token=a%2Bb&page=2 200`: `GET /users/reset?reset_password_token=***&page=2 200`,
-		`GET /callback?state=1&code=4/0Adeu HTTP/1.1`:            `GET /callback?state=1&code=*** HTTP/1.1`,
-		`GET /a?user%5Bpassword%5D=secret`:                       `GET /a?user%5Bpassword%5D=***`,
+		`GET /users/reset?reset_password_token=a%2Bb&page=2 200`:           `GET /users/reset?reset_password_token=***&page=2 200`,
+		`GET /callback?state=1&code=4/0Adeu HTTP/1.1`:                      `GET /callback?state=1&code=*** HTTP/1.1`,
+		`GET /a?user%5Bpassword%5D=secret`:                                 `GET /a?user%5Bpassword%5D=***`,
 		`https://bucket.example/a.mp3?X-Amz-Signature=abc&X-Amz-Expires=9`: `https://bucket.example/a.mp3?X-Amz-Signature=***&X-Amz-Expires=9`,
-		`GET /join?invite.id=abc`:                             `GET /join?invite.id=***`,
-		`GET /join?invitexid=abc`:                             `GET /join?invitexid=abc`,
-		`GET /search?q=password&monkey=1&encoded=2`:           `GET /search?q=password&monkey=1&encoded=2`,
-		`Authorization: Bearer abc.def`:                       `Authorization: ***`,
-		`headers={"authorization":"Basic YTpi","host":"a.b"}`: `headers={"authorization":"***","host":"a.b"}`,
-		`{"headers":{"Cookie":["a=b; c=d"],"X-Api-Key":"k"}}`: `{"headers":{"Cookie":["***"],"X-Api-Key":"***"}}`,
-		`{"msg":"{\"cookie\":\"a=b\"}"}`:                      `{"msg":"{\"cookie\":\"***\"}"}`,
-		`[{"set-cookie", "_changelog_key=abc; path=/"}]`:      `[{"set-cookie", "***"}]`,
-		`"Set-Cookie" => "a=b", "Vary" => "Cookie"`:           `"Set-Cookie" => "***", "Vary" => "Cookie"`,
-		`a cookie, which nobody sent`:                         `a cookie, which nobody sent`,
-		`{"key":"a","code":42,"token":"of a list"}`:           `{"key":"a","code":42,"token":"of a list"}`,
+		`GET /join?invite.id=abc`:                                          `GET /join?invite.id=***`,
+		`GET /join?invitexid=abc`:                                          `GET /join?invitexid=abc`,
+		`GET /search?q=password&monkey=1&encoded=2`:                        `GET /search?q=password&monkey=1&encoded=2`,
+		`Authorization: Bearer abc.def`:                                    `Authorization: ***`,
+		`headers={"authorization":"Basic YTpi","host":"a.b"}`:              `headers={"authorization":"***","host":"a.b"}`,
+		`{"headers":{"Cookie":["a=b; c=d"],"X-Api-Key":"k"}}`:              `{"headers":{"Cookie":["***"],"X-Api-Key":"***"}}`,
+		`{"msg":"{\"cookie\":\"a=b\"}"}`:                                   `{"msg":"{\"cookie\":\"***\"}"}`,
+		`[{"set-cookie", "_changelog_key=abc; path=/"}]`:                   `[{"set-cookie", "***"}]`,
+		`"Set-Cookie" => "a=b", "Vary" => "Cookie"`:                        `"Set-Cookie" => "***", "Vary" => "Cookie"`,
+		`a cookie, which nobody sent`:                                      `a cookie, which nobody sent`,
+		`{"key":"a","code":42,"token":"of a list"}`:                        `{"key":"a","code":42,"token":"of a list"}`,
 	} {
 		got := line
 		for _, expression := range expressions {

@@ -1,8 +1,6 @@
 package logs
 
 import (
-	"maps"
-
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"lke-platform/components/internal/kube"
@@ -47,14 +45,42 @@ func (a *Args) singleBinary(key pulumi.StringInput) pulumi.Map {
 	}
 }
 
-// lokiConfig is what the chart makes Loki's configuration of.
-// Upstream: https://grafana.com/docs/loki/latest/configure/
+// lokiConfig is what the chart makes Loki's configuration of, and what it lays over that in Loki's own words.
 func (a *Args) lokiConfig() pulumi.Map {
-	config := a.objectStore()
-	maps.Copy(config, pulumi.Map{
+	return pulumi.Map{
 		"auth_enabled": pulumi.Bool(false), // the namespace lets nobody else in
 		"commonConfig": pulumi.Map{"replication_factor": pulumi.Int(1)},
-		"analytics":    pulumi.Map{"reporting_enabled": pulumi.Bool(false)},
+		"storage": pulumi.Map{
+			"type":                pulumi.String("s3"),
+			"use_thanos_objstore": pulumi.Bool(true), // see structured
+			"bucketNames":         pulumi.Map{"chunks": a.Bucket.Name},
+			"object_store": pulumi.Map{"type": pulumi.String("s3"), "s3": pulumi.Map{
+				"endpoint": a.Bucket.Endpoint, "region": a.Bucket.Region,
+				"access_key_id":     pulumi.String("${" + accessKeyVariable + "}"),
+				"secret_access_key": pulumi.String("${" + secretKeyVariable + "}"),
+			}},
+		},
+		// A second request for what is slow goes past the settings of the first.
+		"storage_config": pulumi.Map{"hedging": pulumi.Map{"at": pulumi.String("0s")}},
+		"schemaConfig": pulumi.Map{"configs": pulumi.Array{pulumi.Map{
+			"from": pulumi.String("2024-04-01"), "store": pulumi.String("tsdb"), "object_store": pulumi.String("s3"),
+			"schema": pulumi.String("v13"),
+			"index":  pulumi.Map{"prefix": pulumi.String("index_"), "period": pulumi.String("24h")},
+		}}},
+		"structuredConfig": a.structured(),
+	}
+}
+
+// structured is in Loki's own words. Its older client of S3 sends digests behind what it uploads, which Object Storage refuses; its
+// newer one has others.
+// Upstream: https://grafana.com/docs/loki/latest/configure/,
+// https://techdocs.akamai.com/cloud-computing/docs/aws-cli-sdks-support-details
+func (a *Args) structured() pulumi.Map {
+	return pulumi.Map{
+		"analytics": pulumi.Map{"reporting_enabled": pulumi.Bool(false)},
+		"common": pulumi.Map{"storage": pulumi.Map{"object_store": pulumi.Map{
+			"s3": pulumi.Map{"send_content_md5": pulumi.Bool(true), "bucket_lookup_type": pulumi.String("path")},
+		}}},
 		"limits_config": pulumi.Map{
 			"retention_period": pulumi.String(a.Retention),
 			// Loki would make a label of its own of the first of many that it knows.
@@ -65,37 +91,7 @@ func (a *Args) lokiConfig() pulumi.Map {
 		"compactor": pulumi.Map{
 			"retention_enabled": pulumi.Bool(true), "delete_request_store": pulumi.String("s3"),
 		},
-		"ingester": pulumi.Map{
-			"wal": pulumi.Map{
-				"flush_on_shutdown": pulumi.Bool(true),
-				// What it reads again after it was killed has to fit its memory: the default is 4 GB.
-				"replay_memory_ceiling": pulumi.String("128MB"),
-			},
-		},
-		"schemaConfig": pulumi.Map{"configs": pulumi.Array{pulumi.Map{
-			"from": pulumi.String("2024-04-01"), "store": pulumi.String("tsdb"), "object_store": pulumi.String("s3"),
-			"schema": pulumi.String("v13"),
-			"index":  pulumi.Map{"prefix": pulumi.String("index_"), "period": pulumi.String("24h")},
-		}}},
-	})
-	return config
-}
-
-// objectStore leads to the bucket. Loki's older client sends its digests behind what it uploads, which Object Storage refuses.
-// Upstream: https://techdocs.akamai.com/cloud-computing/docs/aws-cli-sdks-support-details
-func (a *Args) objectStore() pulumi.Map {
-	return pulumi.Map{
-		"storage": pulumi.Map{
-			"type": pulumi.String("s3"), "use_thanos_objstore": pulumi.Bool(true),
-			"bucketNames": pulumi.Map{"chunks": a.Bucket.Name},
-			"object_store": pulumi.Map{"type": pulumi.String("s3"), "s3": pulumi.Map{
-				"endpoint": a.Bucket.Endpoint, "region": a.Bucket.Region,
-				"access_key_id":     pulumi.String("${" + accessKeyVariable + "}"),
-				"secret_access_key": pulumi.String("${" + secretKeyVariable + "}"),
-				"send_content_md5":  pulumi.Bool(true),
-			}},
-		},
-		// A second request for what is slow goes past the settings of the first.
-		"storage_config": pulumi.Map{"hedging": pulumi.Map{"at": pulumi.String("0s")}},
+		// What it reads again after it was killed has to fit its memory: the default is 4 GB.
+		"ingester": pulumi.Map{"wal": pulumi.Map{"replay_memory_ceiling": pulumi.String("128MB")}},
 	}
 }
