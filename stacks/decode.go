@@ -59,11 +59,11 @@ func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 // defaulter is an entry of a list, or a part that a stack can do without, which has defaults of its own.
 type defaulter interface{ Default() }
 
-// switchable is a part of a section that the stack can do without.
-type switchable interface{ SwitchOff() }
+// part is what a section can do without.
+type part interface{ SwitchOff() }
 
 func decodeStruct(path *field.Path, value any, target reflect.Value) field.ErrorList {
-	if part, can := target.Addr().Interface().(switchable); can && value == off {
+	if part, can := target.Addr().Interface().(part); can && value == off {
 		part.SwitchOff()
 		return nil
 	}

@@ -126,5 +126,6 @@ func (p *platform) declareHosts() error {
 	if err != nil || p.config.Monitoring.Fastly == nil {
 		return err
 	}
-	return p.monitoring.NewFastlyStatistics(p.Context, "fastly-statistics", &p.config.Monitoring, p.services, p.cluster.Inside())
+	return p.monitoring.NewFastlyStatistics(p.Context, "fastly-statistics", &p.config.Monitoring.Args, p.services,
+		p.cluster.Inside())
 }

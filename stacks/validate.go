@@ -52,7 +52,7 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 			if c.Monitoring.Fastly != nil && c.off.Has("cdn") {
 				faults = append(faults, field.Forbidden(path.Child("fastly"), "has nothing to ask, as cdn is off"))
 			}
-			return faults
+			return append(faults, c.Monitoring.Logs.Validate(path.Child("logs"))...)
 		},
 		"delivery": c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {
@@ -236,6 +236,7 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")
 	}
+	warnings = append(warnings, c.Monitoring.Logs.Warnings(field.NewPath("monitoring", "logs"))...)
 	if c.off.Has("cdn") {
 		return warnings
 	}

@@ -340,6 +340,10 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.NotContains(t, warnings("prod", "monitoring:\n", "monitoring:\n    fastly: {token: fastly-tls-token}\n"), counted)
 	require.NotContains(t, warnings("prod", "monitoring:\n", "monitoring:\n    objectives: off\n"), counted)
 	require.NotContains(t, warnings("staging"), counted)
+	const kept = "retention: 7d\n    logs: {retention: %s}"
+	require.Contains(t, warnings("staging", "retention: 7d", fmt.Sprintf(kept, "5y")),
+		"monitoring.logs.retention: 5y of logs come to 1825 GB at 1 GB a day, 32 USD a month beside the 5 that Object Storage costs anyway")
+	require.NotContains(t, warnings("staging", "retention: 7d", fmt.Sprintf(kept, "1y")), "monitoring.logs")
 	require.Contains(t, warnings("staging", "    account: {plan: paid}\n", ""), "cdn.account.plan: say trial or paid")
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "maintenance: {page: README.md}"), "cdn.maintenance: visitors see a page")
 	const password = "imageOptimizer: true\n    basicAuth: {alice: fastly-tls-token}"

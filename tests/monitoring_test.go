@@ -264,7 +264,7 @@ func TestRulesComeAfterTheirCRDAndCarryTheLimits(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"any": "vector(172800)", "full": "vector(691200)"}, limits)
 	require.ElementsMatch(t, []string{
-		"backups", "blind", "caches", "certificates", "certsync", "delivery", "edge", "limits", "nodes", "objectives", "origin", "postgres", "site", "volumes", "workloads",
+		"backups", "blind", "caches", "certificates", "certsync", "delivery", "edge", "limits", "logs", "nodes", "objectives", "origin", "postgres", "site", "volumes", "workloads",
 	}, names)
 }
 

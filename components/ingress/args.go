@@ -14,6 +14,9 @@ const (
 	NGINX   = "nginx"
 )
 
+// requestID is the header with the identifier of a request. The CDN writes it, both controllers log it, and the application gets it.
+const requestID = "X-Request-Id"
+
 // Args describes the way into the cluster.
 type Args struct {
 	// Controller is traefik or nginx. Default traefik: ingress-nginx has had no security fixes since March 2026.

@@ -72,7 +72,7 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 			},
 		},
 		"metrics":   pulumi.Map{"prometheus": traefikMetrics(args)},
-		"accessLog": pulumi.Map{"enabled": pulumi.Bool(true), "format": pulumi.String("json")},
+		"accessLog": traefikLog(),
 		"api":       pulumi.Map{"dashboard": pulumi.Bool(false)},
 		"global": pulumi.Map{
 			"checkNewVersion": pulumi.Bool(false), "sendAnonymousUsage": pulumi.Bool(false),
@@ -113,6 +113,17 @@ func traefikFile(identity *Identity) pulumi.Map {
 		}}}}
 	}
 	return content
+}
+
+// traefikLog is a line of JSON for each request. Of headers it has none but the request's identifier: others hold keys.
+// Upstream: https://doc.traefik.io/traefik/reference/install-configuration/observability/logs-and-accesslogs/
+func traefikLog() pulumi.Map {
+	return pulumi.Map{
+		"enabled": pulumi.Bool(true), "format": pulumi.String("json"),
+		"fields": pulumi.Map{"headers": pulumi.Map{
+			"defaultMode": pulumi.String("drop"), "names": pulumi.StringMap{requestID: pulumi.String("keep")},
+		}},
+	}
 }
 
 // traefikPort is an entry point that is reached through the NodeBalancer.

@@ -95,15 +95,15 @@ const (
 func (a *Alerts) Unrouted() bool { return len(a.Receivers) == 0 || a.DeadManSwitch == nil }
 
 func (a *Alerts) validate(path *field.Path) field.ErrorList {
-	faults := validateDuration(path.Child("backupAge"), a.BackupAge)
-	faults = append(faults, validateDuration(path.Child("fullBackupAge"), a.FullBackupAge)...)
+	faults := check.Duration(path.Child("backupAge"), a.BackupAge)
+	faults = append(faults, check.Duration(path.Child("fullBackupAge"), a.FullBackupAge)...)
 	if address, err := url.Parse(a.Pages); a.Pages != defaultPages && (err != nil || address.Scheme != "https") {
 		faults = append(faults, field.Invalid(path.Child("pages"), a.Pages, "must be an address that begins with https://"))
 	}
 	if a.DeadManSwitch != nil {
 		at := path.Child("deadManSwitch")
 		faults = append(faults, check.SecretName(at.Child("url"), a.DeadManSwitch.URL)...)
-		faults = append(faults, validateDuration(at.Child("interval"), cmp.Or(a.DeadManSwitch.Interval, defaultInterval))...)
+		faults = append(faults, check.Duration(at.Child("interval"), cmp.Or(a.DeadManSwitch.Interval, defaultInterval))...)
 	}
 	seen := sets.New(nobody, deadManSwitch)
 	for i, receiver := range a.Receivers {

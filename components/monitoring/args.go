@@ -2,9 +2,6 @@ package monitoring
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -39,6 +36,9 @@ type Args struct {
 	// Values are merged over those of the chart kube-prometheus-stack, last. No secret belongs here.
 	Values map[string]any `json:"values"`
 
+	// LogsURL and LogsPort are where Grafana finds Loki; none where nothing is stored.
+	LogsURL  string `json:"-"`
+	LogsPort int    `json:"-"`
 	// GrafanaHost is the public name of Grafana.
 	GrafanaHost string `json:"-"`
 	// StorageClass is the class of the volumes. They hold what can be measured again, and may go when they are released.
@@ -84,7 +84,7 @@ func Defaults() Args {
 
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
-	faults := validateDuration(path.Child("retention"), a.Retention)
+	faults := check.Duration(path.Child("retention"), a.Retention)
 	faults = append(faults, a.validateStorage(path)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
@@ -133,25 +133,4 @@ func (a *Args) SecretNames() []string {
 		names = append(names, a.Fastly.Token)
 	}
 	return sets.List(sets.New(names...))
-}
-
-// duration is what Prometheus and Alertmanager take, in the one unit that people write.
-var duration = regexp.MustCompile(`^([1-9][0-9]{0,4})([mhdwy])$`)
-
-var units = map[string]time.Duration{
-	"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
-}
-
-func validateDuration(path *field.Path, value string) field.ErrorList {
-	if !duration.MatchString(value) {
-		return field.ErrorList{field.Invalid(path, value, "must be a number of m, h, d, w or y, for instance 26h or 30d")}
-	}
-	return nil
-}
-
-// seconds of a valid duration.
-func seconds(value string) int {
-	parts := duration.FindStringSubmatch(value)
-	count, _ := strconv.Atoi(parts[1])
-	return count * int(units[parts[2]]/time.Second)
 }

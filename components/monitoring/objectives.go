@@ -69,9 +69,9 @@ func (o *Objectives) Default() {
 func ObjectivesFor(retention string) *Objectives {
 	o := &Objectives{}
 	o.Default()
-	if duration.MatchString(retention) && seconds(retention) < seconds(o.Window) {
+	if check.Duration(nil, retention) == nil && check.Seconds(retention) < check.Seconds(o.Window) {
 		o.Window = retention
-		o.off = seconds(retention) < seconds(shortestWindow)
+		o.off = check.Seconds(retention) < check.Seconds(shortestWindow)
 	}
 	return o
 }
@@ -99,13 +99,13 @@ func (o *Objectives) validate(path *field.Path, retention string) field.ErrorLis
 }
 
 func (o *Objectives) validateWindow(path *field.Path, retention string) field.ErrorList {
-	if faults := validateDuration(path, o.Window); faults != nil {
+	if faults := check.Duration(path, o.Window); faults != nil {
 		return faults
 	}
-	if seconds(o.Window) < seconds(shortestWindow) {
+	if check.Seconds(o.Window) < check.Seconds(shortestWindow) {
 		return field.ErrorList{field.Invalid(path, o.Window, "must be a day or more, or no outage could be made up for")}
 	}
-	if duration.MatchString(retention) && seconds(o.Window) > seconds(retention) {
+	if check.Duration(nil, retention) == nil && check.Seconds(o.Window) > check.Seconds(retention) {
 		return field.ErrorList{field.Invalid(path, o.Window, fmt.Sprintf(
 			"must be no more than monitoring.retention, which is %s: what is older is not known", retention))}
 	}
@@ -159,7 +159,7 @@ func (o *Objectives) alerts() []budgetAlert {
 	for i, alert := range alerts {
 		alerts[i].Burns = nil
 		for _, b := range alert.Burns {
-			if window, long := seconds(o.Window), seconds(b.Long); long <= window {
+			if window, long := check.Seconds(o.Window), check.Seconds(b.Long); long <= window {
 				b.Rate = max(1, b.Share*float64(window)/float64(long))
 				alerts[i].Burns = append(alerts[i].Burns, b)
 			}
@@ -176,7 +176,7 @@ func spans(alerts []budgetAlert) []string {
 			found.Insert(b.Long, b.Short)
 		}
 	}
-	return slices.SortedFunc(maps.Keys(found), func(a, b string) int { return seconds(a) - seconds(b) })
+	return slices.SortedFunc(maps.Keys(found), func(a, b string) int { return check.Seconds(a) - check.Seconds(b) })
 }
 
 // Rules are the rule file of the objectives; nothing where there are none. With statistics Fastly's count is one of them.

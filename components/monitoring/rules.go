@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
+	"lke-platform/components/internal/check"
 	"lke-platform/components/internal/kube"
 )
 
@@ -83,7 +84,7 @@ func (a *Alerts) limits() pulumi.Map {
 	limit := func(backup, age string) pulumi.Map {
 		return pulumi.Map{
 			"record": pulumi.String("platform:backup_age_limit:seconds"),
-			"expr":   pulumi.String(fmt.Sprintf("vector(%d)", seconds(age))),
+			"expr":   pulumi.String(fmt.Sprintf("vector(%d)", check.Seconds(age))),
 			"labels": pulumi.StringMap{"backup": pulumi.String(backup)},
 		}
 	}

@@ -4,6 +4,7 @@ package monitoring
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -75,6 +76,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 // confinement is privileged, since the node exporter reads the host's network, processes and file systems, which no stricter
 // standard allows. All other pods here are unprivileged by their own settings.
 func (a *Args) confinement() *namespace.Args {
+	shown := namespace.APIServer
+	if a.LogsURL != "" {
+		shown = append(slices.Clone(shown), a.LogsPort)
+	}
 	confined := &namespace.Args{
 		Name: namespace.Monitoring, Standard: namespace.Privileged,
 		Open: []namespace.Opening{
@@ -88,7 +93,7 @@ func (a *Args) confinement() *namespace.Args {
 		},
 		// Prometheus reads metrics from everywhere, and Alertmanager and the blackbox exporter are there to connect.
 		Bound: []namespace.Bound{
-			{Name: "grafana-bound", Pods: map[string]string{"app.kubernetes.io/name": "grafana"}, Ports: namespace.APIServer},
+			{Name: "grafana-bound", Pods: map[string]string{"app.kubernetes.io/name": "grafana"}, Ports: shown},
 			{
 				Name: "state-metrics-bound", Pods: map[string]string{"app.kubernetes.io/name": "kube-state-metrics"},
 				Ports: namespace.APIServer,

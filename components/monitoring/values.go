@@ -109,7 +109,7 @@ func (a *Args) grafanaURL() string { return "https://" + a.GrafanaHost }
 // grafana has no volume, and reads dashboards from its own namespace only: the role for all namespaces that the chart would
 // give it reads every Secret of the cluster.
 func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
-	return pulumi.Map{
+	values := pulumi.Map{
 		"admin": pulumi.Map{
 			"existingSecret": login, "userKey": pulumi.String(userKey), "passwordKey": pulumi.String(passwordKey),
 		},
@@ -132,6 +132,13 @@ func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
 			"GF_ANALYTICS_CHECK_FOR_UPDATES": pulumi.String("false"),
 		},
 	}
+	if a.LogsURL != "" {
+		values["additionalDataSources"] = pulumi.Array{pulumi.Map{
+			"name": pulumi.String("Loki"), "uid": pulumi.String("loki"), "type": pulumi.String("loki"),
+			"url": pulumi.String(a.LogsURL), "access": pulumi.String("proxy"),
+		}}
+	}
+	return values
 }
 
 // stateMetrics tells nothing of Secrets, and so may not read those of the whole cluster.
