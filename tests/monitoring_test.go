@@ -389,6 +389,18 @@ func TestObjectivesAreThoseOfAProtectedStack(t *testing.T) {
 	require.Contains(t, own, "platform:failures:rate5m[7d]")
 }
 
+// The exporter asks for the services of this stack, and the objectives count what it says.
+func TestFastlysStatisticsAreThoseOfTheStacksServices(t *testing.T) {
+	t.Parallel()
+	g, err := deploy(t, copyStack(t, "prod", func(text string) string {
+		return strings.Replace(text, "monitoring:\n", "monitoring:\n    fastly: {token: fastly-tls-token}\n", 1)
+	}), "prod")
+	require.NoError(t, err)
+	require.True(t, g.waitsFor(deploymentType+" fastly-statistics", "fastly:index/serviceVcl:ServiceVcl cdn"))
+	require.True(t, g.waitsFor(deploymentType+" fastly-statistics", "kubernetes:core/v1:Namespace monitoring"))
+	require.Contains(t, rulesText(t, g), "fastly_rt_realtime_api_requests_total")
+}
+
 // However short the time is that an objective holds for, who keeps it hears nothing, and nothing is asked of before that time.
 func TestAShortWindowWarnsOfNothingThatIsKept(t *testing.T) {
 	t.Parallel()
