@@ -27,7 +27,7 @@ REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts preview up heal records release bypass drift heal-node destroy program pulumi-cli charts-if-had \
+.PHONY: help rehearse sandbox charts preview up heal records release alert-test bypass drift heal-node destroy program pulumi-cli charts-if-had \
 	test chaos lint bench toolchain releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -83,6 +83,9 @@ records: pulumi-cli ## Tell which records of STACK to set at other DNS providers
 
 release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app, or of APP, to STACK, and take it back if it does not do well
 	@go run ./cmd/release -stack '$(STACK)' $(if $(APP),-app '$(APP)') -image "$$IMAGE" $(if $(CI),-push) -- $(LIVE)
+
+alert-test: pulumi-cli ## Send an alert of each severity to every receiver of STACK, say what each answers, and end them
+	@go run ./cmd/alerts -stack '$(STACK)'
 
 bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and ask nothing of Fastly (docs/bypass.md)
 	@tools/bypass '$(STACK)' $(WITHOUT_FASTLY)

@@ -9,6 +9,7 @@ import (
 	"lke-platform/components/addon"
 	"lke-platform/components/charts"
 	"lke-platform/components/delivery"
+	"lke-platform/components/logs"
 	"lke-platform/components/namespace"
 )
 
@@ -35,7 +36,8 @@ func Charts(ctx *pulumi.Context) []charts.Chart {
 
 // ownNamespaces are those that the platform has for itself.
 var ownNamespaces = []string{
-	canaryName, namespace.Ingress, namespace.Monitoring, delivery.NamespaceName, "cert-manager", "postgres-operator",
+	canaryName, namespace.Ingress, namespace.Monitoring, logs.NamespaceName, delivery.NamespaceName, "cert-manager",
+	"postgres-operator",
 }
 
 // validateCharts keeps the stack's own charts out of the platform's namespaces, and of the apps'.

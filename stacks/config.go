@@ -24,6 +24,7 @@ import (
 	"lke-platform/components/dns"
 	"lke-platform/components/ingress"
 	"lke-platform/components/lke"
+	"lke-platform/components/logs"
 	"lke-platform/components/monitoring"
 	"lke-platform/components/objectstorage"
 	"lke-platform/components/postgres"
@@ -52,7 +53,7 @@ type Config struct {
 	// Charts are those of the stack's own, beside the platform's.
 	Charts []addon.Args `json:"charts"`
 	// Monitoring is metrics, dashboards and alerts.
-	Monitoring monitoring.Args `json:"monitoring"`
+	Monitoring Monitoring `json:"monitoring"`
 	// Delivery says how new versions of the app arrive.
 	Delivery delivery.Args `json:"delivery"`
 	// App is the web application.
@@ -81,6 +82,13 @@ type Config struct {
 	fastlyTLSToken pulumi.StringOutput
 }
 
+// Monitoring is what watches the platform: what it measures, and what it notes.
+type Monitoring struct {
+	monitoring.Args
+	// Logs are what containers, Kubernetes and the ingress controller write; "off" keeps none.
+	Logs logs.Args `json:"logs"`
+}
+
 // defaults are the configuration where nothing else is said.
 func defaults() *Config {
 	return &Config{
@@ -88,7 +96,7 @@ func defaults() *Config {
 		Certificates: certificates.Defaults(),
 		Ingress:      ingress.Defaults(),
 		Postgres:     postgres.Defaults(),
-		Monitoring:   monitoring.Defaults(),
+		Monitoring:   Monitoring{Args: monitoring.Defaults(), Logs: logs.Defaults()},
 		Delivery:     delivery.Defaults(),
 		App:          app.Defaults(),
 		CDN:          cdn.Defaults(),
@@ -319,6 +327,9 @@ func Decode(get func(section string) string) (*Config, field.ErrorList) {
 		}
 	}
 	c.switchOff()
+	if c.Protect && c.Monitoring.Objectives == nil {
+		c.Monitoring.Objectives = monitoring.ObjectivesFor(c.Monitoring.Retention)
+	}
 	c.Ingress.Bypass = c.CDN.Bypass
 	c.Delivery.Image = c.App.Image
 	if len(c.Domains.Zones) > 0 {

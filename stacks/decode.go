@@ -35,6 +35,14 @@ func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 			}
 		}
 		return mismatch(path, value, "a whole number")
+	case reflect.Float64:
+		if number, isNumber := value.(json.Number); isNumber {
+			if fraction, err := number.Float64(); err == nil {
+				target.SetFloat(fraction)
+				return nil
+			}
+		}
+		return mismatch(path, value, "a number")
 	case reflect.Bool:
 		return decodeScalar[bool](path, value, target, "true or false")
 	case reflect.Interface:
@@ -48,10 +56,17 @@ func decode(path *field.Path, value any, target reflect.Value) field.ErrorList {
 	}
 }
 
-// defaulter is an entry of a list, which has defaults of its own.
+// defaulter is an entry of a list, or a part that a stack can do without, which has defaults of its own.
 type defaulter interface{ Default() }
 
+// part is what a section can do without.
+type part interface{ SwitchOff() }
+
 func decodeStruct(path *field.Path, value any, target reflect.Value) field.ErrorList {
+	if part, can := target.Addr().Interface().(part); can && value == off {
+		part.SwitchOff()
+		return nil
+	}
 	entries, isMap := value.(map[string]any)
 	if !isMap {
 		return mismatch(path, value, "an object")

@@ -30,6 +30,9 @@ func (p *platform) declareEntrance() (err error) {
 	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s", p.appNamespace.Name, p.siteTLS.SecretNames[certificate])
 	config.Ingress.Label, config.Ingress.Kubeconfig = p.account, p.cluster.Kubeconfig
+	if config.Monitoring.Objectives.AreThere() {
+		config.Ingress.LatencyBuckets = monitoring.LatencyBuckets()
+	}
 	config.Ingress.Anonymous = config.haveWebSockets() // which Fastly opens without a certificate of its own
 	if config.Ingress.Serves, err = p.servedNamespaces(); err != nil {
 		return err
@@ -99,7 +102,6 @@ func (p *platform) declareCDN() error {
 	if config.off.Has("cdn") {
 		return nil
 	}
-	var ids pulumi.StringArray
 	further := pulumi.Map{}
 	// An active service asks for its origin at once, and remembers for minutes that a name is not there.
 	before := [][]pulumi.Resource{p.siteTLS.Ready, p.origin.Ready}
@@ -109,7 +111,7 @@ func (p *platform) declareCDN() error {
 		if err != nil {
 			return err
 		}
-		ids, ready = append(ids, made.ID), append(ready, made.Ready...)
+		p.services, ready = append(p.services, made.ID), append(ready, made.Ready...)
 		if i == 0 {
 			before = append(before, made.Ready)
 			p.Export("fastlyServiceId", made.ID)
@@ -120,7 +122,7 @@ func (p *platform) declareCDN() error {
 	if len(further) > 0 {
 		p.Export("fastlyServiceIds", further)
 	}
-	return p.showCertificates(ids, ready)
+	return p.showCertificates(ready)
 }
 
 func (p *platform) newService(s *service, before [][]pulumi.Resource) (*cdn.Service, error) {
@@ -134,7 +136,7 @@ func (p *platform) newService(s *service, before [][]pulumi.Resource) (*cdn.Serv
 }
 
 // showCertificates has Fastly show certificates of all names, which its services have.
-func (p *platform) showCertificates(services pulumi.StringArray, ready []pulumi.Resource) error {
+func (p *platform) showCertificates(ready []pulumi.Resource) error {
 	config, args := p.config, &p.config.CDN
 	if !config.Certificates.Trusted() {
 		return nil // Fastly would take none of them
@@ -144,7 +146,7 @@ func (p *platform) showCertificates(services pulumi.StringArray, ready []pulumi.
 	}
 	sync, err := cdn.NewCertificateSync(p.Context, "certsync", &cdn.CertificateSyncArgs{
 		TLS: args.TLS, Stack: p.account, Namespace: p.appNamespace.Name, Certificates: p.siteTLS.SecretNames,
-		Names: config.servedNames(), ServiceIDs: services, Bypassed: args.Bypassed(), TokenValue: config.fastlyTLSToken,
+		Names: config.servedNames(), ServiceIDs: p.services, Bypassed: args.Bypassed(), TokenValue: config.fastlyTLSToken,
 	}, p.cluster.Inside(), after(ready))
 	if err != nil {
 		return err

@@ -120,7 +120,12 @@ func (p *platform) declareHosts() error {
 	answering := slices.DeleteFunc(p.config.publicHosts(), func(host string) bool {
 		return isWildcard(host) || slices.Contains(candidates, host)
 	})
-	return p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
+	err := p.monitoring.NewProbes(p.Context, "probes", &monitoring.ProbesArgs{
 		Hosts: answering, Origin: "https://" + p.config.siteHost() + p.config.CDN.Origin.HealthPath,
 	}, p.cluster.Inside(), after(ready...))
+	if err != nil || p.config.Monitoring.Fastly == nil {
+		return err
+	}
+	return p.monitoring.NewFastlyStatistics(p.Context, "fastly-statistics", &p.config.Monitoring.Args, p.services,
+		p.cluster.Inside())
 }

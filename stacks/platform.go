@@ -13,6 +13,7 @@ import (
 	"lke-platform/components/dns"
 	"lke-platform/components/ingress"
 	"lke-platform/components/lke"
+	"lke-platform/components/logs"
 	"lke-platform/components/monitoring"
 	"lke-platform/components/namespace"
 	"lke-platform/components/objectstorage"
@@ -29,6 +30,7 @@ func Deploy(ctx *pulumi.Context) error {
 	for _, declare := range []func() error{
 		p.declareCluster,
 		p.declareMonitoring,
+		p.declareLogs,
 		p.declareNames,
 		p.declareEntrance,
 		p.declareDatabase,
@@ -84,6 +86,8 @@ type platform struct {
 	// database is nil where the stack does without.
 	database *postgres.Cluster
 	app      *app.App
+	// services are the identifiers of those at Fastly.
+	services pulumi.StringArray
 	// serving is what has to be there before visitors come, but for what they come to.
 	serving [][]pulumi.Resource
 	// names are those of the apps, the first one's with those of the platform.
@@ -104,9 +108,32 @@ func (p *platform) declareCluster() (err error) {
 
 // declareMonitoring comes before all that brings metrics along: it knows what a monitor is.
 func (p *platform) declareMonitoring() (err error) {
-	args := &p.config.Monitoring
+	args := &p.config.Monitoring.Args
 	args.GrafanaHost, args.StorageClass = p.config.grafanaHost(), pulumi.String(lke.StorageDelete)
+	if !p.config.Monitoring.Logs.Off {
+		args.LogsURL, args.LogsPort = logs.URL, logs.Port
+	}
 	p.monitoring, err = monitoring.New(p.Context, "monitoring", args, p.cluster.Inside())
+	return err
+}
+
+// declareLogs declares where all that is written ends up. Nothing waits for it. Its bucket is not protected: what is in it goes
+// by itself, and as long as there is something Linode deletes no bucket.
+func (p *platform) declareLogs() error {
+	args := &p.config.Monitoring.Logs
+	if args.Off {
+		return nil
+	}
+	bucket, err := p.newBucket("logs", false, false)
+	if err != nil {
+		return err
+	}
+	args.StorageClass = pulumi.String(lke.StorageDelete)
+	args.Bucket = logs.Bucket{
+		Name: bucket.Name, Endpoint: bucket.Endpoint, Region: bucket.Region,
+		AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey,
+	}
+	_, err = logs.New(p.Context, "log-store", args, p.cluster.Inside(), after(p.monitoring.Ready))
 	return err
 }
 
@@ -133,7 +160,7 @@ func (p *platform) declareDatabase() error {
 	if p.config.off.Has("postgres") {
 		return nil
 	}
-	backups, err := p.newBucket("backups", false)
+	backups, err := p.newBucket("backups", false, p.config.Protect)
 	if err != nil {
 		return err
 	}
@@ -152,9 +179,9 @@ func (p *platform) declareDatabase() error {
 	return err
 }
 
-func (p *platform) newBucket(purpose string, cors bool) (*objectstorage.Bucket, error) {
+func (p *platform) newBucket(purpose string, cors, protect bool) (*objectstorage.Bucket, error) {
 	args := p.config.Storage
-	args.Purpose, args.CORS, args.Protect = purpose, cors, p.config.Protect
+	args.Purpose, args.CORS, args.Protect = purpose, cors, protect
 	if args.Prefix == "" {
 		args.Prefix = p.account
 	}
@@ -201,7 +228,7 @@ func (p *platform) declareApp() (err error) {
 
 // newMedia declares a bucket for what visitors upload and see. Whoever moves a site in copies its media there.
 func (p *platform) newMedia(purpose string) (*app.Bucket, error) {
-	made, err := p.newBucket(purpose, p.config.endpoints.HaveCORS(p.config.Storage.Region))
+	made, err := p.newBucket(purpose, p.config.endpoints.HaveCORS(p.config.Storage.Region), p.config.Protect)
 	if err != nil {
 		return nil, err
 	}

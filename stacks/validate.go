@@ -45,10 +45,16 @@ func (c *Config) validate(catalog *lke.Catalog, undecoded field.ErrorList) field
 		"caches": func(path *field.Path) field.ErrorList {
 			return append(cache.ValidateAll(path, c.Caches), c.validateCaches()...)
 		},
-		"apps":       c.validateApps,
-		"charts":     c.validateCharts,
-		"monitoring": c.Monitoring.Validate,
-		"delivery":   c.Delivery.Validate,
+		"apps":   c.validateApps,
+		"charts": c.validateCharts,
+		"monitoring": func(path *field.Path) field.ErrorList {
+			faults := c.Monitoring.Validate(path)
+			if c.Monitoring.Fastly != nil && c.off.Has("cdn") {
+				faults = append(faults, field.Forbidden(path.Child("fastly"), "has nothing to ask, as cdn is off"))
+			}
+			return append(faults, c.Monitoring.Logs.Validate(path.Child("logs"))...)
+		},
+		"delivery": c.Delivery.Validate,
 		"app": func(path *field.Path) field.ErrorList {
 			faults := append(c.App.Validate(path), c.validateDelivery(path)...)
 			faults = append(faults, namespace.CheckFree(path.Child("name"), c.App.Name, ownNamespaces...)...)
@@ -230,8 +236,13 @@ func (c *Config) Warnings() (warnings []string) {
 		warnings = append(warnings, "monitoring.alerts: nobody hears of an alert, or of the end of all alerts; name a receiver "+
 			"and a deadManSwitch")
 	}
+	warnings = append(warnings, c.Monitoring.Logs.Warnings(field.NewPath("monitoring", "logs"))...)
 	if c.off.Has("cdn") {
 		return warnings
+	}
+	if c.Monitoring.Objectives.AreThere() && c.Monitoring.Fastly == nil {
+		warnings = append(warnings, "monitoring.objectives: what visitors get is known from the platform's probes only; name "+
+			"a secret with a token that may read Fastly's statistics in monitoring.fastly.token (docs/components/monitoring.md)")
 	}
 	warnings = append(warnings, c.CDN.AccountWarnings(field.NewPath("cdn"), c.servedNames())...)
 	for _, s := range c.services() {

@@ -282,7 +282,7 @@ func TestTheVCLHoldsWhatTheStackFileSays(t *testing.T) {
 	service = declareCDN(t, &least)
 	program = cdnBlocks(service, "vcls")["main"]["content"].StringValue()
 	for _, text := range []string{"redirects", "Amz-Meta", "X-Fastly-Imageopto-Api = ", "Requires-Auth", "Access-Control", "618", "()", "&& !)"} {
-		require.NotContains(t, program, text)
+		require.NotContains(t, strings.Replace(program, "uuid.version4()", "", 1), text)
 	}
 	require.Len(t, cdnBlocks(service, "backends"), 1)
 }

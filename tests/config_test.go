@@ -98,6 +98,9 @@ var faults = map[string]struct{ old, new, fault string }{
 	// monitoring, delivery
 	"duration that is none":      {"retention: 7d", "retention: a week", `monitoring.retention: Invalid value: "a week"`},
 	"history above the disk":     {"retention: 7d", "retention: 7d\n    retentionSize: 10Gi", `monitoring.retentionSize: Invalid value: "10Gi"`},
+	"objectives that are none":   {"retention: 7d", "retention: 7d\n    objectives: {window: 1h, edge: 100, origin: 50}", "monitoring.objectives.window: Invalid value: \"1h\": must be a day or more"},
+	"an objective of text":       {"retention: 7d", "retention: 7d\n    objectives: {window: 7d, edge: high}", `monitoring.objectives.edge: Invalid value: "high": must be a number`},
+	"objectives of a word":       {"retention: 7d", "retention: 7d\n    objectives: none", `monitoring.objectives: Invalid value: "none": must be an object`},
 	"receiver without a way":     {"retention: 7d", "retention: 7d\n    alerts: {receivers: [{name: team}]}", "monitoring.alerts.receivers[0]: Invalid value"},
 	"Keel and a digest":          {"changelog.com:master", "changelog.com@sha256:" + strings.Repeat("0", 64), "app.image: Invalid value"},
 	"pinned and no digest":       {"mode: keel", "mode: pinned", `app.image: Invalid value: "thechangelog/changelog.com:master": must have a digest`},
@@ -332,6 +335,15 @@ func TestAStackIsWarnedOfWhatIsUnwise(t *testing.T) {
 	require.NotContains(t, warnings("prod"), "openPurge")
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "openPurge: true"), "cdn.openPurge: anybody who knows a URL")
 	require.Contains(t, warnings("prod", "lke-platform:monitoring:", "pulumi:monitoring:"), "monitoring.alerts: nobody hears")
+	const counted = "monitoring.objectives: what visitors get is known from the platform's probes only"
+	require.Contains(t, warnings("prod"), counted)
+	require.NotContains(t, warnings("prod", "monitoring:\n", "monitoring:\n    fastly: {token: fastly-tls-token}\n"), counted)
+	require.NotContains(t, warnings("prod", "monitoring:\n", "monitoring:\n    objectives: off\n"), counted)
+	require.NotContains(t, warnings("staging"), counted)
+	const kept = "retention: 7d\n    logs: {retention: %s}"
+	require.Contains(t, warnings("staging", "retention: 7d", fmt.Sprintf(kept, "5y")),
+		"monitoring.logs.retention: 5y of logs come to 1825 GB at 1 GB a day, 32 USD a month beside the 5 that Object Storage costs anyway")
+	require.NotContains(t, warnings("staging", "retention: 7d", fmt.Sprintf(kept, "1y")), "monitoring.logs")
 	require.Contains(t, warnings("staging", "    account: {plan: paid}\n", ""), "cdn.account.plan: say trial or paid")
 	require.Contains(t, warnings("prod", "imageOptimizer: true", "maintenance: {page: README.md}"), "cdn.maintenance: visitors see a page")
 	const password = "imageOptimizer: true\n    basicAuth: {alice: fastly-tls-token}"

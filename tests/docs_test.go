@@ -85,7 +85,8 @@ func TestEveryIncidentHasItsTests(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/incidents.md")
 	require.NoError(t, err)
-	incidents := regexp.MustCompile(`(?m)^\| I\d+ \|.*$`).FindAllString(string(page), -1)
+	answers, _, _ := strings.Cut(string(page), "\n## ")
+	incidents := regexp.MustCompile(`(?m)^\| I\d+ \|.*$`).FindAllString(answers, -1)
 	require.Len(t, incidents, 12)
 	there := map[string]bool{}
 	require.NoError(t, filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
@@ -138,7 +139,7 @@ func TestThePageOfSecretsNamesAll(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 7, made)
+	require.Equal(t, 8, made)
 }
 
 // Each decision is in the index, by its number, and says why, what follows and what was rejected.

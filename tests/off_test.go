@@ -66,4 +66,10 @@ func TestAStackDoesWithoutACDN(t *testing.T) {
 	file := at(reveal(g.find(t, chartReleaseType, "ingress-traefik").inputs["values"]), "providers", "file", "content")
 	require.Contains(t, file, "http")
 	require.NotContains(t, file, "tls", "nobody has a certificate to show")
+
+	_, err := deploy(t, copyStack(t, "staging", func(text string) string {
+		return strings.NewReplacer("lke-platform:cdn:\n", "lke-platform:cdn: off\n  lke-platform:nothing:\n",
+			"retention: 7d\n", "retention: 7d\n    fastly: {token: app-signing-salt}\n").Replace(text)
+	}), "staging")
+	require.ErrorContains(t, err, "monitoring.fastly: Forbidden: has nothing to ask, as cdn is off")
 }

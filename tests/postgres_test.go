@@ -127,7 +127,7 @@ func TestTheDatabaseConnectsToLittle(t *testing.T) {
 	}{
 		"servers": {"changelog-database-bound", "postgres-operator.crunchydata.com/data", "postgres", []any{53.0, 53.0, 443.0, 6443.0}},
 		"poolers": {"changelog-pooler-bound", "postgres-operator.crunchydata.com/role", "pgbouncer", []any{53.0, 53.0}},
-		"grafana": {"monitoring-grafana-bound", "app.kubernetes.io/name", "grafana", []any{53.0, 53.0, 443.0, 6443.0}},
+		"grafana": {"monitoring-grafana-bound", "app.kubernetes.io/name", "grafana", []any{53.0, 53.0, 443.0, 6443.0, 3100.0}},
 		"state":   {"monitoring-state-metrics-bound", "app.kubernetes.io/name", "kube-state-metrics", []any{53.0, 53.0, 443.0, 6443.0}},
 	} {
 		spec := reveal(g.find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", test.policy).inputs["spec"])

@@ -82,7 +82,9 @@ func (a *Args) program() (string, error) {
 		IsPublic: isFor(a.public()), IsElsewhere: isFor(a.elsewhere()),
 		IsCrossOrigin: isFor(slices.Concat(a.public(), WholeHosts(a.CrossOrigin))),
 		IsUncached:    isFor(WholeHosts(a.Uncached)), Credentials: "req.http." + strings.Join(credentials, " || req.http."),
-		Hearsay: spellings(hearsay...), Forwarded: spellings("X-Forwarded*"), Overrides: spellings("X-HTTP-Method*", "X-Method*"),
+		// The identifier of a request is written anew; what only looks like it goes.
+		Hearsay:   slices.Concat(spellings(hearsay...), spellings("X-Request-Id")[1:]),
+		Forwarded: spellings("X-Forwarded*"), Overrides: spellings("X-HTTP-Method*", "X-Method*"),
 		Sessions: sessionsPattern(a.SessionCookies), Assets: assets, Images: images, Small: small, Downloads: downloads,
 		ImageParameters: imageParameters, MustRevalidate: mustRevalidate, Compressed: typesPattern(compressedTypes),
 		TTL: seconds(a.Cache.TTL), MediaTTL: seconds(a.mediaTTL()), StaleWhileRevalidate: seconds(a.Cache.StaleWhileRevalidate),

@@ -54,6 +54,11 @@ var (
 	MetricsServer = Chart{"metrics-server", "https://kubernetes-sigs.github.io/metrics-server", "3.13.1",
 		"084e6edb680cf4e2acc30bd496568c53fdf663cbacf6e17876b25785c35b7a13"}
 
+	Loki = Chart{"loki", "https://grafana-community.github.io/helm-charts", "18.11.0",
+		""}
+	Alloy = Chart{"alloy", "https://grafana.github.io/helm-charts", "1.11.1",
+		""}
+
 	Keel = Chart{"keel", "https://keel-hq.github.io/keel/", "1.2.0",
 		"d95da0610ac1920f833b7ee2173a5554f7457a21f99157839d32d1ce134a95f8"}
 )
@@ -62,7 +67,7 @@ var (
 func All() []Chart {
 	return []Chart{
 		CloudFirewallCRDs, CloudFirewall, CertManager, LinodeWebhook, Traefik, IngressNGINX, PostgresOperator,
-		RedisHA, KubePrometheusStack, MetricsServer, Keel,
+		RedisHA, KubePrometheusStack, MetricsServer, Loki, Alloy, Keel,
 	}
 }
 

@@ -11,6 +11,8 @@ func (i Image) String() string { return i.Name + ":" + i.Tag }
 var (
 	// BlackboxExporter asks for the public names as visitors do.
 	BlackboxExporter = Image{"quay.io/prometheus/blackbox-exporter", "v0.28.0"}
+	// FastlyExporter has Fastly's own statistics as metrics.
+	FastlyExporter = Image{"ghcr.io/fastly/fastly-exporter", "v10.4.0"}
 	// Valkey is what caches run, in the place of the Redis of RedisHA; its programs have Redis' names too.
 	Valkey = Image{"docker.io/valkey/valkey", "8.1.4"}
 	// Busybox runs the job that upgrades the CRDs of KubePrometheusStack, and serves the canary's page.

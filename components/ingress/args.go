@@ -14,6 +14,9 @@ const (
 	NGINX   = "nginx"
 )
 
+// requestID is the header with the identifier of a request. The CDN writes it, both controllers log it, and the application gets it.
+const requestID = "X-Request-Id"
+
 // Args describes the way into the cluster.
 type Args struct {
 	// Controller is traefik or nginx. Default traefik: ingress-nginx has had no security fixes since March 2026.
@@ -47,6 +50,8 @@ type Args struct {
 	DefaultCertificate pulumi.StringInput `json:"-"`
 	// Label names the stack in the Linode account, which all stacks share; the tag of the NodeBalancer begins with it.
 	Label string `json:"-"`
+	// LatencyBuckets are the times, in seconds, that answers are counted by. ingress-nginx has them all by default.
+	LatencyBuckets []string `json:"-"`
 	// Serves are the namespaces, by name, whose Ingress objects are served, and whose Secrets hold the certificates for them.
 	// Traefik sees no others.
 	Serves map[string]pulumi.StringInput `json:"-"`

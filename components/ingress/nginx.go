@@ -82,9 +82,18 @@ func nginxConfig(args *Args, b *balancer) pulumi.Map {
 		// See dialTimeout; what was not sent yet is then sent to the next replica.
 		"proxy-connect-timeout": pulumi.Sprintf("%d", dialTimeout),
 		// By default it is the number of the node's processors, each with memory of its own.
-		"worker-processes": pulumi.String("2"),
+		"worker-processes":       pulumi.String("2"),
+		"log-format-escape-json": pulumi.String("true"),
+		"log-format-upstream":    pulumi.String(nginxLog),
 	}
 }
+
+// nginxLog is a line of JSON for each request, with the fields that Traefik has, by its names, so that both are read and asked in
+// the same way. All is text: a number that is missing would be no JSON.
+const nginxLog = `{"time":"$time_iso8601","RequestMethod":"$request_method","RequestHost":"$host","RequestPath":"$request_uri",` +
+	`"DownstreamStatus":"$status","Seconds":"$request_time","OriginStatus":"$upstream_status",` +
+	`"OriginSeconds":"$upstream_response_time","DownstreamContentSize":"$body_bytes_sent","ClientHost":"$remote_addr",` +
+	`"ServiceName":"$proxy_upstream_name","request_` + requestID + `":"$req_id"}`
 
 // bodyLimit is MaxBodySize as nginx wants it: in bytes, 0 for no limit.
 func (a *Args) bodyLimit() string {

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"maps"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -70,13 +71,8 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 				"type": pulumi.String("LoadBalancer"), "externalTrafficPolicy": pulumi.String("Cluster"),
 			},
 		},
-		"metrics": pulumi.Map{"prometheus": pulumi.Map{
-			"service":        pulumi.Map{"enabled": pulumi.Bool(true)},
-			"serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
-			// The graph sees to it that monitors can be made.
-			"disableAPICheck": pulumi.Bool(true),
-		}},
-		"accessLog": pulumi.Map{"enabled": pulumi.Bool(true), "format": pulumi.String("json")},
+		"metrics":   pulumi.Map{"prometheus": traefikMetrics(args)},
+		"accessLog": traefikLog(),
 		"api":       pulumi.Map{"dashboard": pulumi.Bool(false)},
 		"global": pulumi.Map{
 			"checkNewVersion": pulumi.Bool(false), "sendAnonymousUsage": pulumi.Bool(false),
@@ -89,6 +85,19 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 		deployment["additionalVolumes"], values["additionalVolumeMounts"] = identity.authorityVolume()
 	}
 	return values
+}
+
+func traefikMetrics(args *Args) pulumi.Map {
+	metrics := pulumi.Map{
+		"service":        pulumi.Map{"enabled": pulumi.Bool(true)},
+		"serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
+		// The graph sees to it that monitors can be made.
+		"disableAPICheck": pulumi.Bool(true),
+	}
+	if len(args.LatencyBuckets) > 0 {
+		metrics["buckets"] = pulumi.String(strings.Join(args.LatencyBuckets, ","))
+	}
+	return metrics
 }
 
 // traefikFile is what no Ingress can say: it holds for all of them.
@@ -104,6 +113,17 @@ func traefikFile(identity *Identity) pulumi.Map {
 		}}}}
 	}
 	return content
+}
+
+// traefikLog is a line of JSON for each request. Of headers it has none but the request's identifier: others hold keys.
+// Upstream: https://doc.traefik.io/traefik/reference/install-configuration/observability/logs-and-accesslogs/
+func traefikLog() pulumi.Map {
+	return pulumi.Map{
+		"enabled": pulumi.Bool(true), "format": pulumi.String("json"),
+		"fields": pulumi.Map{"headers": pulumi.Map{
+			"defaultMode": pulumi.String("drop"), "names": pulumi.StringMap{requestID: pulumi.String("keep")},
+		}},
+	}
 }
 
 // traefikPort is an entry point that is reached through the NodeBalancer.

@@ -3,6 +3,7 @@ package monitoring
 import (
 	"cmp"
 	"net"
+	"net/url"
 	"path"
 	"strconv"
 
@@ -24,6 +25,9 @@ type Alerts struct {
 	BackupAge string `json:"backupAge"`
 	// FullBackupAge is how old the newest full backup may be. Default 8d.
 	FullBackupAge string `json:"fullBackupAge"`
+	// Pages is the address at which docs/alerts of the repository is to be read, where messages lead to. Default docs/alerts,
+	// which tells whoever has the repository where to look.
+	Pages string `json:"pages"`
 }
 
 // Receiver is told of alerts, and of their end, in one way.
@@ -84,18 +88,22 @@ const (
 	deadManSwitch = "dead-man-switch"
 
 	defaultInterval = "5m"
+	defaultPages    = "docs/alerts"
 )
 
 // Unrouted says whether nobody hears of an alert, or of the end of all alerts.
 func (a *Alerts) Unrouted() bool { return len(a.Receivers) == 0 || a.DeadManSwitch == nil }
 
 func (a *Alerts) validate(path *field.Path) field.ErrorList {
-	faults := validateDuration(path.Child("backupAge"), a.BackupAge)
-	faults = append(faults, validateDuration(path.Child("fullBackupAge"), a.FullBackupAge)...)
+	faults := check.Duration(path.Child("backupAge"), a.BackupAge)
+	faults = append(faults, check.Duration(path.Child("fullBackupAge"), a.FullBackupAge)...)
+	if address, err := url.Parse(a.Pages); a.Pages != defaultPages && (err != nil || address.Scheme != "https") {
+		faults = append(faults, field.Invalid(path.Child("pages"), a.Pages, "must be an address that begins with https://"))
+	}
 	if a.DeadManSwitch != nil {
 		at := path.Child("deadManSwitch")
 		faults = append(faults, check.SecretName(at.Child("url"), a.DeadManSwitch.URL)...)
-		faults = append(faults, validateDuration(at.Child("interval"), cmp.Or(a.DeadManSwitch.Interval, defaultInterval))...)
+		faults = append(faults, check.Duration(at.Child("interval"), cmp.Or(a.DeadManSwitch.Interval, defaultInterval))...)
 	}
 	seen := sets.New(nobody, deadManSwitch)
 	for i, receiver := range a.Receivers {
@@ -254,12 +262,15 @@ func (r *Receiver) receiver(grafanaURL string) pulumi.Map {
 	return receiver
 }
 
-// A message says what is wrong, since when nothing needs to be looked up, and what to do.
+// A message says what is wrong, what visitors notice, what to look at first, and where to read on. Alerts of the chart's own say
+// some of that.
 const (
 	title = `{{ .Status | toUpper }}: {{ .CommonLabels.alertname }} ({{ .Alerts | len }})`
 	text  = `{{ range .Alerts }}*{{ .Labels.severity }}: {{ .Annotations.summary }}*
 {{ .Annotations.description }}
-{{ with .Annotations.runbook }}_{{ . }}_
+{{ with .Annotations.impact }}What visitors notice: {{ . }}
+{{ end }}{{ with .Annotations.command }}First: ` + "`{{ . }}`" + `
+{{ end }}{{ with .Annotations.runbook_url }}{{ . }}
 {{ end }}{{ end }}`
 )
 

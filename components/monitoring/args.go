@@ -2,9 +2,6 @@ package monitoring
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -31,9 +28,17 @@ type Args struct {
 	Grafana Grafana `json:"grafana"`
 	// Alerts says who is told when something is wrong.
 	Alerts Alerts `json:"alerts"`
+	// Objectives are how well the platform means to serve; "off" does without. Default: those of Objectives where visitors are
+	// real, which is where the stack is protected, and none elsewhere.
+	Objectives *Objectives `json:"objectives"`
+	// Fastly has its own statistics of what visitors get. Default: none, and the probes tell alone.
+	Fastly *Fastly `json:"fastly"`
 	// Values are merged over those of the chart kube-prometheus-stack, last. No secret belongs here.
 	Values map[string]any `json:"values"`
 
+	// LogsURL and LogsPort are where Grafana finds Loki; none where nothing is stored.
+	LogsURL  string `json:"-"`
+	LogsPort int    `json:"-"`
 	// GrafanaHost is the public name of Grafana.
 	GrafanaHost string `json:"-"`
 	// StorageClass is the class of the volumes. They hold what can be measured again, and may go when they are released.
@@ -73,18 +78,22 @@ func Defaults() Args {
 		Storage:   "50Gi",
 		Resources: Resources{CPU: "250m", Memory: "2Gi"},
 		Grafana:   Grafana{User: "admin", Password: "grafana-password"},
-		Alerts:    Alerts{BackupAge: "26h", FullBackupAge: "8d"},
+		Alerts:    Alerts{BackupAge: "26h", FullBackupAge: "8d", Pages: defaultPages},
 	}
 }
 
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
-	faults := validateDuration(path.Child("retention"), a.Retention)
+	faults := check.Duration(path.Child("retention"), a.Retention)
 	faults = append(faults, a.validateStorage(path)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "cpu"), a.Resources.CPU)...)
 	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
 	faults = append(faults, check.Required(path.Child("grafana", "user"), a.Grafana.User)...)
 	faults = append(faults, check.SecretName(path.Child("grafana", "password"), a.Grafana.Password)...)
+	faults = append(faults, a.Objectives.validate(path.Child("objectives"), a.Retention)...)
+	if a.Fastly != nil {
+		faults = append(faults, check.SecretName(path.Child("fastly", "token"), a.Fastly.Token)...)
+	}
 	return append(faults, a.Alerts.validate(path.Child("alerts"))...)
 }
 
@@ -119,26 +128,9 @@ func (a *Args) historyBytes() int64 {
 
 // SecretNames are the secrets of the stack that monitoring uses, each once and sorted.
 func (a *Args) SecretNames() []string {
-	return sets.List(sets.New(append(a.Alerts.secretNames(), a.Grafana.Password)...))
-}
-
-// duration is what Prometheus and Alertmanager take, in the one unit that people write.
-var duration = regexp.MustCompile(`^([1-9][0-9]{0,4})([mhdwy])$`)
-
-var units = map[string]time.Duration{
-	"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
-}
-
-func validateDuration(path *field.Path, value string) field.ErrorList {
-	if !duration.MatchString(value) {
-		return field.ErrorList{field.Invalid(path, value, "must be a number of m, h, d, w or y, for instance 26h or 30d")}
+	names := append(a.Alerts.secretNames(), a.Grafana.Password)
+	if a.Fastly != nil {
+		names = append(names, a.Fastly.Token)
 	}
-	return nil
-}
-
-// seconds of a valid duration.
-func seconds(value string) int {
-	parts := duration.FindStringSubmatch(value)
-	count, _ := strconv.Atoi(parts[1])
-	return count * int(units[parts[2]]/time.Second)
+	return sets.List(sets.New(names...))
 }

@@ -4,7 +4,6 @@ import (
 	_ "embed" // for the configuration
 	"fmt"
 
-	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -21,8 +20,6 @@ var blackboxConfig string
 const (
 	blackbox     = "blackbox-exporter"
 	blackboxPort = 9115
-	// blackboxUser is nobody; the image would be root, to send ICMP.
-	blackboxUser = 65534
 	// blackboxFile and blackboxDir are where the configuration is.
 	blackboxFile, blackboxDir = "blackbox.yaml", "/etc/blackbox"
 )
@@ -39,31 +36,8 @@ func (s *Stack) newBlackbox(ctx *pulumi.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	metadata := metav1.ObjectMetaArgs{
-		Name: pulumi.String(blackbox), Namespace: s.Namespace, Labels: kube.Labels(blackbox, "probe"),
-	}
-	_, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
-		Metadata: metadata,
-		Spec: appsv1.DeploymentSpecArgs{
-			Replicas: pulumi.Int(1),
-			Selector: metav1.LabelSelectorArgs{MatchLabels: kube.SelectorLabels(blackbox)},
-			Template: corev1.PodTemplateSpecArgs{
-				Metadata: metav1.ObjectMetaArgs{Labels: kube.Labels(blackbox, "probe")},
-				Spec:     blackboxPod(config.Metadata.Name()),
-			},
-		},
-	}, pulumi.Parent(s))
-	if err != nil {
-		return err
-	}
-	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
-		Metadata: metadata,
-		Spec: corev1.ServiceSpecArgs{
-			Selector: kube.SelectorLabels(blackbox),
-			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
-				Name: pulumi.String("http"), Port: pulumi.Int(blackboxPort), TargetPort: pulumi.String("http"),
-			}},
-		},
+	service, err := newExporter(ctx, name, &exporter{
+		name: blackbox, component: "probe", port: blackboxPort, namespace: s.Namespace, pod: blackboxPod(config.Metadata.Name()),
 	}, pulumi.Parent(s))
 	if err != nil {
 		return err
@@ -74,36 +48,14 @@ func (s *Stack) newBlackbox(ctx *pulumi.Context, name string) error {
 
 func blackboxPod(config pulumi.StringPtrInput) corev1.PodSpecArgs {
 	healthy := corev1.ProbeArgs{HttpGet: corev1.HTTPGetActionArgs{Path: pulumi.String("/-/healthy"), Port: pulumi.String("http")}}
-	return corev1.PodSpecArgs{
-		AutomountServiceAccountToken: pulumi.Bool(false),
-		SecurityContext: corev1.PodSecurityContextArgs{
-			RunAsNonRoot: pulumi.Bool(true), RunAsUser: pulumi.Int(blackboxUser), RunAsGroup: pulumi.Int(blackboxUser),
-			SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-		},
-		Tolerations: kube.Tolerations(),
-		Volumes: corev1.VolumeArray{corev1.VolumeArgs{
-			Name: pulumi.String("config"), ConfigMap: corev1.ConfigMapVolumeSourceArgs{Name: config},
+	return exporterPod(corev1.ContainerArgs{
+		Name:  pulumi.String(blackbox),
+		Image: pulumi.String(charts.BlackboxExporter.String()),
+		Args:  pulumi.ToStringArray([]string{fmt.Sprintf("--config.file=%s/%s", blackboxDir, blackboxFile)}),
+		Ports: exporterPorts(blackboxPort),
+		VolumeMounts: corev1.VolumeMountArray{corev1.VolumeMountArgs{
+			Name: pulumi.String("config"), MountPath: pulumi.String(blackboxDir), ReadOnly: pulumi.Bool(true),
 		}},
-		Containers: corev1.ContainerArray{corev1.ContainerArgs{
-			Name:  pulumi.String(blackbox),
-			Image: pulumi.String(charts.BlackboxExporter.String()),
-			Args:  pulumi.ToStringArray([]string{fmt.Sprintf("--config.file=%s/%s", blackboxDir, blackboxFile)}),
-			Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
-				Name: pulumi.String("http"), ContainerPort: pulumi.Int(blackboxPort),
-			}},
-			VolumeMounts: corev1.VolumeMountArray{corev1.VolumeMountArgs{
-				Name: pulumi.String("config"), MountPath: pulumi.String(blackboxDir), ReadOnly: pulumi.Bool(true),
-			}},
-			LivenessProbe: healthy, ReadinessProbe: healthy,
-			Resources: corev1.ResourceRequirementsArgs{
-				Requests: pulumi.ToStringMap(map[string]string{"cpu": "10m", "memory": "64Mi"}),
-				Limits:   pulumi.ToStringMap(map[string]string{"memory": "64Mi"}),
-			},
-			SecurityContext: corev1.SecurityContextArgs{
-				AllowPrivilegeEscalation: pulumi.Bool(false),
-				ReadOnlyRootFilesystem:   pulumi.Bool(true),
-				Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-			},
-		}},
-	}
+		LivenessProbe: healthy, ReadinessProbe: healthy,
+	}, corev1.VolumeArgs{Name: pulumi.String("config"), ConfigMap: corev1.ConfigMapVolumeSourceArgs{Name: config}})
 }

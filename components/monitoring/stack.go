@@ -4,6 +4,7 @@ package monitoring
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -50,7 +51,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("lke-platform:monitoring:Stack", name, s, opts...); err != nil {
 		return nil, fmt.Errorf("monitoring: %w", err)
 	}
-	ns, err := namespace.New(ctx, name, confinement(), pulumi.Parent(s))
+	ns, err := namespace.New(ctx, name, args.confinement(), pulumi.Parent(s))
 	if err != nil {
 		return nil, fmt.Errorf("monitoring: %w", err)
 	}
@@ -66,7 +67,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("monitoring: declaring kube-prometheus-stack: %w", err)
 	}
 	s.Ready = []pulumi.Resource{release}
-	if err := s.newRules(ctx, name, &args.Alerts, release); err != nil {
+	if err := s.newRules(ctx, name, args, release); err != nil {
 		return nil, fmt.Errorf("monitoring: declaring the alert rules: %w", err)
 	}
 	return s, component.Done(ctx, s, pulumi.Map{"namespace": s.Namespace})
@@ -74,8 +75,12 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 // confinement is privileged, since the node exporter reads the host's network, processes and file systems, which no stricter
 // standard allows. All other pods here are unprivileged by their own settings.
-func confinement() *namespace.Args {
-	return &namespace.Args{
+func (a *Args) confinement() *namespace.Args {
+	shown := namespace.APIServer
+	if a.LogsURL != "" {
+		shown = append(slices.Clone(shown), a.LogsPort)
+	}
+	confined := &namespace.Args{
 		Name: namespace.Monitoring, Standard: namespace.Privileged,
 		Open: []namespace.Opening{
 			{
@@ -88,13 +93,19 @@ func confinement() *namespace.Args {
 		},
 		// Prometheus reads metrics from everywhere, and Alertmanager and the blackbox exporter are there to connect.
 		Bound: []namespace.Bound{
-			{Name: "grafana-bound", Pods: map[string]string{"app.kubernetes.io/name": "grafana"}, Ports: namespace.APIServer},
+			{Name: "grafana-bound", Pods: map[string]string{"app.kubernetes.io/name": "grafana"}, Ports: shown},
 			{
 				Name: "state-metrics-bound", Pods: map[string]string{"app.kubernetes.io/name": "kube-state-metrics"},
 				Ports: namespace.APIServer,
 			},
 		},
 	}
+	if a.Fastly != nil {
+		confined.Bound = append(confined.Bound, namespace.Bound{
+			Name: "fastly-bound", Pods: map[string]string{"app.kubernetes.io/name": fastlyExporter}, Ports: []int{443},
+		})
+	}
+	return confined
 }
 
 func (s *Stack) newRelease(ctx *pulumi.Context, name string, args *Args) (*charts.Release, error) {

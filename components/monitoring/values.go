@@ -97,7 +97,11 @@ func (a *Args) alertmanager() pulumi.Map {
 	if len(a.Alerts.secretNames()) > 0 {
 		spec["secrets"] = pulumi.ToStringArray([]string{receiversSecret})
 	}
-	return pulumi.Map{"alertmanagerSpec": spec, "config": a.Alerts.config(a.grafanaURL())}
+	return pulumi.Map{
+		"alertmanagerSpec": spec, "config": a.Alerts.config(a.grafanaURL()),
+		// What each receiver answered, which cmd/alerts reads.
+		"enableFeatures": pulumi.ToStringArray([]string{"receiver-name-in-metrics"}),
+	}
 }
 
 func (a *Args) grafanaURL() string { return "https://" + a.GrafanaHost }
@@ -105,7 +109,7 @@ func (a *Args) grafanaURL() string { return "https://" + a.GrafanaHost }
 // grafana has no volume, and reads dashboards from its own namespace only: the role for all namespaces that the chart would
 // give it reads every Secret of the cluster.
 func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
-	return pulumi.Map{
+	values := pulumi.Map{
 		"admin": pulumi.Map{
 			"existingSecret": login, "userKey": pulumi.String(userKey), "passwordKey": pulumi.String(passwordKey),
 		},
@@ -128,6 +132,13 @@ func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
 			"GF_ANALYTICS_CHECK_FOR_UPDATES": pulumi.String("false"),
 		},
 	}
+	if a.LogsURL != "" {
+		values["additionalDataSources"] = pulumi.Array{pulumi.Map{
+			"name": pulumi.String("Loki"), "uid": pulumi.String("loki"), "type": pulumi.String("loki"),
+			"url": pulumi.String(a.LogsURL), "access": pulumi.String("proxy"),
+		}}
+	}
+	return values
 }
 
 // stateMetrics tells nothing of Secrets, and so may not read those of the whole cluster.

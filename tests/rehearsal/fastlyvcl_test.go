@@ -123,6 +123,7 @@ func oneLineForEachRequest(t *testing.T, program *vcl.Service) {
 			require.Equal(t, "Overcast", event.Data["request_user_agent"])
 			require.Equal(t, "https://example.org/reset", event.Data["request_referer"])
 			require.Equal(t, "192.0.2.0", event.Data["client_ip"])
+			require.Regexp(t, `^[0-9a-f-]{36}$`, event.Data["request_id"], "by which the origin's line is found")
 		}
 		require.ElementsMatch(t, logs, found, address)
 	}

@@ -31,6 +31,8 @@ sub know_the_visitor {
 {{- if .BasicAuth}}
     unset req.http.Fastly-Password;
 {{- end}}
+    # By it what the edge, the origin and the application note of a request is found.
+    set req.http.X-Request-Id = uuid.version4();
     set req.http.Fastly-Client-IP = client.ip;
     set req.http.Host = std.tolower(regsub(req.http.Host, "\.?(:[0-9]*)?$", ""));
   }
