@@ -14,6 +14,7 @@ import (
 	"lke-platform/components/ingress"
 	"lke-platform/components/lke"
 	"lke-platform/components/monitoring"
+	"lke-platform/components/monitoring/dashboards"
 	"lke-platform/components/namespace"
 	"lke-platform/components/objectstorage"
 	"lke-platform/components/postgres"
@@ -106,8 +107,24 @@ func (p *platform) declareCluster() (err error) {
 func (p *platform) declareMonitoring() (err error) {
 	args := &p.config.Monitoring
 	args.GrafanaHost, args.StorageClass = p.config.grafanaHost(), pulumi.String(lke.StorageDelete)
+	args.Platform = p.config.shown()
 	p.monitoring, err = monitoring.New(p.Context, "monitoring", args, p.cluster.Inside())
 	return err
+}
+
+// shown is what the dashboards are about.
+func (c *Config) shown() dashboards.Platform {
+	shown := dashboards.Platform{
+		Controller: c.Ingress.Controller,
+		CDN:        !c.off.Has("cdn"),
+		Database:   !c.off.Has("postgres"),
+		Caches:     len(c.Caches) > 0,
+		Certsync:   !c.off.Has("cdn") && !c.CDN.TLS.IsManaged() && c.Certificates.Trusted(),
+	}
+	for _, args := range c.apps() {
+		shown.Apps = append(shown.Apps, args.Name)
+	}
+	return shown
 }
 
 // bounds are for what runs beside the app: its database and its caches.

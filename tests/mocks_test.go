@@ -72,7 +72,7 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		outputs["managedDnsChallenges"] = resource.NewPropertyValue([]any{map[string]any{
 			"recordName": "_acme-challenge." + name, "recordType": "CNAME", "recordValue": name + ".fastly-validations.com",
 		}})
-	case "kubernetes:core/v1:Secret":
+	case "kubernetes:core/v1:Secret", "kubernetes:core/v1:ConfigMap":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
 	}
 	return args.Name + "-id", outputs, nil

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
+	"lke-platform/components/monitoring/dashboards"
 )
 
 // Args describes the monitoring of a cluster.
@@ -31,9 +32,17 @@ type Args struct {
 	Grafana Grafana `json:"grafana"`
 	// Alerts says who is told when something is wrong.
 	Alerts Alerts `json:"alerts"`
+	// Dashboards are files in the project's folder, each with a dashboard as Grafana exports it: beside the platform's own.
+	Dashboards []string `json:"dashboards"`
 	// Values are merged over those of the chart kube-prometheus-stack, last. No secret belongs here.
 	Values map[string]any `json:"values"`
 
+	// Folder is the project's folder, which the files of Dashboards are in. Default: the current one.
+	Folder string `json:"-"`
+	// Platform is what the platform's own dashboards show.
+	Platform dashboards.Platform `json:"-"`
+	// NodePrices are what nodes cost a month, in USD, by their types.
+	NodePrices map[string]float64 `json:"-"`
 	// GrafanaHost is the public name of Grafana.
 	GrafanaHost string `json:"-"`
 	// StorageClass is the class of the volumes. They hold what can be measured again, and may go when they are released.
@@ -85,6 +94,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults = append(faults, check.Quantity(path.Child("resources", "memory"), a.Resources.Memory)...)
 	faults = append(faults, check.Required(path.Child("grafana", "user"), a.Grafana.User)...)
 	faults = append(faults, check.SecretName(path.Child("grafana", "password"), a.Grafana.Password)...)
+	faults = append(faults, a.validateDashboards(path.Child("dashboards"))...)
 	return append(faults, a.Alerts.validate(path.Child("alerts"))...)
 }
 

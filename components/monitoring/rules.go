@@ -4,6 +4,8 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
@@ -20,10 +22,14 @@ import (
 var ruleFiles embed.FS
 
 // newRules declares the alert rules. The release's CRD has to be there.
-func (s *Stack) newRules(ctx *pulumi.Context, name string, alerts *Alerts, release pulumi.Resource) error {
+func (s *Stack) newRules(ctx *pulumi.Context, name string, args *Args, release pulumi.Resource) error {
 	groups, err := ruleGroups()
 	if err != nil {
 		return err
+	}
+	groups = append(groups, args.Alerts.limits())
+	if len(args.NodePrices) > 0 {
+		groups = append(groups, args.prices())
 	}
 	_, err = apiextensions.NewCustomResource(ctx, name+"-rules", &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String("monitoring.coreos.com/v1"),
@@ -31,7 +37,7 @@ func (s *Stack) newRules(ctx *pulumi.Context, name string, alerts *Alerts, relea
 		Metadata: metav1.ObjectMetaArgs{
 			Name: pulumi.String("platform"), Namespace: s.Namespace, Labels: kube.Labels("platform", "alerts"),
 		},
-		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{"groups": append(groups, alerts.limits())}},
+		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{"groups": groups}},
 	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{release}))
 	return err
 }
@@ -70,4 +76,17 @@ func (a *Alerts) limits() pulumi.Map {
 		"name":  pulumi.String("limits"),
 		"rules": pulumi.Array{limit("any", a.BackupAge), limit("full", a.FullBackupAge)},
 	}
+}
+
+// prices are what the nodes of each type cost, which the program has asked Linode for.
+func (a *Args) prices() pulumi.Map {
+	rules := pulumi.Array{}
+	for _, nodeType := range slices.Sorted(maps.Keys(a.NodePrices)) {
+		rules = append(rules, pulumi.Map{
+			"record": pulumi.String("platform:node_month:usd"),
+			"expr":   pulumi.String(fmt.Sprintf("vector(%g)", a.NodePrices[nodeType])),
+			"labels": pulumi.StringMap{"type": pulumi.String(nodeType)},
+		})
+	}
+	return pulumi.Map{"name": pulumi.String("prices"), "rules": rules}
 }

@@ -61,12 +61,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := s.newBlackbox(ctx, name); err != nil {
 		return nil, fmt.Errorf("monitoring: declaring the blackbox exporter: %w", err)
 	}
-	release, err := s.newRelease(ctx, name, args)
+	home, err := s.newDashboards(ctx, name, args)
+	if err != nil {
+		return nil, fmt.Errorf("monitoring: declaring the dashboards: %w", err)
+	}
+	release, err := s.newRelease(ctx, name, args, home)
 	if err != nil {
 		return nil, fmt.Errorf("monitoring: declaring kube-prometheus-stack: %w", err)
 	}
 	s.Ready = []pulumi.Resource{release}
-	if err := s.newRules(ctx, name, &args.Alerts, release); err != nil {
+	if err := s.newRules(ctx, name, args, release); err != nil {
 		return nil, fmt.Errorf("monitoring: declaring the alert rules: %w", err)
 	}
 	return s, component.Done(ctx, s, pulumi.Map{"namespace": s.Namespace})
@@ -97,7 +101,9 @@ func confinement() *namespace.Args {
 	}
 }
 
-func (s *Stack) newRelease(ctx *pulumi.Context, name string, args *Args) (*charts.Release, error) {
+func (s *Stack) newRelease(
+	ctx *pulumi.Context, name string, args *Args, home *corev1.ConfigMap,
+) (*charts.Release, error) {
 	login, err := s.newLogin(ctx, name, args)
 	if err != nil {
 		return nil, fmt.Errorf("login of Grafana: %w", err)
@@ -114,7 +120,7 @@ func (s *Stack) newRelease(ctx *pulumi.Context, name string, args *Args) (*chart
 		Chart:     charts.KubePrometheusStack,
 		Name:      "kube-prometheus-stack",
 		Namespace: s.Namespace,
-		Values:    args.values(login.Metadata.Name().Elem()),
+		Values:    args.values(login.Metadata.Name().Elem(), home.Metadata.Name().Elem()),
 		Overrides: args.Values,
 	}, pulumi.Parent(s), pulumi.DependsOn(waitFor))
 }
