@@ -98,6 +98,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	// monitoring, delivery
 	"duration that is none":      {"retention: 7d", "retention: a week", `monitoring.retention: Invalid value: "a week"`},
 	"history above the disk":     {"retention: 7d", "retention: 7d\n    retentionSize: 10Gi", `monitoring.retentionSize: Invalid value: "10Gi"`},
+	"dashboard that is missing":  {"retention: 7d", "retention: 7d\n    dashboards: [orders.json]", `monitoring.dashboards[0]: Invalid value: "orders.json": there is no such file`},
 	"receiver without a way":     {"retention: 7d", "retention: 7d\n    alerts: {receivers: [{name: team}]}", "monitoring.alerts.receivers[0]: Invalid value"},
 	"Keel and a digest":          {"changelog.com:master", "changelog.com@sha256:" + strings.Repeat("0", 64), "app.image: Invalid value"},
 	"pinned and no digest":       {"mode: keel", "mode: pinned", `app.image: Invalid value: "thechangelog/changelog.com:master": must have a digest`},

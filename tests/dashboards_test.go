@@ -35,19 +35,20 @@ var platforms = map[string]dashboards.Platform{
 type dashboardJSON struct {
 	UID, Title  string
 	Panels      []panelJSON
-	Annotations struct{ List []struct{ Name, Expr string } }
-	Templating  struct{ List []any }
+	Annotations struct {
+		List []struct{ Target struct{ Expr string } }
+	}
+	Templating struct{ List []any }
 }
 
 type panelJSON struct {
-	ID             int
-	Title, Type    string
-	GridPos        struct{ X, Y, W, H int }
-	Datasource     struct{ UID string }
-	Links          []struct{ URL string }
-	Targets        []struct{ Expr, LegendFormat string }
-	FieldConfig    struct{ Defaults struct{ Unit string } }
-	Transformation []any
+	ID          int
+	Title, Type string
+	GridPos     struct{ X, Y, W, H int }
+	Datasource  struct{ UID string }
+	Links       []struct{ URL string }
+	Targets     []struct{ Expr, LegendFormat string }
+	FieldConfig struct{ Defaults struct{ Unit string } }
 }
 
 // shown are all dashboards of a platform, the home page first.
@@ -73,7 +74,7 @@ func (d *dashboardJSON) queries() map[string]string {
 		}
 	}
 	for _, event := range d.Annotations.List {
-		queries[event.Expr] = ""
+		queries[event.Target.Expr] = ""
 	}
 	return queries
 }
@@ -379,4 +380,51 @@ func TestADashboardThatGrafanaWouldNotShowIsRefused(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(args.Folder, name), []byte(ownDashboard), 0o600))
 	}
 	require.Contains(t, args.Validate(nil).ToAggregate().Error(), `dashboards[1]: Duplicate value: "orders"`)
+}
+
+// dashboardsOf are the names of the dashboards that a stack declares beside the home page, and all their text.
+func dashboardsOf(g *graph) (names []string, text string) {
+	for key, node := range g.resources {
+		if name, is := strings.CutPrefix(key, "kubernetes:core/v1:ConfigMap monitoring-platform-"); is {
+			names = append(names, name)
+			text += at(reveal(node.inputs["data"]), "platform-"+name+".json").(string)
+		}
+	}
+	return names, text
+}
+
+func TestAStackIsShownByWhatItIsMadeOf(t *testing.T) {
+	t.Parallel()
+	names, text := dashboardsOf(deployed(t, "staging"))
+	require.ElementsMatch(t, []string{"edge", "origin", "app", "data", "nodes", "delivery"}, names)
+	require.Contains(t, text, "certsync")
+	require.Contains(t, text, "changelog-changelog-.+")
+
+	names, text = dashboardsOf(without(t, "cdn", "fastly-tls-token"))
+	require.ElementsMatch(t, []string{"origin", "app", "data", "nodes", "delivery"}, names)
+	require.NotContains(t, text, "certsync")
+	names, _ = dashboardsOf(without(t, "postgres", "backups-passphrase"))
+	require.NotContains(t, names, "data")
+}
+
+// What the nodes cost is asked of Linode, which has other prices in some regions.
+func TestNodesArePricedAsInTheirRegion(t *testing.T) {
+	t.Parallel()
+	for region, factor := range map[string]float64{"us-east": 1, "us-ord": 1.2} {
+		g, err := deploy(t, copyStack(t, "staging", func(text string) string {
+			return strings.Replace(text, "cluster:\n    region: us-east", "cluster:\n    region: "+region, 1)
+		}), "staging")
+		require.NoError(t, err)
+		prices := map[string]string{}
+		for _, group := range at(reveal(g.find(t, alertRulesType, "monitoring-rules").inputs["spec"]), "groups").([]any) {
+			for _, rule := range at(group, "rules").([]any) {
+				if at(rule, "record") == "platform:node_month:usd" {
+					prices[at(rule, "labels", "type").(string)] = at(rule, "expr").(string)
+				}
+			}
+		}
+		require.Equal(t, map[string]string{
+			"g6-standard-2": fmt.Sprintf("vector(%g)", 24*factor), "g6-standard-4": fmt.Sprintf("vector(%g)", 48*factor),
+		}, prices, region)
+	}
 }

@@ -55,7 +55,8 @@ func reserved(resource string) string {
 }
 
 const (
-	certificateEnd = `certmanager_certificate_expiration_timestamp_seconds`
+	// certificateEnd is none of what has not been issued yet, which counts from 1970.
+	certificateEnd = `(certmanager_certificate_expiration_timestamp_seconds > 0)`
 
 	// charts are those that what runs says it comes from; some say so in a label of their own.
 	charts = `count by (namespace, chart) (` +
@@ -81,7 +82,7 @@ func (p *Platform) delivery() *page {
 			{
 				title: "Certificates in the cluster", shape: bars, unit: units.Days, limits: limits{15, 7}, width: half, height: 8,
 				about:   "Days until each ends. It is renewed when a third of its life is left.",
-				queries: []query{{name: "{{name}}", expr: daysLeft("min by (name) (" + certificateEnd + ")")}},
+				queries: []query{{name: "{{name}}", expr: daysLeft("min by (name) " + certificateEnd)}},
 			},
 			{
 				title: "Certificates that are not ready", shape: list, unit: units.Short, width: half, height: 8,

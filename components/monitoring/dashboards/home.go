@@ -98,7 +98,7 @@ func saturation() []panel {
 // deadlines are what comes to an end by itself. When a restore was last tried is measured by nothing, so that no panel says it.
 func (p *Platform) deadlines() []panel {
 	ends := []query{
-		{name: "In the cluster", expr: daysLeft("min(" + certificateEnd + ")")},
+		{name: "In the cluster", expr: daysLeft("min" + certificateEnd)},
 		{name: "Shown to visitors", expr: daysLeft(`min(probe_ssl_earliest_cert_expiry{job="site"})`)},
 	}
 	panels := []panel{{

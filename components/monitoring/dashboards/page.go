@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
@@ -94,7 +95,8 @@ func (p *Platform) events() []dashboard.AnnotationQuery {
 	}
 	return []dashboard.AnnotationQuery{
 		event("Deploys", "blue", created(p.inApps()), "{{namespace}}/{{replicaset}}", true),
-		event("Changes of the platform", "purple", created(strings.Replace(p.inApps(), "=~", "!~", 1)), "{{namespace}}/{{replicaset}}", true),
+		event("Changes of the platform", "purple", created(strings.Replace(p.inApps(), "=~", "!~", 1)),
+			"{{namespace}}/{{replicaset}}", true),
 		event("Incidents", "red", `max by (alertname, namespace, instance) (ALERTS{alertstate="firing", severity="critical"})`,
 			"{{alertname}} {{namespace}} {{instance}}", false),
 	}
@@ -105,8 +107,10 @@ func (p *Platform) inApps() string { return `namespace=~"` + strings.Join(p.Apps
 
 // event is marked where the query has a value, or at the moment that its value is, in milliseconds.
 func event(name, color, expr, text string, valueIsTime bool) dashboard.AnnotationQuery {
+	target := prometheus.NewDataquery()
+	target.RefId, target.Expr, target.Range, target.Interval = new("Events"), expr, new(true), new("1m")
 	return dashboard.AnnotationQuery{
-		Name: name, Datasource: &source, Enable: true, IconColor: color, Expr: &expr, TitleFormat: &name, TextFormat: &text,
-		Step: new("1m"), UseValueForTime: &valueIsTime,
+		Name: name, Datasource: &source, Enable: true, IconColor: color, Target: target, TitleFormat: &name, TextFormat: &text,
+		UseValueForTime: &valueIsTime,
 	}
 }

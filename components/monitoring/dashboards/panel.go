@@ -61,7 +61,7 @@ var source = common.DataSourceRef{Type: new("prometheus"), Uid: new("prometheus"
 var shapes = map[shape]func() cog.Builder[dashboard.Panel]{
 	tile: func() cog.Builder[dashboard.Panel] {
 		return stat.NewPanelBuilder().GraphMode(common.BigValueGraphModeArea).ColorMode(common.BigValueColorModeValue).
-			TextMode(common.BigValueTextModeAuto).ReduceOptions(last())
+			TextMode(common.BigValueTextModeAuto).Orientation(common.VizOrientationAuto).ReduceOptions(last())
 	},
 	graph: func() cog.Builder[dashboard.Panel] {
 		return timeseries.NewPanelBuilder().FillOpacity(10).AxisSoftMin(0).ShowPoints(common.VisibilityModeNever).

@@ -66,24 +66,24 @@ func (r *requests) selected(metric, further string) string {
 
 // rate is in requests a second, for each value of a label, unless that is empty.
 func (r *requests) rate(label string) string {
-	return fmt.Sprintf("sum%s (rate(%s[5m]))", by(label), r.selected(r.total, ""))
+	return fmt.Sprintf("sum%s(rate(%s[5m]))", by(label), r.selected(r.total, ""))
 }
 
 // share is the part of all requests that failed; none while there are no requests.
 func (r *requests) share(label string) string {
 	failed := r.selected(r.total, r.code+`=~"5.."`)
 	all := r.rate(label)
-	return fmt.Sprintf("(sum%s (rate(%s[5m])) or %s * 0) / (%s > 0)", by(label), failed, all, all)
+	return fmt.Sprintf("(sum%s(rate(%s[5m])) or %s * 0) / (%s > 0)", by(label), failed, all, all)
 }
 
 // within is the time in which a part of all requests was answered, in seconds.
 func (r *requests) within(part float64, label string) string {
-	return fmt.Sprintf("histogram_quantile(%g, sum%s (rate(%s[5m])))", part, by("le", label), r.selected(r.buckets, ""))
+	return fmt.Sprintf("histogram_quantile(%g, sum%s(rate(%s[5m])))", part, by("le", label), r.selected(r.buckets, ""))
 }
 
 func by(labels ...string) string {
 	if list := strings.Trim(strings.Join(labels, ", "), ", "); list != "" {
-		return " by (" + list + ")"
+		return " by (" + list + ") "
 	}
 	return ""
 }

@@ -59,7 +59,7 @@ func (p *Platform) edge() *page {
 func (p *Platform) edgeSignals() *signals {
 	made := &signals{
 		errors: query{name: "Names without an answer", unit: fraction, limits: failing, expr: `1 - avg(probe_success{job="site"})`},
-		duration: query{name: "Slowest name within", unit: seconds, limits: slow,
+		duration: query{name: "Slowest answer", unit: seconds, limits: slow,
 			expr: `max(probe_duration_seconds{job="site"})`},
 	}
 	if p.Statistics {
