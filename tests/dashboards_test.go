@@ -245,7 +245,7 @@ func TestDashboardsNameMetricsAndLabelsThatExist(t *testing.T) {
 				require.NotEmpty(t, metrics, query)
 				known := kubesets.New[string]()
 				for metric, matched := range metrics {
-					require.Contains(t, labels, metric, "%s: %s", page.UID, query)
+					require.NotNil(t, labels[metric], "%s: %s: there is no %s", page.UID, query, metric)
 					require.True(t, labels[metric].HasAll(matched...), "%s: %s has no label of %v", query, metric, matched)
 					known = known.Union(labels[metric])
 					asked.Insert(metric)

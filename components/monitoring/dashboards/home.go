@@ -37,7 +37,7 @@ func (p *Platform) objectivePanels() []panel {
 	const kept = `(1 - (1 - platform:budget_left:ratio) * (100 - platform:objective:percent) / 100)`
 	return []panel{
 		{
-			title: "Kept, of all requests", shape: tile, unit: fraction, width: quarter, height: 5,
+			title: "Kept, of all requests", shape: tile, unit: fraction, decimals: 3, width: quarter, height: 5,
 			about:   "Over the window of monitoring.objectives.",
 			queries: []query{{name: "{{objective}}", expr: kept}},
 		},

@@ -26,6 +26,8 @@ type panel struct {
 	unit    string
 	limits  limits
 	queries []query
+	// decimals are how many are shown; 0 leaves it to Grafana.
+	decimals float64
 	// width is in columns of 24, height in rows of 30 pixels.
 	width, height uint32
 	// leads is the uid of the page that a click leads to.
@@ -95,6 +97,9 @@ func (p *panel) build(id uint32, at dashboard.GridPos, links []dashboard.Dashboa
 	fields.Defaults.Unit, fields.Defaults.Thresholds = &p.unit, p.limits.thresholds()
 	if p.unit == fraction && p.shape == bars {
 		fields.Defaults.Min, fields.Defaults.Max = new(0.0), new(1.0)
+	}
+	if p.decimals > 0 {
+		fields.Defaults.Decimals = &p.decimals
 	}
 	if p.leads != "" {
 		fields.Defaults.Links = []dashboard.DashboardLink{link("More", pageURL(p.leads)+"?${__url_time_range}")}
