@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/monitoring/dashboards"
+	"lke-platform/stacks"
 )
 
 // platforms are the dashboards of what stacks declare, most of it and least of it.
@@ -374,6 +375,11 @@ func TestADashboardThatGrafanaWouldNotShowIsRefused(t *testing.T) {
 			require.Contains(t, faults[0].Error(), test.want)
 		})
 	}
+	decoded, _ := stacks.Decode(func(section string) string {
+		return map[string]string{"monitoring": `{"dashboards": ["orders.json"]}`}[section]
+	})
+	require.Contains(t, decoded.Files(), "orders.json", "a rehearsal has a copy of it")
+
 	args := monitored()
 	args.Folder, args.Dashboards = t.TempDir(), []string{"orders.json", "shop.json"}
 	for _, name := range args.Dashboards {

@@ -6,9 +6,6 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// The widths of tiles, beside half and whole.
-const quarter, third = columns / 4, columns / 3
-
 // home is one screen that says what visitors notice, since when, and where.
 func (p *Platform) home(stations []*page) *page {
 	return &page{uid: homeUID, title: "Platform", panels: slices.Concat(
@@ -24,7 +21,7 @@ func alertPanels() []panel {
 		title: "Alerts that fire", shape: tile, unit: units.Short, width: quarter, height: 5,
 		queries: []query{
 			{name: "Critical", limits: limits{1, 1}, expr: count("critical")},
-			{name: "Warnings", limits: limits{1, 1e6}, expr: count("warning")},
+			{name: "Warnings", limits: limits{1, 1e6}, expr: count("warning")}, // of which no number is critical
 		},
 	}}
 }

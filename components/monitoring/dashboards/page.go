@@ -17,8 +17,11 @@ const (
 	yesNo     = "bool_yes_no"
 )
 
-// columns are those of Grafana's grid. A panel takes a quarter, a third, a half or all of them.
-const columns = 24
+// columns are those of Grafana's grid, of which a panel takes a part.
+const (
+	columns                     = 24
+	quarter, third, half, whole = columns / 4, columns / 3, columns / 2, columns
+)
 
 // page is a dashboard.
 type page struct {

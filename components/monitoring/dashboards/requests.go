@@ -9,6 +9,9 @@ import (
 // names of their own. They are asked over five minutes, as by the alerts.
 type requests struct{ total, buckets, code, matcher string }
 
+// service is the label that tells which Service the controller asks.
+const service = "exported_service"
+
 // slow is how long a request may take before it is worth a look, in seconds, and failing which part of all may fail.
 var (
 	slow    = limits{0.5, 2}
@@ -34,7 +37,7 @@ func (p *Platform) answered() requests {
 	for i, app := range p.Apps {
 		services[i] = app + "-" + app + "-.+"
 	}
-	return traefik("service", `exported_service=~"`+strings.Join(services, "|")+`"`)
+	return traefik("service", service+`=~"`+strings.Join(services, "|")+`"`)
 }
 
 func traefik(of, matcher string) requests {

@@ -19,8 +19,6 @@ const (
 // uids are those of all pages that there may be.
 var uids = []string{homeUID, edgeUID, originUID, appUID, dataUID, nodesUID, deliveryUID}
 
-const half, whole = columns / 2, columns
-
 // chart is a graph of half a page's width.
 func chart(title, unit string, queries ...query) panel {
 	return panel{title: title, shape: graph, unit: unit, width: half, height: 8, queries: queries}
@@ -84,6 +82,7 @@ func statisticsPanels(s *signals) []panel {
 	}
 }
 
+// daysLeft are those until a moment.
 func daysLeft(end string) string { return "(" + end + " - time()) / 86400" }
 
 // origin is the ingress controller, which all requests past Fastly come by.
@@ -120,10 +119,9 @@ func (p *Platform) app() *page {
 	return &page{
 		uid: appUID, title: "App", logs: "{" + pods + "}", signals: r.signals(),
 		panels: []panel{
-			chart("Requests by Service", perSecond, query{name: "{{" + r.service() + "}}", expr: r.rate(r.service())}),
-			chart("Errors by Service", fraction, query{name: "{{" + r.service() + "}}", expr: r.share(r.service())}),
-			chart("95 % of requests within", seconds,
-				query{name: "{{" + r.service() + "}}", expr: r.within(0.95, r.service())}),
+			chart("Requests by Service", perSecond, query{name: "{{" + service + "}}", expr: r.rate(service)}),
+			chart("Errors by Service", fraction, query{name: "{{" + service + "}}", expr: r.share(service)}),
+			chart("95 % of requests within", seconds, query{name: "{{" + service + "}}", expr: r.within(0.95, service)}),
 			chart("Replicas that are missing", units.Short, query{name: "{{namespace}}/{{deployment}}",
 				expr: `kube_deployment_spec_replicas{` + pods + `} - kube_deployment_status_replicas_available{` + pods + `}`}),
 			chart("CPU, in cores", units.Short, podCPU(pods)),
@@ -135,9 +133,6 @@ func (p *Platform) app() *page {
 		},
 	}
 }
-
-// service is the label that tells what the controller asks.
-func (r *requests) service() string { return "exported_service" }
 
 // data is the database and the caches.
 func (p *Platform) data() *page {
