@@ -124,7 +124,7 @@ func (a *Args) grafana(login, home pulumi.StringInput) pulumi.Map {
 			},
 			"datasources": pulumi.Map{"searchNamespace": pulumi.String(namespace.Monitoring)},
 		},
-		// Beside the sidecar, which brings the others when Grafana runs already: what is not there then is not shown later either.
+		// Not by the sidecar, which brings its files when Grafana runs already, and may have looked for this one.
 		"extraConfigmapMounts": pulumi.Array{pulumi.Map{
 			"name": pulumi.String("home"), "configMap": home, "mountPath": pulumi.String(homeDir), "readOnly": pulumi.Bool(true),
 		}},
@@ -140,8 +140,8 @@ func (a *Args) grafana(login, home pulumi.StringInput) pulumi.Map {
 	}
 }
 
-// stateMetrics tells nothing of Secrets, and so may not read those of the whole cluster. Of labels it tells those that the dashboards
-// show: which chart something comes from, and which type a node is of.
+// stateMetrics tells nothing of Secrets, and so may not read those of the whole cluster. Of labels it tells those that the
+// dashboards show: which chart something comes from, and which type a node is of.
 func stateMetrics() pulumi.Map {
 	return pulumi.Map{
 		"resources":         kube.Requests("25m", "128Mi"),

@@ -80,7 +80,8 @@ func (p *Platform) delivery() *page {
 		uid: deliveryUID, title: "Certificates and delivery", logs: `{namespace="cert-manager"}`,
 		panels: []panel{
 			{
-				title: "Certificates in the cluster", shape: bars, unit: units.Days, limits: limits{15, 7}, width: half, height: 8,
+				title: "Certificates in the cluster", shape: bars, unit: units.Days, limits: limits{10, 7},
+				width: half, height: 8,
 				about:   "Days until each ends. It is renewed when a third of its life is left.",
 				queries: []query{{name: "{{name}}", expr: daysLeft("min by (name) " + certificateEnd)}},
 			},
@@ -91,8 +92,9 @@ func (p *Platform) delivery() *page {
 			},
 			{
 				title: "New versions of workloads", shape: list, unit: units.DateTimeFromNow, width: whole, height: 10,
-				about:   "The twenty last times that a Deployment began to run something else: another image, or other settings.",
-				queries: []query{{name: "Began", expr: `topk(20, max by (namespace, replicaset) (kube_replicaset_created)) * 1000`}},
+				about: "The twenty last times that a Deployment began to run something else: another image, or other settings.",
+				queries: []query{{name: "Began",
+					expr: `topk(20, max by (namespace, replicaset) (kube_replicaset_created)) * 1000`}},
 			},
 			chart("Replicas of the new version that are missing", units.Short, query{name: "{{namespace}}/{{deployment}}",
 				expr: `(kube_deployment_spec_replicas - kube_deployment_status_replicas_updated) > 0`}),
@@ -109,8 +111,10 @@ func (p *Platform) delivery() *page {
 		},
 	}
 	if p.Certsync {
-		made.panels = append(made.panels, chart("Since certificates were last copied to Fastly", seconds, query{name: "{{cronjob}}",
-			expr: `time() - max by (cronjob) (kube_cronjob_status_last_successful_time{cronjob=~"certsync.*"})`}))
+		made.panels = append(made.panels, chart("Since certificates were last copied to Fastly", seconds, query{
+			name: "{{cronjob}}",
+			expr: `time() - max by (cronjob) (kube_cronjob_status_last_successful_time{cronjob=~"certsync.*"})`,
+		}))
 	}
 	return made
 }

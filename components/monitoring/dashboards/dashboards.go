@@ -1,5 +1,5 @@
-// Package dashboards makes Grafana's dashboards of what a platform declares: a home page that shows all of it on one screen, and a
-// page for each station that a request comes by. Nothing is on them that the platform does not have.
+// Package dashboards makes Grafana's dashboards of what a platform declares: a home page that shows all of it on one screen, and
+// a page for each station that a request comes by. Nothing is on them that the platform does not have.
 package dashboards
 
 import (
@@ -37,11 +37,11 @@ const homeUID = "platform-home"
 // Make returns the home page, and the pages that it leads to.
 func (p *Platform) Make() (home Dashboard, stations []Dashboard, err error) {
 	pages := p.stations()
-	if home, err = p.make(p.home(pages), pages); err != nil {
+	if home, err = p.home(pages).build(p, pages); err != nil {
 		return home, nil, err
 	}
 	for _, page := range pages {
-		station, err := p.make(page, pages)
+		station, err := page.build(p, pages)
 		if err != nil {
 			return home, nil, err
 		}
@@ -61,18 +61,6 @@ func (p *Platform) stations() []*page {
 		pages = append(pages, p.data())
 	}
 	return append(pages, p.nodes(), p.delivery())
-}
-
-func (p *Platform) make(made *page, stations []*page) (Dashboard, error) {
-	built, err := made.build(p, stations)
-	if err != nil {
-		return Dashboard{}, fmt.Errorf("dashboards: %s: %w", made.uid, err)
-	}
-	text, err := json.Marshal(built)
-	if err != nil {
-		return Dashboard{}, fmt.Errorf("dashboards: %s: %w", made.uid, err)
-	}
-	return Dashboard{UID: made.uid, JSON: string(text)}, nil
 }
 
 // Check returns the uid of a dashboard of the user's own, in the classic form that Grafana exports, and what is wrong with it.

@@ -81,8 +81,10 @@ func saturation() []panel {
 		{
 			title: "The fullest node", shape: bars, unit: fraction, limits: crowded, width: half, height: 6, leads: nodesUID,
 			queries: []query{
-				{name: "CPU", expr: "max(" + nodeCPU + ")"}, {name: "Memory", expr: "max(" + nodeMemory + ")"},
-				{name: "Memory that is reserved", expr: "max(" + reserved("memory") + ")"}, {name: "Disk", expr: "max(" + nodeDisk + ")"},
+				{name: "CPU", expr: "max(" + nodeCPU + ")"},
+				{name: "Memory", expr: "max(" + nodeMemory + ")"},
+				{name: "Memory that is reserved", expr: "max(" + reserved("memory") + ")"},
+				{name: "Disk", expr: "max(" + nodeDisk + ")"},
 			},
 		},
 		{
@@ -110,7 +112,7 @@ func (p *Platform) deadlines() []panel {
 	}
 	return append(panels, panel{
 		title: "Nodes, a month", shape: tile, unit: units.Dollars, width: third, height: 5,
-		about:   "Those that run, at the price that Linode asked at the last `up`. Comments on pull requests have the whole bill.",
+		about:   "Those that run, at Linode's price at the last `up`. Comments on pull requests have the whole bill.",
 		queries: []query{{name: "USD", expr: nodesMonth}},
 	})
 }

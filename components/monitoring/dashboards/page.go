@@ -1,6 +1,8 @@
 package dashboards
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -36,8 +38,8 @@ type page struct {
 // signals are the three that tell how a station does.
 type signals struct{ rate, errors, duration query }
 
-// build makes Grafana's dashboard. Its panels flow from left to right.
-func (p *page) build(of *Platform, stations []*page) (*dashboard.Dashboard, error) {
+// build makes Grafana's dashboard, in the classic form, which it reads from files. Its panels flow from left to right.
+func (p *page) build(of *Platform, stations []*page) (Dashboard, error) {
 	made := dashboard.NewDashboard()
 	made.Uid, made.Title, made.Tags = &p.uid, &p.title, []string{"platform"}
 	made.Editable, made.Refresh = new(false), new("1m")
@@ -53,16 +55,20 @@ func (p *page) build(of *Platform, stations []*page) (*dashboard.Dashboard, erro
 		}
 		links, err := of.logLinks(p, panel)
 		if err != nil {
-			return nil, err
+			return Dashboard{}, fmt.Errorf("dashboards: %s: %w", panel.title, err)
 		}
 		built, err := panel.build(uint32(i+1), dashboard.GridPos{X: x, Y: y, W: panel.width, H: panel.height}, links)
 		if err != nil {
-			return nil, err
+			return Dashboard{}, fmt.Errorf("dashboards: %s: %w", panel.title, err)
 		}
 		made.Panels = append(made.Panels, dashboard.PanelOrRowPanel{Panel: &built})
 		x, tallest = x+panel.width, max(tallest, panel.height)
 	}
-	return made, nil
+	text, err := json.Marshal(made)
+	if err != nil {
+		return Dashboard{}, fmt.Errorf("dashboards: %s: %w", p.title, err)
+	}
+	return Dashboard{UID: p.uid, JSON: string(text)}, nil
 }
 
 // links lead to all other pages, at the same time.
@@ -90,8 +96,8 @@ func (p *Platform) logLinks(of *page, panel *panel) ([]dashboard.DashboardLink, 
 	return []dashboard.DashboardLink{link("Logs", address)}, err
 }
 
-// events are marked in every graph. A new version of a workload, and nothing else, makes a new ReplicaSet, whose age is its own: no
-// restart of what tells it makes another. So those of apps are deploys, and those of all else what `up`, or Linode, has changed.
+// events are marked in every graph. A new version of a workload, and nothing else, makes a new ReplicaSet, whose age is its own:
+// no restart of what tells it makes another. So those of apps are deploys, and those of all else what `up`, or Linode, changed.
 func (p *Platform) events() []dashboard.AnnotationQuery {
 	created := func(matcher string) string {
 		return `max by (namespace, replicaset) (kube_replicaset_created{` + matcher + `}) * 1000`

@@ -84,6 +84,12 @@ func (r *requests) within(part float64, label string) string {
 	return fmt.Sprintf("histogram_quantile(%g, sum%s(rate(%s[5m])))", part, by("le", label), r.selected(r.buckets, ""))
 }
 
+// partOf is what a count makes of itself and another, for each value of a label, unless that is empty.
+func partOf(count, other, label string) string {
+	rate := func(metric string) string { return "sum" + by(label) + "(rate(" + metric + "[5m]))" }
+	return rate(count) + " / (" + rate(count) + " + " + rate(other) + " > 0)"
+}
+
 func by(labels ...string) string {
 	if list := strings.Trim(strings.Join(labels, ", "), ", "); list != "" {
 		return " by (" + list + ") "

@@ -56,7 +56,8 @@ func (p *Platform) edge() *page {
 // edgeSignals are Fastly's own count where there is one. How long it takes to answer, it does not say: the probes do.
 func (p *Platform) edgeSignals() *signals {
 	made := &signals{
-		errors: query{name: "Names without an answer", unit: fraction, limits: failing, expr: `1 - avg(probe_success{job="site"})`},
+		errors: query{name: "Names without an answer", unit: fraction, limits: failing,
+			expr: `1 - avg(probe_success{job="site"})`},
 		duration: query{name: "Slowest answer", unit: seconds, limits: slow,
 			expr: `max(probe_duration_seconds{job="site"})`},
 	}
@@ -75,8 +76,7 @@ func statisticsPanels(s *signals) []panel {
 			query{name: "{{status_group}}", expr: `sum by (status_group) (rate(fastly_rt_status_group_total[5m]))`}),
 		chart("Errors", fraction, query{name: "of all requests", expr: s.errors.expr}),
 		chart("Answered with a copy", fraction, query{name: "{{service_name}}",
-			expr: `sum by (service_name) (rate(fastly_rt_hits_total[5m])) / (sum by (service_name) (rate(fastly_rt_hits_total[5m]))` +
-				` + sum by (service_name) (rate(fastly_rt_miss_total[5m])) > 0)`}),
+			expr: partOf("fastly_rt_hits_total", "fastly_rt_miss_total", "service_name")}),
 		chart("Sent to visitors", units.BytesPerSecondIEC,
 			query{name: "{{service_name}}", expr: `sum by (service_name) (rate(fastly_rt_resp_body_bytes_total[5m]))`}),
 	}
@@ -106,7 +106,8 @@ func (p *Platform) origin() *page {
 }
 
 func podCPU(matcher string) query {
-	return query{name: "{{pod}}", expr: `sum by (pod) (rate(container_cpu_usage_seconds_total{` + matcher + `, container!=""}[5m]))`}
+	used := `container_cpu_usage_seconds_total{` + matcher + `, container!=""}`
+	return query{name: "{{pod}}", expr: `sum by (pod) (rate(` + used + `[5m]))`}
 }
 
 func podMemory(matcher string) query {
@@ -155,11 +156,11 @@ func (p *Platform) beside(containers string) string {
 // databaseSignals count transactions, where a roll-back is an error or what an app asked for: a change of it tells, and not that
 // there are some.
 func databaseSignals() *signals {
-	const committed = `sum(rate(ccp_stat_database_xact_commit[5m]))`
-	const rolledBack = `sum(rate(ccp_stat_database_xact_rollback[5m]))`
+	const committed, rolledBack = "ccp_stat_database_xact_commit", "ccp_stat_database_xact_rollback"
 	return &signals{
-		rate:   query{name: "Transactions", unit: units.OpsPerSecond, expr: committed + " + " + rolledBack},
-		errors: query{name: "Rolled back", unit: fraction, expr: rolledBack + " / (" + committed + " + " + rolledBack + " > 0)"},
+		rate: query{name: "Transactions", unit: units.OpsPerSecond,
+			expr: "sum(rate(" + committed + "[5m])) + sum(rate(" + rolledBack + "[5m]))"},
+		errors: query{name: "Rolled back", unit: fraction, expr: partOf(rolledBack, committed, "")},
 		duration: query{name: "Statement on average", unit: seconds, limits: limits{0.1, 0.5},
 			expr: `sum(rate(ccp_pg_stat_statements_total_exec_time_ms[5m]))` +
 				` / (sum(rate(ccp_pg_stat_statements_total_calls_count[5m])) > 0) / 1000`},
@@ -182,8 +183,7 @@ func databasePanels() []panel {
 			query{name: "open on {{pod}}", expr: `max by (pod) (ccp_connection_stats_total)`},
 			query{name: "allowed", expr: `min(ccp_connection_stats_max_connections)`}),
 		chart("Read from memory", fraction, query{name: "of all blocks",
-			expr: `sum(rate(ccp_stat_database_blks_hit[5m]))` +
-				` / (sum(rate(ccp_stat_database_blks_hit[5m])) + sum(rate(ccp_stat_database_blks_read[5m])) > 0)`}),
+			expr: partOf("ccp_stat_database_blks_hit", "ccp_stat_database_blks_read", "")}),
 		chart("Replicas lag behind by", seconds, query{name: "{{pod}}", expr: `max by (pod) (ccp_replication_lag_replay_time)`}),
 		chart("Size", bytes, query{name: "{{dbname}}", expr: `max by (dbname) (ccp_database_size_bytes)`},
 			query{name: "log of changes on {{pod}}", expr: `max by (pod) (ccp_wal_activity_total_size_bytes)`}),
@@ -210,8 +210,7 @@ func cachePanels(logs string) []panel {
 		chart("Caches: memory, of what they may take", fraction, query{name: "{{service}}",
 			expr: `max by (service) (redis_memory_used_bytes / (redis_memory_max_bytes > 0))`}),
 		chart("Caches: found", fraction, query{name: "{{service}}",
-			expr: `sum by (service) (rate(redis_keyspace_hits_total[5m])) / (sum by (service) (rate(redis_keyspace_hits_total[5m]))` +
-				` + sum by (service) (rate(redis_keyspace_misses_total[5m])) > 0)`}),
+			expr: partOf("redis_keyspace_hits_total", "redis_keyspace_misses_total", "service")}),
 		chart("Caches: evicted", units.OpsPerSecond,
 			query{name: "{{service}}", expr: `sum by (service) (rate(redis_evicted_keys_total[5m]))`}),
 	}
