@@ -6,6 +6,7 @@ require (
 	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/distribution/reference v0.6.0
 	github.com/fastly/go-fastly/v12 v12.1.0
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/opencontainers/image-spec v1.1.1
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2
 	github.com/pulumi/pulumi-fastly/sdk/v8 v8.14.0

@@ -226,6 +226,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	c, faults := Decode(func(section string) string { return sectionText(ctx, stackFile, section) })
 	faults = append(faults, c.checkSections(ctx, stackFile)...)
 	c.CDN.Name, c.CDN.Folder = accountName(ctx), ctx.RootDirectory()
+	c.Monitoring.Folder = ctx.RootDirectory()
 	catalog, missing, failed := c.lookUp(ctx)
 	faults = append(faults, c.validate(catalog, faults)...)
 	faults = append(faults, missing...)
@@ -238,6 +239,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	if failed != nil {
 		return nil, failed
 	}
+	c.Monitoring.NodePrices = catalog.NodePrices(&c.Cluster)
 	for _, warning := range c.Warnings() {
 		_ = ctx.Log.Warn(warning, nil)
 	}

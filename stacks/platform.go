@@ -15,6 +15,7 @@ import (
 	"lke-platform/components/lke"
 	"lke-platform/components/logs"
 	"lke-platform/components/monitoring"
+	"lke-platform/components/monitoring/dashboards"
 	"lke-platform/components/namespace"
 	"lke-platform/components/objectstorage"
 	"lke-platform/components/postgres"
@@ -113,6 +114,7 @@ func (p *platform) declareMonitoring() (err error) {
 	if !p.config.Monitoring.Logs.Off {
 		args.LogsURL, args.LogsPort = logs.URL, logs.Port
 	}
+	args.Platform = p.config.shown()
 	p.monitoring, err = monitoring.New(p.Context, "monitoring", args, p.cluster.Inside())
 	return err
 }
@@ -135,6 +137,23 @@ func (p *platform) declareLogs() error {
 	}
 	_, err = logs.New(p.Context, "log-store", args, p.cluster.Inside(), after(p.monitoring.Ready))
 	return err
+}
+
+// shown is what the dashboards are about.
+func (c *Config) shown() dashboards.Platform {
+	shown := dashboards.Platform{
+		Controller: c.Ingress.Controller,
+		CDN:        !c.off.Has("cdn"),
+		Database:   !c.off.Has("postgres"),
+		Caches:     len(c.Caches) > 0,
+		Certsync:   !c.off.Has("cdn") && !c.CDN.TLS.IsManaged() && c.Certificates.Trusted(),
+		Objectives: c.Monitoring.Objectives.AreThere(),
+		Statistics: c.Monitoring.Fastly != nil,
+	}
+	for _, args := range c.apps() {
+		shown.Apps = append(shown.Apps, args.Name)
+	}
+	return shown
 }
 
 // bounds are for what runs beside the app: its database and its caches.

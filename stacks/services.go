@@ -104,6 +104,7 @@ func (c *Config) servedNames() (names []string) {
 
 // Files are those in the project's folder that the stack file names.
 func (c *Config) Files() (names []string) {
+	names = append(names, c.Monitoring.Dashboards...)
 	for _, s := range c.services() {
 		names = append(names, s.args.Files()...)
 	}

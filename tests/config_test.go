@@ -101,6 +101,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	"objectives that are none":   {"retention: 7d", "retention: 7d\n    objectives: {window: 1h, edge: 100, origin: 50}", "monitoring.objectives.window: Invalid value: \"1h\": must be a day or more"},
 	"an objective of text":       {"retention: 7d", "retention: 7d\n    objectives: {window: 7d, edge: high}", `monitoring.objectives.edge: Invalid value: "high": must be a number`},
 	"objectives of a word":       {"retention: 7d", "retention: 7d\n    objectives: none", `monitoring.objectives: Invalid value: "none": must be an object`},
+	"dashboard that is missing":  {"retention: 7d", "retention: 7d\n    dashboards: [orders.json]", `monitoring.dashboards[0]: Invalid value: "orders.json": there is no such file`},
 	"receiver without a way":     {"retention: 7d", "retention: 7d\n    alerts: {receivers: [{name: team}]}", "monitoring.alerts.receivers[0]: Invalid value"},
 	"Keel and a digest":          {"changelog.com:master", "changelog.com@sha256:" + strings.Repeat("0", 64), "app.image: Invalid value"},
 	"pinned and no digest":       {"mode: keel", "mode: pinned", `app.image: Invalid value: "thechangelog/changelog.com:master": must have a digest`},

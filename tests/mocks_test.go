@@ -72,7 +72,7 @@ func (g *graph) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		outputs["managedDnsChallenges"] = resource.NewPropertyValue([]any{map[string]any{
 			"recordName": "_acme-challenge." + name, "recordType": "CNAME", "recordValue": name + ".fastly-validations.com",
 		}})
-	case "kubernetes:core/v1:Secret":
+	case "kubernetes:core/v1:Secret", "kubernetes:core/v1:ConfigMap":
 		outputs["metadata"] = resource.NewProperty(resource.PropertyMap{"name": resource.NewProperty(args.Name + "-1a2b3c4d")})
 	}
 	return args.Name + "-id", outputs, nil
@@ -124,7 +124,11 @@ func endpoint(region, kind string) map[string]any {
 }
 
 func nodeType(id, class string, gibibytes int) map[string]any {
-	return map[string]any{"id": id, "class": class, "memory": gibibytes * 1024}
+	price := float64(6 * gibibytes)
+	return map[string]any{
+		"id": id, "class": class, "memory": gibibytes * 1024, "prices": []any{map[string]any{"monthly": price}},
+		"regionPrices": []any{map[string]any{"id": "us-ord", "monthly": price * 1.2}},
+	}
 }
 
 // kubeconfig leads to an API server that holds every Secret that it is asked for.

@@ -3,12 +3,7 @@ package cdn
 import (
 	"cmp"
 	_ "embed"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/pulumi/pulumi-fastly/sdk/v8/go/fastly"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -41,34 +36,17 @@ func (a *Args) validateSnippets(path *field.Path) field.ErrorList {
 		if snippet.Priority != 0 {
 			faults = append(faults, check.Between(at.Child("priority"), snippet.Priority, 1, 10_000)...)
 		}
-		if _, err := a.readFile(snippet.File); err != nil {
+		if _, err := check.File(a.Folder, snippet.File); err != nil {
 			faults = append(faults, field.Invalid(at.Child("file"), snippet.File, err.Error()))
 		}
 	}
 	return faults
 }
 
-// readFile returns what a file in the project's folder holds.
-func (a *Args) readFile(name string) (string, error) {
-	if !filepath.IsLocal(name) {
-		return "", errors.New("must be the path of a file in the project's folder")
-	}
-	content, err := os.ReadFile(filepath.Join(a.Folder, name))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", errors.New("there is no such file in the project's folder")
-	case err != nil:
-		return "", errors.Unwrap(err)
-	case strings.TrimSpace(string(content)) == "":
-		return "", errors.New("the file is empty")
-	}
-	return string(content), nil
-}
-
 func (a *Args) snippets() (fastly.ServiceVclSnippetArray, error) {
 	var snippets fastly.ServiceVclSnippetArray
 	for _, snippet := range a.Snippets {
-		content, err := a.readFile(snippet.File)
+		content, err := check.File(a.Folder, snippet.File)
 		if err != nil {
 			return nil, fmt.Errorf("snippet %s: %w", snippet.Name, err)
 		}
@@ -90,7 +68,7 @@ func (a *Args) errorPage() (string, error) {
 
 // page reads a file of HTML that becomes part of the VCL.
 func (a *Args) page(name string) (string, error) {
-	page, err := a.readFile(name)
+	page, err := check.File(a.Folder, name)
 	switch {
 	case err != nil:
 		return "", err

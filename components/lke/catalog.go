@@ -128,6 +128,31 @@ func (c *Catalog) MostNodes(a *Args, memory int64) int {
 	return nodes
 }
 
+// NodePrices are what a node of each type that the pools have costs a month in the region, in USD.
+func (c *Catalog) NodePrices(a *Args) map[string]float64 {
+	prices := map[string]float64{}
+	for _, nodeType := range a.nodeTypes() {
+		for _, price := range c.nodes[nodeType].Prices {
+			prices[nodeType] = price.Monthly
+		}
+		for _, price := range c.nodes[nodeType].RegionPrices {
+			if price.Id == a.Region {
+				prices[nodeType] = price.Monthly
+			}
+		}
+	}
+	return prices
+}
+
+// nodeTypes are those of all pools.
+func (a *Args) nodeTypes() []string {
+	types := []string{a.SystemPool.Type}
+	for _, pool := range a.NodePools {
+		types = append(types, pool.Type)
+	}
+	return types
+}
+
 func offered(path *field.Path, value string, offers []string) field.ErrorList {
 	if value == "" {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
+	"lke-platform/components/monitoring/dashboards"
 )
 
 // Args describes the monitoring of a cluster.
@@ -33,12 +34,20 @@ type Args struct {
 	Objectives *Objectives `json:"objectives"`
 	// Fastly has its own statistics of what visitors get. Default: none, and the probes tell alone.
 	Fastly *Fastly `json:"fastly"`
+	// Dashboards are files in the project's folder, each with a dashboard as Grafana exports it: beside the platform's own.
+	Dashboards []string `json:"dashboards"`
 	// Values are merged over those of the chart kube-prometheus-stack, last. No secret belongs here.
 	Values map[string]any `json:"values"`
 
 	// LogsURL and LogsPort are where Grafana finds Loki; none where nothing is stored.
 	LogsURL  string `json:"-"`
 	LogsPort int    `json:"-"`
+	// Folder is the project's folder, which the files of Dashboards are in. Default: the current one.
+	Folder string `json:"-"`
+	// Platform is what the platform's own dashboards show.
+	Platform dashboards.Platform `json:"-"`
+	// NodePrices are what nodes cost a month, in USD, by their types.
+	NodePrices map[string]float64 `json:"-"`
 	// GrafanaHost is the public name of Grafana.
 	GrafanaHost string `json:"-"`
 	// StorageClass is the class of the volumes. They hold what can be measured again, and may go when they are released.
@@ -94,6 +103,7 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	if a.Fastly != nil {
 		faults = append(faults, check.SecretName(path.Child("fastly", "token"), a.Fastly.Token)...)
 	}
+	faults = append(faults, a.validateDashboards(path.Child("dashboards"))...)
 	return append(faults, a.Alerts.validate(path.Child("alerts"))...)
 }
 

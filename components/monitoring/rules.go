@@ -4,6 +4,8 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
@@ -33,13 +35,17 @@ func (s *Stack) newRules(ctx *pulumi.Context, name string, args *Args, release p
 	}
 	groups = append(groups, objectives...)
 	args.Alerts.link(groups)
+	declared := append(pulumi.ToArray(groups), args.Alerts.limits())
+	if len(args.NodePrices) > 0 {
+		declared = append(declared, args.prices())
+	}
 	_, err = apiextensions.NewCustomResource(ctx, name+"-rules", &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String("monitoring.coreos.com/v1"),
 		Kind:       pulumi.String("PrometheusRule"),
 		Metadata: metav1.ObjectMetaArgs{
 			Name: pulumi.String("platform"), Namespace: s.Namespace, Labels: kube.Labels("platform", "alerts"),
 		},
-		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{"groups": append(pulumi.ToArray(groups), args.Alerts.limits())}},
+		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{"groups": declared}},
 	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{release}))
 	return err
 }
@@ -92,4 +98,17 @@ func (a *Alerts) limits() pulumi.Map {
 		"name":  pulumi.String("limits"),
 		"rules": pulumi.Array{limit("any", a.BackupAge), limit("full", a.FullBackupAge)},
 	}
+}
+
+// prices are what the nodes of each type cost, which the program has asked Linode for.
+func (a *Args) prices() pulumi.Map {
+	rules := pulumi.Array{}
+	for _, nodeType := range slices.Sorted(maps.Keys(a.NodePrices)) {
+		rules = append(rules, pulumi.Map{
+			"record": pulumi.String("platform:node_month:usd"),
+			"expr":   pulumi.String(fmt.Sprintf("vector(%g)", a.NodePrices[nodeType])),
+			"labels": pulumi.StringMap{"type": pulumi.String(nodeType)},
+		})
+	}
+	return pulumi.Map{"name": pulumi.String("prices"), "rules": rules}
 }

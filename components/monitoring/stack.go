@@ -62,7 +62,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := s.newBlackbox(ctx, name); err != nil {
 		return nil, fmt.Errorf("monitoring: declaring the blackbox exporter: %w", err)
 	}
-	release, err := s.newRelease(ctx, name, args)
+	home, err := s.newDashboards(ctx, name, args)
+	if err != nil {
+		return nil, fmt.Errorf("monitoring: declaring the dashboards: %w", err)
+	}
+	release, err := s.newRelease(ctx, name, args, home)
 	if err != nil {
 		return nil, fmt.Errorf("monitoring: declaring kube-prometheus-stack: %w", err)
 	}
@@ -108,7 +112,9 @@ func (a *Args) confinement() *namespace.Args {
 	return confined
 }
 
-func (s *Stack) newRelease(ctx *pulumi.Context, name string, args *Args) (*charts.Release, error) {
+func (s *Stack) newRelease(
+	ctx *pulumi.Context, name string, args *Args, home *corev1.ConfigMap,
+) (*charts.Release, error) {
 	login, err := s.newLogin(ctx, name, args)
 	if err != nil {
 		return nil, fmt.Errorf("login of Grafana: %w", err)
@@ -125,7 +131,7 @@ func (s *Stack) newRelease(ctx *pulumi.Context, name string, args *Args) (*chart
 		Chart:     charts.KubePrometheusStack,
 		Name:      "kube-prometheus-stack",
 		Namespace: s.Namespace,
-		Values:    args.values(login.Metadata.Name().Elem()),
+		Values:    args.values(login.Metadata.Name().Elem(), home.Metadata.Name().Elem()),
 		Overrides: args.Values,
 	}, pulumi.Parent(s), pulumi.DependsOn(waitFor))
 }

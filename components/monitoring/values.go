@@ -17,14 +17,14 @@ const alertmanagerStorage = "10Gi"
 
 // values are those of the chart kube-prometheus-stack.
 // Upstream: https://github.com/prometheus-community/helm-charts/tree/main/charts/kube-prometheus-stack
-func (a *Args) values(login pulumi.StringInput) pulumi.Map {
+func (a *Args) values(login, home pulumi.StringInput) pulumi.Map {
 	values := managedControlPlane()
 	maps.Copy(values, pulumi.Map{
 		"crds":                     crds(),
 		"prometheusOperator":       operator(),
 		"prometheus":               pulumi.Map{"prometheusSpec": a.prometheus()},
 		"alertmanager":             a.alertmanager(),
-		"grafana":                  a.grafana(login),
+		"grafana":                  a.grafana(login, home),
 		"kube-state-metrics":       stateMetrics(),
 		"prometheus-node-exporter": pulumi.Map{"resources": kube.Requests("25m", "64Mi")},
 	})
@@ -108,7 +108,7 @@ func (a *Args) grafanaURL() string { return "https://" + a.GrafanaHost }
 
 // grafana has no volume, and reads dashboards from its own namespace only: the role for all namespaces that the chart would
 // give it reads every Secret of the cluster.
-func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
+func (a *Args) grafana(login, home pulumi.StringInput) pulumi.Map {
 	values := pulumi.Map{
 		"admin": pulumi.Map{
 			"existingSecret": login, "userKey": pulumi.String(userKey), "passwordKey": pulumi.String(passwordKey),
@@ -120,11 +120,21 @@ func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
 		"testFramework": pulumi.Map{"enabled": pulumi.Bool(false)},
 		"rbac":          pulumi.Map{"namespaced": pulumi.Bool(true)},
 		"sidecar": pulumi.Map{
-			"resources":   kube.Requests("10m", "128Mi"),
-			"dashboards":  pulumi.Map{"searchNamespace": pulumi.String(namespace.Monitoring)},
+			"resources": kube.Requests("10m", "128Mi"),
+			"dashboards": pulumi.Map{
+				"searchNamespace":  pulumi.String(namespace.Monitoring),
+				"folderAnnotation": pulumi.String(folderAnnotation),
+				"provider":         pulumi.Map{"foldersFromFilesStructure": pulumi.Bool(true)},
+			},
 			"datasources": pulumi.Map{"searchNamespace": pulumi.String(namespace.Monitoring)},
 		},
+		// Not by the sidecar, which brings its files when Grafana runs already, and may have looked for this one.
+		"extraConfigmapMounts": pulumi.Array{pulumi.Map{
+			"name": pulumi.String("home"), "configMap": home, "mountPath": pulumi.String(homeDir), "readOnly": pulumi.Bool(true),
+		}},
 		"env": pulumi.StringMap{
+			"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": pulumi.String(homeDir + "/" + homeFile),
+
 			"GF_SERVER_ROOT_URL": pulumi.String(a.grafanaURL()),
 			// The login's cookie goes over TLS only.
 			"GF_SECURITY_COOKIE_SECURE":      pulumi.String("true"),
@@ -134,19 +144,23 @@ func (a *Args) grafana(login pulumi.StringInput) pulumi.Map {
 	}
 	if a.LogsURL != "" {
 		values["additionalDataSources"] = pulumi.Array{pulumi.Map{
-			"name": pulumi.String("Loki"), "uid": pulumi.String("loki"), "type": pulumi.String("loki"),
+			"name": pulumi.String("Loki"), "uid": pulumi.String(logsUID), "type": pulumi.String("loki"),
 			"url": pulumi.String(a.LogsURL), "access": pulumi.String("proxy"),
 		}}
 	}
 	return values
 }
 
-// stateMetrics tells nothing of Secrets, and so may not read those of the whole cluster.
+// stateMetrics tells nothing of Secrets, and so may not read those of the whole cluster. Of labels it tells those that the
+// dashboards show: which chart something comes from, and which type a node is of.
 func stateMetrics() pulumi.Map {
 	return pulumi.Map{
 		"resources":         kube.Requests("25m", "128Mi"),
 		"tolerations":       kube.TolerationValues(),
 		"collectorsExclude": pulumi.ToStringArray([]string{"secrets"}),
+		"metricLabelsAllowlist": pulumi.ToStringArray([]string{
+			"deployments=[helm.sh/chart,chart]", "nodes=[node.kubernetes.io/instance-type]",
+		}),
 	}
 }
 
