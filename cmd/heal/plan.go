@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"lke-platform/internal/cloud"
 )
 
 // plan is what there is to do.
@@ -120,7 +122,7 @@ func (h *healing) lookForSecrets(ctx context.Context, state *state, p *plan, kin
 	if len(labels) == 0 {
 		return nil
 	}
-	there, err := listed[struct {
+	there, err := cloud.Listed[struct {
 		ID    int    `json:"id"`
 		Label string `json:"label"`
 	}](ctx, h.clouds.linode, root)

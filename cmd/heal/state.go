@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"lke-platform/cmd/internal/pulumi"
 )
 
 // resource is one of the state, or one that is to be in it.
@@ -76,7 +77,7 @@ type state struct {
 
 // readState has Pulumi tell the state. Secrets in it stay encrypted.
 func readState(ctx context.Context, stack string) (*state, error) {
-	text, err := pulumi(ctx, nil, "stack", "export", "--stack", stack)
+	text, err := pulumi.Run(ctx, nil, "stack", "export", "--stack", stack)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +151,7 @@ func (s *state) accepts(r *resource) bool {
 //
 // The error is also that somebody has changed the state since it was read.
 func (s *state) write(ctx context.Context, stack string, found []*resource) error {
-	now, err := pulumi(ctx, nil, "stack", "export", "--stack", stack)
+	now, err := pulumi.Run(ctx, nil, "stack", "export", "--stack", stack)
 	if err != nil {
 		return err
 	}
@@ -177,7 +178,7 @@ func (s *state) write(ctx context.Context, stack string, found []*resource) erro
 	if err != nil {
 		return err
 	}
-	_, err = pulumi(ctx, text, "stack", "import", "--stack", stack)
+	_, err = pulumi.Run(ctx, text, "stack", "import", "--stack", stack)
 	return err
 }
 
@@ -222,7 +223,7 @@ func (r *resource) with(change func(all map[string]any)) (json.RawMessage, error
 // toCreate are the resources that the program would make now, also in the place of others. Some can be told even where it cannot
 // be run to its end.
 func toCreate(ctx context.Context, stack string, options []string) ([]*resource, error) {
-	text, failed := pulumi(ctx, nil, append([]string{"preview", "--stack", stack, "--json", "--non-interactive"}, options...)...)
+	text, failed := pulumi.Run(ctx, nil, append([]string{"preview", "--stack", stack, "--json", "--non-interactive"}, options...)...)
 	var preview struct {
 		Steps []struct {
 			Op       string    `json:"op"`
@@ -239,16 +240,4 @@ func toCreate(ctx context.Context, stack string, options []string) ([]*resource,
 		}
 	}
 	return created, failed
-}
-
-// pulumi runs the CLI for what it prints. Its error says why it failed.
-func pulumi(ctx context.Context, in []byte, arguments ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, "pulumi", arguments...)
-	command.Stdin = bytes.NewReader(in)
-	text, err := command.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		err = fmt.Errorf("pulumi %s: %w: %s", arguments[0], err, strings.TrimSpace(string(failed.Stderr)))
-	}
-	return text, err
 }

@@ -2,6 +2,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,10 @@ import (
 type API struct {
 	URL           string
 	Header, Token string
+	// Client is one of its own, where it needs that.
+	Client *http.Client
+	// Once has nothing asked again.
+	Once bool
 }
 
 // NewFastly returns Fastly's API at an address.
@@ -64,7 +69,7 @@ func (a API) do(ctx context.Context, method, path string) (*http.Response, error
 	}
 	request.Header.Set(a.Header, a.Token)
 	request.Header.Set("Accept", "application/json")
-	response, err := client.Do(request)
+	response, err := cmp.Or(a.Client, client).Do(request)
 	if err != nil {
 		return nil, err
 	}
@@ -96,9 +101,15 @@ func (r *refusal) passes() bool {
 }
 
 // IsAbsent says that what was asked for is not there.
-func IsAbsent(err error) bool {
+func IsAbsent(err error) bool { return Status(err) == http.StatusNotFound }
+
+// Status is that of the answer; 0 where there was none.
+func Status(err error) int {
 	var refused *refusal
-	return errors.As(err, &refused) && refused.status == http.StatusNotFound
+	if errors.As(err, &refused) {
+		return refused.status
+	}
+	return 0
 }
 
 // askedFor is the pause that an answer asks for, as a number of seconds; 0 where it asks for none. (Fastly counts what changes
@@ -124,7 +135,7 @@ const (
 func (a API) patiently(ctx context.Context, call func() error) error {
 	for try := 1; ; try++ {
 		err := call()
-		if err == nil || try == tries {
+		if err == nil || try == tries || a.Once {
 			return err
 		}
 		after := pause
