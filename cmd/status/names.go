@@ -26,6 +26,9 @@ func (s *survey) publicNames() (names []string) {
 func (s *survey) lookAtNames(ctx context.Context) (*finding, error) {
 	records, origin := s.told.hosts()
 	records = slices.Concat(records, origin, s.told.Records)
+	if len(records) == 0 {
+		return &finding{says: "there are none yet", absent: true}, nil
+	}
 	faults, failures := make([]string, len(records)), make([]error, len(records))
 	var looks sync.WaitGroup
 	for i, r := range records {

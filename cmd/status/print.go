@@ -39,7 +39,7 @@ const conditionWidth, nameWidth = len(unknown), len("certificates")
 
 func (s sheet) lines(r *report) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s  %s\n", r.Stack, r.URL)
+	text.WriteString(strings.TrimSpace(r.Stack+"  "+r.URL) + "\n")
 	for _, p := range r.Parts {
 		begin := s.paint(p.State, fmt.Sprintf("%-*s", conditionWidth, p.State)) + fmt.Sprintf("  %-*s  ", nameWidth, p.Name)
 		text.WriteString(s.wrap(begin, p.sentence()) + "\n")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"lke-platform/internal/cloud"
 )
@@ -80,9 +81,12 @@ var errNotTold = errors.New("Pulumi has not told where it is")
 
 // explain says why a part is not known, and what helps.
 func (s *survey) explain(err error) error {
+	var lost *url.Error
 	switch status := cloud.Status(err); {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer within %s", s.patience)
+	case errors.As(err, &lost):
+		return fmt.Errorf("no way there: %w", lost.Err)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return fmt.Errorf("%w; is the token right, and may it read that?", err)
 	case status == http.StatusTooManyRequests:

@@ -72,6 +72,9 @@ var healthy = map[string]string{
 "included": [{"id": "c", "attributes": {"not_after": "2026-08-20T12:00:00Z"}}]}`,
 }
 
+// hangsUp is the status of an answer that does not come.
+const hangsUp = -1
+
 // platform is a stack that is well, and what to change of it.
 type platform struct {
 	said     map[string]string // by path
@@ -109,6 +112,8 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	case r.Header.Get("Authorization") != "Bearer a" && r.Header.Get("Fastly-Key") != "b":
 		w.WriteHeader(http.StatusUnauthorized)
+	case status == hangsUp:
+		panic(http.ErrAbortHandler)
 	case status != 0:
 		w.WriteHeader(status)
 	case !known:
@@ -310,6 +315,13 @@ func TestWhatDoesNotAnswerInTimeIsUnknownAndTheRestIsShown(t *testing.T) {
 	require.Contains(t, sheet{}.lines(r), "\nwrong: workloads; unknown: linode, account\n")
 	require.Equal(t, 1, r.exit())
 	require.Equal(t, well, r.part(t, "fastly").State)
+}
+
+func TestAnAPIThatIsOutOfReachIsUnknown(t *testing.T) {
+	p := newPlatform()
+	p.answers["/v4/lke/clusters/12"] = hangsUp
+	r := p.look(t)
+	require.Equal(t, part{Name: "linode", State: unknown, Says: []string{"no way there: EOF"}}, r.part(t, "linode"))
 }
 
 func TestNamesThatLeadElsewhereAreTold(t *testing.T) {

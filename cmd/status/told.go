@@ -103,7 +103,7 @@ func tell(ctx context.Context, answer any, arguments ...string) error {
 func (s *survey) lookAtState(context.Context) (*finding, error) {
 	deployment := s.told.state.Deployment
 	f := &finding{
-		says: fmt.Sprintf("%d resources, written %s ago", len(deployment.Resources), age(s.now.Sub(deployment.Manifest.Time))),
+		says: count(len(deployment.Resources), "resource") + ", written " + age(s.now.Sub(deployment.Manifest.Time)) + " ago",
 		more: "make up STACK=" + s.stack,
 	}
 	if n := len(deployment.Pending); n > 0 {
