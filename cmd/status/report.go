@@ -77,7 +77,7 @@ func (r *report) sum() {
 func (r *report) exit() int { return map[condition]int{well: 0, wrong: 1, unknown: 2}[r.State] }
 
 // errNotTold is why nothing else is known where Pulumi fails.
-var errNotTold = errors.New("Pulumi has not told where it is")
+var errNotTold = errors.New("where it is Pulumi has not told")
 
 // explain says why a part is not known, and what helps.
 func (s *survey) explain(err error) error {

@@ -23,8 +23,7 @@ func (s *survey) lookAtVersions(ctx context.Context) (*finding, error) {
 	if err := both.Wait(); err != nil {
 		return nil, err
 	}
-	says := append(images, "Kubernetes "+kubernetes.GitVersion)
-	says = append(says, s.told.charts()...)
+	says := slices.Concat(images, []string{"Kubernetes " + kubernetes.GitVersion}, s.told.charts())
 	return &finding{says: strings.Join(says, ", ")}, nil
 }
 
