@@ -223,7 +223,8 @@ func (r *resource) with(change func(all map[string]any)) (json.RawMessage, error
 // toCreate are the resources that the program would make now, also in the place of others. Some can be told even where it cannot
 // be run to its end.
 func toCreate(ctx context.Context, stack string, options []string) ([]*resource, error) {
-	text, failed := pulumi.Run(ctx, nil, append([]string{"preview", "--stack", stack, "--json", "--non-interactive"}, options...)...)
+	arguments := append([]string{"preview", "--stack", stack, "--json", "--non-interactive"}, options...)
+	text, failed := pulumi.Run(ctx, nil, arguments...)
 	var preview struct {
 		Steps []struct {
 			Op       string    `json:"op"`
