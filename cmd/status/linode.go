@@ -38,6 +38,37 @@ func (s *survey) pools(ctx context.Context) ([]pool, error) {
 	return cloud.Listed[pool](ctx, s.linode, "/lke/clusters/"+s.told.ClusterID+"/pools")
 }
 
+func (s *survey) lookAtLinode(ctx context.Context) (*finding, error) {
+	var cluster lkeCluster
+	var pools []pool
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) { pools, err = s.pools(ctx); return err })
+	both.Go(func() error { return s.linode.Get(ctx, "/lke/clusters/"+s.told.ClusterID, &cluster) })
+	f := &finding{more: "linode-cli lke pools-list " + s.told.ClusterID}
+	err := both.Wait()
+	if cloud.IsAbsent(err) {
+		f.fault("cluster %s is gone", s.told.ClusterID)
+		return f, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if cluster.Status != "ready" {
+		f.fault("the cluster is %s", cluster.Status)
+	}
+	nodes := 0
+	for _, p := range pools {
+		nodes += len(p.Nodes)
+		for _, node := range p.Nodes {
+			if node.Status != "ready" {
+				f.fault("node %s of pool %d (%s) is %s", node.ID, p.ID, p.Type, node.Status)
+			}
+		}
+	}
+	f.says = fmt.Sprintf("the cluster is ready, with %s in %s", count(nodes, "node"), count(len(pools), "pool"))
+	return f, nil
+}
+
 // balancer is a NodeBalancer.
 type balancer struct {
 	ID    int      `json:"id"`
@@ -45,7 +76,7 @@ type balancer struct {
 	Tags  []string `json:"tags"`
 }
 
-// ports are those of a NodeBalancer, and how many backends of each answer.
+// port is one of a NodeBalancer, and how many of the backends behind it answer.
 type port struct {
 	Port   int `json:"port"`
 	Status struct {
@@ -54,52 +85,20 @@ type port struct {
 	} `json:"nodes_status"`
 }
 
-func (s *survey) lookAtLinode(ctx context.Context) (*finding, error) {
-	var cluster lkeCluster
-	pools, nodes, f := []pool{}, 0, &finding{more: "linode-cli lke pools-list " + s.told.ClusterID}
-	var ports []string
-	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() (err error) { pools, err = s.pools(ctx); return err })
-	all.Go(func() error { return s.linode.Get(ctx, "/lke/clusters/"+s.told.ClusterID, &cluster) })
-	behind := &finding{}
-	all.Go(func() (err error) { ports, err = s.lookAtBalancers(ctx, behind); return err })
-	if err := all.Wait(); err != nil {
-		return nil, err
-	}
-	if cluster.Status != "ready" {
-		f.fault("the cluster is %s", cluster.Status)
-	}
-	for _, p := range pools {
-		for _, node := range p.Nodes {
-			nodes++
-			if node.Status != "ready" {
-				f.fault("node %s of pool %d (%s) is %s", node.ID, p.ID, p.Type, node.Status)
-			}
-		}
-	}
-	if len(f.faults) == 0 {
-		f.more = behind.more
-	}
-	f.faults = append(f.faults, behind.faults...)
-	f.says = fmt.Sprintf("the cluster is ready, %s in %s; %s", count(nodes, "node"), count(len(pools), "pool"),
-		strings.Join(ports, ", "))
-	return f, nil
-}
-
-// lookAtBalancers tells which ports of the cluster's NodeBalancers lead to how many nodes.
-func (s *survey) lookAtBalancers(ctx context.Context, f *finding) (says []string, err error) {
+// lookAtEntrance tells which ports of the cluster's NodeBalancers lead to how many nodes.
+func (s *survey) lookAtEntrance(ctx context.Context) (*finding, error) {
 	balancers, err := cloud.Listed[balancer](ctx, s.linode, "/nodebalancers")
 	if err != nil {
 		return nil, err
 	}
 	balancers = slices.DeleteFunc(balancers, func(b balancer) bool { return !slices.Contains(b.Tags, "lke"+s.told.ClusterID) })
+	f := &finding{more: "kubectl -n ingress describe services"}
 	if len(balancers) == 0 {
 		f.fault("there is no NodeBalancer, so that nobody gets in")
-		f.more = "kubectl -n ingress describe services"
 	}
+	var says []string
 	for _, b := range balancers {
-		path := fmt.Sprintf("/nodebalancers/%d/configs", b.ID)
-		ports, err := cloud.Listed[port](ctx, s.linode, path)
+		ports, err := cloud.Listed[port](ctx, s.linode, fmt.Sprintf("/nodebalancers/%d/configs", b.ID))
 		if err != nil {
 			return nil, err
 		}
@@ -109,10 +108,11 @@ func (s *survey) lookAtBalancers(ctx context.Context, f *finding) (says []string
 				f.fault("NodeBalancer %s: %d of %s of port %d answer", b.Label, p.Status.Up, count(behind, "backend"), p.Port)
 				f.more = fmt.Sprintf("linode-cli nodebalancers configs-list %d", b.ID)
 			}
-			says = append(says, fmt.Sprintf("port %d has %s", p.Port, count(behind, "backend")))
+			says = append(says, fmt.Sprintf("%s answer on port %d", count(behind, "backend"), p.Port))
 		}
 	}
-	return says, nil
+	f.says = strings.Join(says, ", ")
+	return f, nil
 }
 
 // entity is what something of the account is about.

@@ -68,6 +68,7 @@ var parts = []struct {
 	{"certificates", (*survey).lookAtCertificates},
 	{"versions", (*survey).lookAtVersions},
 	{"linode", (*survey).lookAtLinode},
+	{"entrance", (*survey).lookAtEntrance},
 	{"account", (*survey).lookAtAccount},
 	{"fastly", (*survey).lookAtFastly},
 	{"visitors", (*survey).lookAtVisitors},

@@ -205,7 +205,8 @@ ok       volumes       1 claim bound
 ok       database      site has 2 instances and a backup 7 h ago
 ok       certificates  1 certificate ready, the first ends in 62 days (example-com)
 ok       versions      site:main, site@0123456789ab, Kubernetes v1.36.2, traefik 41.3.0
-ok       linode        the cluster is ready, 1 node in 1 pool; port 443 has 2 backends
+ok       linode        the cluster is ready, with 1 node in 1 pool
+ok       entrance      2 backends answer on port 443
 ok       account       Linode restarted lke12-1 3 h ago
 ok       fastly        version 12 of lke-platform-prod is active, written 24 h ago
 ok       visitors      0.02 % of 10000 requests failed in the last 20 min, 90 % came from the cache
@@ -254,8 +255,8 @@ func TestEachFaultIsTold(t *testing.T) {
 
 		"a cluster that is not ready": {"/v4/lke/clusters/12", "ready", "not_ready", "linode", "the cluster is not_ready", "linode-cli lke pools-list 12"},
 		"a node at Linode":            {"/v4/lke/clusters/12/pools", `"status": "ready"`, `"status": "not_ready"`, "linode", "node 12-1 of pool 3 (g6-standard-4) is not_ready", "linode-cli lke pools-list 12"},
-		"backends":                    {"/v4/nodebalancers/5/configs", `"up": 2, "down": 0`, `"up": 1, "down": 1`, "linode", "NodeBalancer ccm-1: 1 of 2 backends of port 443 answer", "linode-cli nodebalancers configs-list 5"},
-		"no NodeBalancer":             {"/v4/nodebalancers", `"lke12"`, `"lke14"`, "linode", "there is no NodeBalancer", "kubectl -n ingress describe services"},
+		"backends":                    {"/v4/nodebalancers/5/configs", `"up": 2, "down": 0`, `"up": 1, "down": 1`, "entrance", "NodeBalancer ccm-1: 1 of 2 backends of port 443 answer", "linode-cli nodebalancers configs-list 5"},
+		"no NodeBalancer":             {"/v4/nodebalancers", `"lke12"`, `"lke14"`, "entrance", "there is no NodeBalancer", "kubectl -n ingress describe services"},
 		"an event that failed":        {"/v4/account/events", `"id": 999`, `"id": 101`, "account", "linode_boot of other failed 60 min ago", "linode-cli events list"},
 		"maintenance":                 {"/v4/account/maintenance", `"id": 999`, `"id": 101`, "account", "begins in 24 h", "linode-cli account maintenance-list"},
 		"a notification":              {"/v4/account/notifications", "Tokyo is out of order", `Newark is out of order", "entity": {"id": "us-east", "type": "region"}}, {"message": "x`, "account", "Newark is out of order", "linode-cli account notifications-list"},
@@ -309,10 +310,10 @@ func TestWhatDoesNotAnswerInTimeIsUnknownAndTheRestIsShown(t *testing.T) {
 	p.silent, p.patience = "/v4/", 2*time.Second
 	p.edit(t, "/apis/apps/v1/deployments", `"readyReplicas": 2`, `"readyReplicas": 1`)
 	r := p.look(t)
-	for _, name := range []string{"linode", "account"} {
+	for _, name := range []string{"linode", "entrance", "account"} {
 		require.Equal(t, part{Name: name, State: unknown, Says: []string{"no answer within 2s"}}, r.part(t, name))
 	}
-	require.Contains(t, sheet{}.lines(r), "\nwrong: workloads; unknown: linode, account\n")
+	require.Contains(t, sheet{}.lines(r), "\nwrong: workloads; unknown: linode, entrance, account\n")
 	require.Equal(t, 1, r.exit())
 	require.Equal(t, well, r.part(t, "fastly").State)
 }
@@ -322,6 +323,12 @@ func TestAnAPIThatIsOutOfReachIsUnknown(t *testing.T) {
 	p.answers["/v4/lke/clusters/12"] = hangsUp
 	r := p.look(t)
 	require.Equal(t, part{Name: "linode", State: unknown, Says: []string{"no way there: EOF"}}, r.part(t, "linode"))
+}
+
+func TestAClusterThatIsGoneIsTold(t *testing.T) {
+	p := newPlatform()
+	delete(p.said, "/v4/lke/clusters/12")
+	require.Equal(t, []string{"cluster 12 is gone"}, p.look(t).part(t, "linode").Says)
 }
 
 func TestNamesThatLeadElsewhereAreTold(t *testing.T) {

@@ -37,7 +37,7 @@ func requireStatus(t *testing.T, program string, shell func(command string) (str
 	for _, line := range []string{
 		"staging  https://staging.changelog.com", "nodes +4 nodes ready", "workloads +\\d+ workloads at full strength",
 		"database +changelog has 2 instances", "certificates +\\d+ certificates? ready, the first ends in \\d+ days",
-		"versions +.*changelog.com:master.*Kubernetes v1\\.", "linode +the cluster is ready, 4 nodes in 2 pools; port 80 has 4 backends",
+		"versions +.*changelog.com:master.*Kubernetes v1\\.", "linode +the cluster is ready, with 4 nodes in 2 pools", "entrance +4 backends answer on port 80",
 		"account +nothing that concerns this stack", "fastly +version 1 of lke-platform-staging is active",
 		"tls +Fastly shows certificates for 3 names", `names +all lead to Fastly \(3\)`,
 	} {
@@ -56,7 +56,7 @@ func requireStatus(t *testing.T, program string, shell func(command string) (str
 	require.Equal(t, 1, ended, told)
 	require.Regexp(t, `wrong +workloads +deployment changelog/changelog has \d+ of 100 pods → kubectl get deployments`, told)
 	require.Regexp(t, `wrong +nodes +lke\S+ takes no pods \(it is cordoned\)`, told)
-	require.Regexp(t, "unknown +linode +GET /nodebalancers.* is answered 503 Service Unavailable", told)
+	require.Regexp(t, "unknown +entrance +GET /nodebalancers.* is answered 503 Service Unavailable", told)
 	require.Contains(t, told, "wrong: nodes, workloads")
 	require.Regexp(t, "ok +fastly", told)
 }
