@@ -108,6 +108,8 @@ func (s *survey) activations(ctx context.Context) (map[string]time.Time, error) 
 			ID string `json:"id"`
 		} `json:"data"`
 	}
+	tls := s.fastly
+	tls.Accept = "application/vnd.api+json" // else nothing is included
 	found := map[string]time.Time{}
 	err := cloud.Pages(func(page int) (int, error) {
 		var answer struct {
@@ -127,7 +129,7 @@ func (s *survey) activations(ctx context.Context) (map[string]time.Time, error) 
 		query := url.Values{
 			"include": {"tls_certificate"}, "page[size]": {fmt.Sprint(cloud.PageSize)}, "page[number]": {fmt.Sprint(page)},
 		}
-		if err := s.fastly.Get(ctx, "/tls/activations?"+query.Encode(), &answer); err != nil {
+		if err := tls.Get(ctx, "/tls/activations?"+query.Encode(), &answer); err != nil {
 			return 0, err
 		}
 		ends := map[string]time.Time{}
@@ -160,6 +162,8 @@ func (s *survey) lookAtTLS(ctx context.Context) (*finding, error) {
 		switch left := end.Sub(s.now); {
 		case !found:
 			f.fault("Fastly shows no certificate for %s", name)
+		case end.IsZero():
+			return nil, fmt.Errorf("Fastly does not tell when the certificate of %s ends", name)
 		case left < shortly:
 			f.fault("that of %s ends in %s", name, age(left))
 		default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 
 	"lke-platform/internal/cloud"
 )
@@ -88,9 +89,12 @@ func (s *survey) explain(err error) error {
 	case errors.As(err, &lost):
 		return fmt.Errorf("no way there: %w", lost.Err)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return fmt.Errorf("%w; is the token right, and may it read that?", err)
-	case status == http.StatusTooManyRequests:
-		return fmt.Errorf("%w; try again in a minute", err)
+		return errors.New(query.ReplaceAllString(err.Error(), "") + "; is the token right, and may it read that?")
+	case status != 0:
+		return errors.New(query.ReplaceAllString(err.Error(), ""))
 	}
 	return err
 }
+
+// query is what follows the path of a call, and says nothing to whoever reads it.
+var query = regexp.MustCompile(`\?\S+`)

@@ -118,6 +118,9 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 	case !known:
 		w.WriteHeader(http.StatusNotFound)
+	case strings.HasPrefix(r.URL.Path, "/tls/") && r.Header.Get("Accept") != "application/vnd.api+json": // as Fastly does
+		before, _, _ := strings.Cut(text, `"included"`)
+		_, _ = w.Write([]byte(before + `"included": []}`))
 	default:
 		_, _ = w.Write([]byte(text))
 	}
@@ -289,8 +292,8 @@ func TestWhatAnsweredWithARefusalIsUnknown(t *testing.T) {
 		says   string
 	}{
 		"a token that is wrong":    {"/service/s1/details", http.StatusUnauthorized, "fastly", "GET /service/s1/details is answered 401 Unauthorized; is the token right, and may it read that?"},
-		"too many requests":        {"/tls/activations", http.StatusTooManyRequests, "tls", "429 Too Many Requests; try again in a minute"},
-		"statistics that are away": {"/stats/service/s1", http.StatusBadGateway, "visitors", "502 Bad Gateway"},
+		"too many requests":        {"/tls/activations", http.StatusTooManyRequests, "tls", "GET /tls/activations is answered 429 Too Many Requests"},
+		"statistics that are away": {"/stats/service/s1", http.StatusBadGateway, "visitors", "GET /stats/service/s1 is answered 502 Bad Gateway"},
 		"no Alertmanager":          {"/api/v1/namespaces/monitoring/services/alertmanager-operated:9093/proxy/api/v2/alerts", http.StatusServiceUnavailable, "alerts", "the API server does not reach Alertmanager (503 Service Unavailable)"},
 	} {
 		t.Run(name, func(t *testing.T) {

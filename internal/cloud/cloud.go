@@ -17,6 +17,8 @@ import (
 type API struct {
 	URL           string
 	Header, Token string
+	// Accept is what answers are to be, where that is not plain JSON.
+	Accept string
 	// Client is one of its own, where it needs that.
 	Client *http.Client
 	// Once has nothing asked again.
@@ -68,7 +70,7 @@ func (a API) do(ctx context.Context, method, path string) (*http.Response, error
 		return nil, err
 	}
 	request.Header.Set(a.Header, a.Token)
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Accept", cmp.Or(a.Accept, "application/json"))
 	response, err := cmp.Or(a.Client, client).Do(request)
 	if err != nil {
 		return nil, err
