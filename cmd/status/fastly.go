@@ -163,7 +163,7 @@ func (s *survey) lookAtTLS(ctx context.Context) (*finding, error) {
 		case !found:
 			f.fault("Fastly shows no certificate for %s", name)
 		case end.IsZero():
-			return nil, fmt.Errorf("Fastly does not tell when the certificate of %s ends", name)
+			return nil, fmt.Errorf("when the certificate of %s ends Fastly does not tell", name)
 		case left < shortly:
 			f.fault("that of %s ends in %s", name, age(left))
 		default:
