@@ -27,7 +27,7 @@ REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts preview up heal records release alert-test bypass drift heal-node destroy program pulumi-cli charts-if-had \
+.PHONY: help rehearse sandbox charts preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
 	test chaos lint bench toolchain releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -92,6 +92,12 @@ bypass: pulumi-cli charts program ## Lead the visitors of STACK past Fastly, and
 
 drift: pulumi-cli charts program ## Tell where the cloud, the state and the program of STACK differ, and fail if they do
 	@go run ./cmd/report drift -stack '$(STACK)' -to '.reports/$(STACK)-drift.md' -- --stack '$(STACK)' $(BYPASSED) $(REPORT)
+
+status: .bin/status ## Tell in five seconds how STACK is, one line for each part, and fail where something is wrong (JSON=1; docs/status.md)
+	@.bin/status -stack '$(STACK)' $(if $(JSON),-json)
+
+top: .bin/k9s .bin/kubectl .bin/status ## Open k9s on the cluster of STACK, with views and shortcuts made for it (the first time it is built)
+	@PATH="$$PATH:$(CURDIR)/.bin" tools/top '$(STACK)' '$(CURDIR)/.bin/k9s' '$(CURDIR)/.bin/status'
 
 heal-node: ## Give up NODE of STACK, which is dead and was not replaced: what hangs on it starts elsewhere
 	@tools/heal-node '$(STACK)' '$(NODE)'
@@ -164,7 +170,8 @@ $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/promtool: tools/prometheus/go.mod
 .bin/actionlint: tools/actionlint/go.mod
 .bin/gotestsum: tools/gotestsum/go.mod
-$(TOOLCHAIN) .bin/kubectl $(CHECKERS): cmd/toolchain/programs.go
+.bin/k9s: tools/k9s/go.mod
+$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS): cmd/toolchain/programs.go
 	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@F)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new
@@ -177,5 +184,5 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 .bin/rehearse: FORCE
 	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -o $(CURDIR)/.bin/rehearse .
 
-.bin/certsync: FORCE
-	@$(TIMED) "building certsync" go build -o $@ ./cmd/certsync
+.bin/certsync .bin/status: FORCE
+	@$(TIMED) "building $(@F)" go build -o $@ ./cmd/$(@F)

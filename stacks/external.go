@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/dns"
+	"lke-platform/components/dns/public"
 )
 
 // A zone can be at another DNS provider. What has to be set there is told, and what certificates need is looked for.
@@ -60,7 +61,7 @@ func (c *Config) lookForDelegations(ctx *pulumi.Context) error {
 	var lookUps sync.WaitGroup
 	for i, record := range wanted {
 		lookUps.Go(func() {
-			found, err := dns.Ask(patient, record.Zone, record.Name, record.Type)
+			found, err := public.Ask(patient, record.Zone, record.Name, record.Type)
 			switch {
 			case err != nil:
 				_ = ctx.Log.Warn(fmt.Sprintf("whether %s %s is set, which %s, is not known: %v", record.Name, record.Type,

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"lke-platform/components/dns"
+	"lke-platform/components/dns/public"
 	"lke-platform/stacks"
 )
 
@@ -30,7 +30,7 @@ var stagingNames = []string{"grafana.staging.changelog.com", "keel.staging.chang
 // TestMain keeps tests from asking the account of whoever runs them, and public DNS.
 func TestMain(m *testing.M) {
 	_ = os.Unsetenv("FASTLY_API_KEY")
-	_ = os.Setenv(dns.ServerVariable, "127.0.0.1:1") // where nobody answers
+	_ = os.Setenv(public.ServerVariable, "127.0.0.1:1") // where nobody answers
 	os.Exit(m.Run())
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
 
-	"lke-platform/components/dns"
+	"lke-platform/components/dns/public"
 	"lke-platform/stacks"
 )
 
@@ -26,7 +26,7 @@ func provider(t *testing.T, aliases map[string]string) {
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = socket.Close() })
-	t.Setenv(dns.ServerVariable, socket.LocalAddr().String())
+	t.Setenv(public.ServerVariable, socket.LocalAddr().String())
 	go func() {
 		buffer := make([]byte, 1500)
 		for {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"lke-platform/internal/cloud"
 )
 
 // finders tell the IDs, in the form that the provider keeps, under which a cloud has what is wanted.
@@ -24,7 +26,7 @@ var finders = map[string]func(ctx context.Context, c *clouds, wanted *resource) 
 
 // matching lists what is at a path of Linode's API, and keeps the IDs of what is as wanted.
 func matching[T any](ctx context.Context, c *clouds, path string, id func(T) int, wanted func(T) bool) ([]string, error) {
-	all, err := listed[T](ctx, c.linode, path)
+	all, err := cloud.Listed[T](ctx, c.linode, path)
 	var ids []string
 	for _, one := range all {
 		if wanted(one) {
@@ -67,7 +69,7 @@ func findNodePool(ctx context.Context, c *clouds, wanted *resource) ([]string, e
 }
 
 func findBucket(ctx context.Context, c *clouds, wanted *resource) ([]string, error) {
-	all, err := listed[cluster](ctx, c.linode, "/object-storage/buckets")
+	all, err := cloud.Listed[cluster](ctx, c.linode, "/object-storage/buckets")
 	for _, one := range all {
 		if one.Label == wanted.input("label") && one.Region == wanted.input("region") {
 			return []string{one.Region + ":" + one.Label}, err
@@ -109,12 +111,12 @@ func findRecord(ctx context.Context, c *clouds, wanted *resource) ([]string, err
 }
 
 func findService(ctx context.Context, c *clouds, wanted *resource) (ids []string, err error) {
-	err = pages(func(page int) (count int, err error) {
+	err = cloud.Pages(func(page int) (count int, err error) {
 		var services []struct {
 			ID, Name string
 			Deleted  *string `json:"deleted_at"`
 		}
-		err = c.fastly.get(ctx, fmt.Sprintf("/service?per_page=%d&page=%d", pageSize, page), &services)
+		err = c.fastly.Get(ctx, fmt.Sprintf("/service?per_page=%d&page=%d", cloud.PageSize, page), &services)
 		for _, one := range services {
 			if one.Name == wanted.input("name") && one.Deleted == nil {
 				ids = append(ids, one.ID)
@@ -127,7 +129,7 @@ func findService(ctx context.Context, c *clouds, wanted *resource) (ids []string
 
 func findDomain(ctx context.Context, c *clouds, wanted *resource) (ids []string, err error) {
 	var page struct{ Data []struct{ ID, FQDN string } }
-	err = c.fastly.get(ctx, "/domain-management/v1/domains?fqdn="+url.QueryEscape(wanted.input("fqdn")), &page)
+	err = c.fastly.Get(ctx, "/domain-management/v1/domains?fqdn="+url.QueryEscape(wanted.input("fqdn")), &page)
 	for _, one := range page.Data {
 		if one.FQDN == wanted.input("fqdn") {
 			ids = append(ids, one.ID)
@@ -138,7 +140,7 @@ func findDomain(ctx context.Context, c *clouds, wanted *resource) (ids []string,
 
 func findSubscription(ctx context.Context, c *clouds, wanted *resource) (ids []string, err error) {
 	names := texts(wanted.Inputs["domains"])
-	err = pages(func(page int) (count int, err error) {
+	err = cloud.Pages(func(page int) (count int, err error) {
 		var answer struct {
 			Data []struct {
 				ID            string
@@ -147,8 +149,8 @@ func findSubscription(ctx context.Context, c *clouds, wanted *resource) (ids []s
 				}
 			}
 		}
-		path := fmt.Sprintf("/tls/subscriptions?page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%d", pageSize, page)
-		err = c.fastly.get(ctx, path, &answer)
+		path := fmt.Sprintf("/tls/subscriptions?page%%5Bsize%%5D=%d&page%%5Bnumber%%5D=%d", cloud.PageSize, page)
+		err = c.fastly.Get(ctx, path, &answer)
 		for _, one := range answer.Data {
 			served := sets.New[string]()
 			for _, name := range one.Relationships.Domains.Data {

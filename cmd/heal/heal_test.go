@@ -71,27 +71,19 @@ type trial struct {
 	machine string
 	said    map[string]string // by the path of the API
 	deleted []string
-	faults  []int // answered first, one by one; 0 is a lost answer
+	asked   map[string]int // how often, by the path
 }
 
 // newTrial has Pulumi say a state and what a preview would make.
 func newTrial(t *testing.T, state string, toCreate ...string) *trial {
 	t.Helper()
-	c := &trial{machine: t.TempDir(), said: map[string]string{}}
+	c := &trial{machine: t.TempDir(), said: map[string]string{}, asked: map[string]int{}}
 	for path, text := range answers {
 		c.said[path] = text
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, known := c.said[r.URL.Path]
-		if len(c.faults) > 0 {
-			fault := c.faults[0]
-			c.faults = c.faults[1:]
-			if fault == 0 {
-				panic(http.ErrAbortHandler)
-			}
-			w.WriteHeader(fault)
-			return
-		}
+		c.asked[r.URL.Path]++
 		switch {
 		case r.Header.Get("Authorization") != "Bearer a" && r.Header.Get("Fastly-Key") != "b":
 			w.WriteHeader(http.StatusUnauthorized)
@@ -273,14 +265,44 @@ func TestARunThatIsAtWorkIsLeftAlone(t *testing.T) {
 	}
 }
 
+// Others depend on what is replaced, so the new one takes its place.
+func TestAReplacementIsTakenIn(t *testing.T) {
+	pool := func(id, kind, rest string) string {
+		text := made("linode:index/lkeNodePool:LkeNodePool", "pool", `{"clusterId": 12, "type": "`+kind+`", "labels": {"pool": "app"}, "tags": ["p"]}`)
+		return `{"id": "` + id + `", ` + rest + text[1:]
+	}
+	child := made("linode:index/domain:Domain", "child", `{"domain": "a.example"}`)
+	for name, test := range map[string]struct {
+		old string
+		ids []string
+	}{
+		"before the old one is deleted": {"", []string{"22", "9", "23"}},
+		"after":                         {`"pendingReplacement": true, `, []string{"22", "9"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := fmt.Sprintf(stateOf, ","+pool("23", "g6-2", test.old)+`,{"id": "9", `+child[1:], "")
+			c := newTrial(t, state)
+			c.write(t, "preview", `{"steps": [{"op": "create-replacement", "newState": `+pool("", "g6-1", "")+`}]}`)
+			printed, err := c.heal(t, "yes\n")
+			require.NoError(t, err)
+			require.Contains(t, printed, "LkeNodePool pool was to be replaced, and the new one is there as 22; it is taken into the state")
+			written := c.written(t).resources[4:]
+			ids := []string{}
+			for i, one := range written {
+				ids = append(ids, one.ID)
+				require.Equal(t, i == 2, one.Delete)
+			}
+			require.Equal(t, test.ids, ids)
+		})
+	}
+}
+
 // What a person has to decide is only told.
 func TestWhatCannotBeTakenInIsNamed(t *testing.T) {
-	zone := made("linode:index/domain:Domain", "zone", `{"domain": "example.org"}`)
 	orphan := strings.Replace(made("linode:index/lkeCluster:LkeCluster", "cluster", things[0].inputs), provider, "urn:other", 1)
-	c := newTrial(t, fmt.Sprintf(stateOf, "", ""), zone, orphan)
+	c := newTrial(t, fmt.Sprintf(stateOf, "", ""), orphan)
 	printed, err := c.heal(t, "")
 	require.NoError(t, err)
-	require.Contains(t, printed, "Domain zone was to be replaced, and the new one is there as 8")
 	require.Contains(t, printed, "LkeCluster cluster is there as 12, but the state does not have what it belongs to")
 	require.Contains(t, printed, "nothing is to be put in order")
 
@@ -305,16 +327,16 @@ func TestAPreviewThatFailsIsToldOf(t *testing.T) {
 	require.Len(t, c.written(t).resources, 5)
 }
 
-func TestABusyCloudIsAskedAgain(t *testing.T) {
-	cluster := made("linode:index/lkeCluster:LkeCluster", "cluster", things[0].inputs)
-	c := newTrial(t, fmt.Sprintf(stateOf, "", pending(cluster)))
-	c.faults = []int{http.StatusServiceUnavailable, 0}
+// A list is the same for all that are looked for in it, and clouds count how often they are asked.
+func TestACloudIsAskedForEachListOnce(t *testing.T) {
+	record := func(name string) string {
+		return made("linode:index/domainRecord:DomainRecord", name, `{"domainId": 7, "name": "`+name+`", "recordType": "A", "target": "192.0.2.1"}`)
+	}
+	c := newTrial(t, fmt.Sprintf(stateOf, "", ""), record("www"), record("a"), record("b"))
 	printed, err := c.heal(t, "yes\n")
 	require.NoError(t, err)
-	require.Contains(t, printed, "cluster is there as 12")
-	c.faults = []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusBadGateway}
-	_, err = c.heal(t, "yes\n")
-	require.ErrorContains(t, err, "GET /lke/clusters?page_size=100&page=1 is answered 502 Bad Gateway")
+	require.Contains(t, printed, "DomainRecord www is there as 42")
+	require.Equal(t, 1, c.asked["/v4/domains/7/records"])
 }
 
 // A cloud that cannot be asked is no cloud without the thing.

@@ -78,7 +78,7 @@ func (h *healing) carryOut(ctx context.Context, state *state, p *plan) error {
 		return err
 	}
 	for _, path := range p.useless {
-		if err := h.clouds.linode.delete(ctx, path); err != nil {
+		if err := h.clouds.linode.Delete(ctx, path); err != nil {
 			return fmt.Errorf("deleting %s, after which this can be run again: %w", path, err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"lke-platform/internal/cloud"
 )
 
 // plan is what there is to do.
@@ -71,16 +73,17 @@ func (h *healing) look(ctx context.Context, state *state, p *plan, wanted *resou
 			p.note("%s was being made and is not there; the next run makes it", wanted.name())
 		}
 		return nil
-	case state.has(wanted.URN):
-		p.note("%s was to be replaced, and the new one is there as %s: the next run makes another; delete this one by hand",
-			wanted.name(), strings.Join(left, " and "))
-		return nil
 	case !state.accepts(wanted):
 		p.note("%s is there as %s, but the state does not have what it belongs to; run make up, and this again", wanted.name(),
 			strings.Join(left, " and "))
 		return nil
 	}
-	p.note("%s is there as %s, and is taken into the state", wanted.name(), left[0])
+	if state.has(wanted.URN) {
+		p.note("%s was to be replaced, and the new one is there as %s; it is taken into the state, and the next run deletes the "+
+			"old one", wanted.name(), left[0])
+	} else {
+		p.note("%s is there as %s, and is taken into the state", wanted.name(), left[0])
+	}
 	for _, id := range left[1:] {
 		p.note("%s is there once more, as %s: delete that by hand", wanted.name(), id)
 	}
@@ -119,7 +122,7 @@ func (h *healing) lookForSecrets(ctx context.Context, state *state, p *plan, kin
 	if len(labels) == 0 {
 		return nil
 	}
-	there, err := listed[struct {
+	there, err := cloud.Listed[struct {
 		ID    int    `json:"id"`
 		Label string `json:"label"`
 	}](ctx, h.clouds.linode, root)

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"lke-platform/cmd/internal/pulumi"
 )
 
 // resource is one of the state, or one that is to be in it.
@@ -18,7 +20,8 @@ type resource struct {
 	Type         string         `json:"type"`
 	ID           string         `json:"id"`
 	Custom       bool           `json:"custom"`
-	Delete       bool           `json:"delete"` // once its replacement is there
+	Delete       bool           `json:"delete"`             // once its replacement is there
+	IsDeleted    bool           `json:"pendingReplacement"` // before its replacement is made
 	Inputs       map[string]any `json:"inputs"`
 	Parent       string         `json:"parent"`
 	Provider     string         `json:"provider"`
@@ -74,7 +77,7 @@ type state struct {
 
 // readState has Pulumi tell the state. Secrets in it stay encrypted.
 func readState(ctx context.Context, stack string) (*state, error) {
-	text, err := pulumi(ctx, nil, "stack", "export", "--stack", stack)
+	text, err := pulumi.Run(ctx, nil, "stack", "export", "--stack", stack)
 	if err != nil {
 		return nil, err
 	}
@@ -148,23 +151,21 @@ func (s *state) accepts(r *resource) bool {
 //
 // The error is also that somebody has changed the state since it was read.
 func (s *state) write(ctx context.Context, stack string, found []*resource) error {
-	now, err := pulumi(ctx, nil, "stack", "export", "--stack", stack)
+	now, err := pulumi.Run(ctx, nil, "stack", "export", "--stack", stack)
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(now, s.text) {
 		return errors.New("another run has changed the state meanwhile, and nothing was done; run this again")
 	}
-	all := make([]json.RawMessage, 0, len(s.resources)+len(found))
-	for _, one := range s.resources {
-		all = append(all, one.text)
-	}
 	for _, one := range found {
-		text, err := s.taken(one)
-		if err != nil {
+		if err := s.take(one); err != nil {
 			return err
 		}
-		all, s.resources = append(all, text), append(s.resources, one)
+	}
+	all := make([]json.RawMessage, len(s.resources))
+	for i, one := range s.resources {
+		all[i] = one.text
 	}
 	delete(s.deployment, "pending_operations")
 	if s.deployment["resources"], err = json.Marshal(all); err != nil {
@@ -177,32 +178,53 @@ func (s *state) write(ctx context.Context, stack string, found []*resource) erro
 	if err != nil {
 		return err
 	}
-	_, err = pulumi(ctx, text, "stack", "import", "--stack", stack)
+	_, err = pulumi.Run(ctx, text, "stack", "import", "--stack", stack)
 	return err
 }
 
-// taken is a resource in the form in which the state takes it.
-func (s *state) taken(r *resource) (json.RawMessage, error) {
+// take puts a resource into the state: to its end, or in the place of the one that it replaces, which others depend on and which
+// is then to be deleted.
+func (s *state) take(r *resource) error {
+	at := slices.IndexFunc(s.resources, func(one *resource) bool { return one.URN == r.URN && !one.Delete })
+	if at < 0 {
+		at = len(s.resources)
+		s.resources = append(s.resources, r)
+	}
+	old := s.resources[at]
+	s.resources[at] = r
+	var err error
+	r.text, err = r.with(func(all map[string]any) {
+		all["id"], all["outputs"] = r.ID, r.Inputs
+		// The next run notes anew what it depends on; none may lead to what does not come before it.
+		delete(all, "propertyDependencies")
+		all["dependencies"] = slices.DeleteFunc(slices.Clone(r.Dependencies), func(urn string) bool {
+			return !slices.ContainsFunc(s.resources[:at], func(one *resource) bool { return one.URN == urn })
+		})
+	})
+	if err != nil || old == r || old.IsDeleted {
+		return err
+	}
+	old.Delete = true
+	old.text, err = old.with(func(all map[string]any) { all["delete"] = true })
+	s.resources = append(s.resources, old)
+	return err
+}
+
+// with returns the text of the resource with a change.
+func (r *resource) with(change func(all map[string]any)) (json.RawMessage, error) {
 	var all map[string]any
 	if err := json.Unmarshal(r.text, &all); err != nil {
 		return nil, err
 	}
-	all["id"], all["outputs"] = r.ID, r.Inputs
-	// The next run notes anew what it depends on; none may lead to what the state does not have.
-	delete(all, "propertyDependencies")
-	known := []string{}
-	for _, urn := range r.Dependencies {
-		if s.has(urn) {
-			known = append(known, urn)
-		}
-	}
-	all["dependencies"] = known
+	change(all)
 	return json.Marshal(all)
 }
 
-// toCreate are the resources that the program would make now. Some can be told even where it cannot be run to its end.
+// toCreate are the resources that the program would make now, also in the place of others. Some can be told even where it cannot
+// be run to its end.
 func toCreate(ctx context.Context, stack string, options []string) ([]*resource, error) {
-	text, failed := pulumi(ctx, nil, append([]string{"preview", "--stack", stack, "--json", "--non-interactive"}, options...)...)
+	arguments := append([]string{"preview", "--stack", stack, "--json", "--non-interactive"}, options...)
+	text, failed := pulumi.Run(ctx, nil, arguments...)
 	var preview struct {
 		Steps []struct {
 			Op       string    `json:"op"`
@@ -214,21 +236,9 @@ func toCreate(ctx context.Context, stack string, options []string) ([]*resource,
 	}
 	var created []*resource
 	for _, step := range preview.Steps {
-		if step.Op == "create" && step.NewState != nil && step.NewState.Custom {
+		if strings.HasPrefix(step.Op, "create") && step.NewState != nil && step.NewState.Custom {
 			created = append(created, step.NewState)
 		}
 	}
 	return created, failed
-}
-
-// pulumi runs the CLI for what it prints. Its error says why it failed.
-func pulumi(ctx context.Context, in []byte, arguments ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, "pulumi", arguments...)
-	command.Stdin = bytes.NewReader(in)
-	text, err := command.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		err = fmt.Errorf("pulumi %s: %w: %s", arguments[0], err, strings.TrimSpace(string(failed.Stderr)))
-	}
-	return text, err
 }

@@ -5,19 +5,19 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"lke-platform/cmd/internal/pulumi"
 	"lke-platform/components/dns"
+	"lke-platform/components/dns/public"
 )
 
 func main() {
@@ -69,13 +69,9 @@ func run(ctx context.Context, stack string, out io.Writer) error {
 
 // wanted are the records that the stack's last `up` told.
 func wanted(ctx context.Context, stack string) ([]dns.ByHand, error) {
-	text, err := exec.CommandContext(ctx, "pulumi", "stack", "output", "--stack", stack, "--json").Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))
-	}
+	text, err := pulumi.Run(ctx, nil, "stack", "output", "--stack", stack, "--json")
 	if err != nil {
-		return nil, fmt.Errorf("pulumi stack output: %w", err)
+		return nil, err
 	}
 	var outputs struct {
 		Records []dns.ByHand `json:"dnsRecords"`
@@ -88,7 +84,7 @@ func wanted(ctx context.Context, stack string) ([]dns.ByHand, error) {
 
 // look says whether public DNS has a record.
 func look(ctx context.Context, record dns.ByHand) string {
-	found, err := dns.Ask(ctx, record.Zone, record.Name, record.Type)
+	found, err := public.Ask(ctx, record.Zone, record.Name, record.Type)
 	values := slices.Clone(record.Values)
 	for i, value := range values {
 		if address, err := netip.ParseAddr(value); err == nil {

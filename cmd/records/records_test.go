@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
 
-	"lke-platform/components/dns"
+	"lke-platform/components/dns/public"
 )
 
 // zone is what the name server says of example.org; the names below it have records of the types that are written.
@@ -31,7 +31,7 @@ func serveZone(t *testing.T) {
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = socket.Close() })
-	t.Setenv(dns.ServerVariable, socket.LocalAddr().String())
+	t.Setenv(public.ServerVariable, socket.LocalAddr().String())
 	go func() {
 		buffer := make([]byte, 1500)
 		for {

@@ -6,7 +6,8 @@ import (
 )
 
 // program is one of the tool-chain. Its texts take what differs from one version and one machine to the next: {version} (1.2.3),
-// {major}, {minor}, {os}, {arch}, {x64}, which is the processor under another name, and {archive}, a kind of archive.
+// {major}, {minor}, {os}, {System}, which is the same with a capital, {arch}, {x64}, which is the processor under another name,
+// and {archive}, a kind of archive.
 type program struct {
 	name, version string
 	// module is the folder of tools/ whose go.mod pins the version, path the module there that has it, and command the package
@@ -81,6 +82,12 @@ var programs = []program{
 		release: gitHub("gotestyourself/gotestsum", "gotestsum_{version}_{os}_{arch}.tar.gz"), member: "gotestsum",
 		published: "gotestsum-{version}-checksums.txt",
 	},
+	{
+		name: "k9s", module: "k9s", path: "github.com/derailed/k9s",
+		asks: "version --short", answers: "v{version}",
+		stamps:  "-X github.com/derailed/k9s/cmd.version=v{version}",
+		release: gitHub("derailed/k9s", "k9s_{System}_{arch}.tar.gz"), member: "k9s", published: "checksums.sha256",
+	},
 }
 
 // kubernetes is a program of Kubernetes. One of another patch release on PATH does as well.
@@ -122,6 +129,7 @@ func (p program) at(version, system, processor string) program {
 		archive = "zip"
 	}
 	fill := strings.NewReplacer("{version}", version, "{major}", major, "{minor}", minor, "{os}", system, "{arch}", processor,
+		"{System}", strings.ToUpper(system[:1])+system[1:],
 		"{x64}", strings.Replace(processor, "amd64", "x64", 1), "{archive}", archive)
 	for _, text := range []*string{&p.answers, &p.stamps, &p.release, &p.member, &p.published} {
 		*text = fill.Replace(*text)

@@ -3,11 +3,8 @@ package cdn
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -19,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"lke-platform/components/internal/check"
+	"lke-platform/internal/cloud"
 )
 
 // Account is what the Fastly account has, as far as Fastly does not tell (see AccountFacts for what it does tell).
@@ -205,19 +203,17 @@ func LookUpAccount(ctx *pulumi.Context, services []*Args) (*AccountFacts, error)
 		value, _ := ctx.GetConfig(key)
 		return cmp.Or(value, os.Getenv(variable))
 	}
-	api := fastlyAPI{
-		key: setting("fastly:apiKey", "FASTLY_API_KEY"),
-		url: cmp.Or(setting("fastly:baseUrl", "FASTLY_API_URL"), "https://api.fastly.com"),
-	}
-	if api.key == "" {
+	key := setting("fastly:apiKey", "FASTLY_API_KEY")
+	if key == "" {
 		return nil, nil
 	}
+	api := fastlyAPI{cloud.NewFastly(cmp.Or(setting("fastly:baseUrl", "FASTLY_API_URL"), "https://api.fastly.com"), key)}
 	patient, stop := context.WithTimeout(ctx.Context(), accountPatience)
 	defer stop()
 	var customer struct {
 		Created time.Time `json:"created_at"`
 	}
-	err := api.get(patient, "/current_customer", &customer)
+	err := api.Get(patient, "/current_customer", &customer)
 	if err != nil {
 		return nil, fmt.Errorf("cdn: looking up the account: %w", err)
 	}
@@ -237,6 +233,9 @@ func LookUpAccount(ctx *pulumi.Context, services []*Args) (*AccountFacts, error)
 	return facts, nil
 }
 
+// fastlyAPI is Fastly's API, asked for facts.
+type fastlyAPI struct{ cloud.API }
+
 // lacks are the products that some service needs and the account may not use.
 func (a fastlyAPI) lacks(ctx context.Context, services []*Args) sets.Set[string] {
 	needed, lacks := sets.New[string](), sets.New[string]()
@@ -247,7 +246,7 @@ func (a fastlyAPI) lacks(ctx context.Context, services []*Args) sets.Set[string]
 		var entitlement struct {
 			HasAccess *bool `json:"has_access"`
 		}
-		err := a.get(ctx, "/entitled-products/"+product, &entitlement)
+		err := a.Get(ctx, "/entitled-products/"+product, &entitlement)
 		if err == nil && entitlement.HasAccess != nil && !*entitlement.HasAccess {
 			lacks.Insert(product)
 		}
@@ -272,9 +271,9 @@ func (a fastlyAPI) own(ctx context.Context, services []*Args, known map[string]M
 		var service struct {
 			Name string `json:"name"`
 		}
-		err := a.get(ctx, "/service/"+url.PathEscape(id), &service)
+		err := a.Get(ctx, "/service/"+url.PathEscape(id), &service)
 		switch {
-		case errors.Is(err, errAbsent):
+		case cloud.IsAbsent(err):
 		case err != nil:
 			return nil, fmt.Errorf("cdn: looking up a service: %w", err)
 		case services[0].owns(service.Name):
@@ -295,7 +294,7 @@ func (a fastlyAPI) domains(ctx context.Context) (map[string]ManagedDomain, error
 			} `json:"meta"`
 		}
 		path := "/domain-management/v1/domains?limit=100&cursor=" + url.QueryEscape(cursor)
-		if err := a.get(ctx, path, &page); err != nil {
+		if err := a.Get(ctx, path, &page); err != nil {
 			return nil, fmt.Errorf("cdn: looking up domains: %w", err)
 		}
 		for _, one := range page.Data {
@@ -316,34 +315,4 @@ func (s *Site) products() map[string]string {
 		needed["imageOptimizer"] = "image_optimizer"
 	}
 	return needed
-}
-
-type fastlyAPI struct{ key, url string }
-
-// errAbsent says that what was asked for is not there.
-var errAbsent = errors.New("there is none")
-
-// get decodes the answer to a question.
-func (a fastlyAPI) get(ctx context.Context, path string, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.url, "/")+path, nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Fastly-Key", a.key)
-	request.Header.Set("Accept", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode == http.StatusNotFound {
-		return fmt.Errorf("%s: %w", path, errAbsent)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: Fastly answers %s", path, response.Status)
-	}
-	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }

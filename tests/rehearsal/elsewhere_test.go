@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/stretchr/testify/require"
 	"lke-platform/components/dns"
+	"lke-platform/components/dns/public"
 	"lke-platform/stacks"
 
 	"lke-platform/tests/rehearsal/nameserver"
@@ -37,7 +38,7 @@ func TestAZoneAtAnotherProviderIsServed(t *testing.T) {
 	}, records[1])
 	require.Equal(t, "_acme-challenge.a.b.example.org", records[0].Name)
 	for _, record := range records[:2] {
-		found, err := dns.Ask(t.Context(), record.Zone, record.Name, record.Type)
+		found, err := public.Ask(t.Context(), record.Zone, record.Name, record.Type)
 		require.NoError(t, err)
 		require.Equal(t, record.Values, found)
 	}

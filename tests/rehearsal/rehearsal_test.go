@@ -81,6 +81,7 @@ func readSummary(t testing.TB, o options) summary {
 }
 
 func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
+	status := buildProgram(t, "status")
 	o := options{root: repository(t, asItIs), stack: "staging"}
 	own := ownChart(t, o.root)
 	require.NoError(t, run(t.Context(), o))
@@ -123,7 +124,7 @@ func TestARehearsalBringsTheStackUpAndFindsItStable(t *testing.T) {
 			_, err := os.Stat(file)
 			return err == nil || len(ended) > 0
 		}, time.Minute, 100*time.Millisecond)
-		useSandbox(t, o)
+		useSandbox(t, o, status)
 		end()
 		require.NoError(t, <-ended)
 		require.NoFileExists(t, file)
@@ -162,14 +163,18 @@ func takePort(t *testing.T, o options) {
 }
 
 // useSandbox does what the sandbox says, in a shell that knows nothing but the system's own programs.
-func useSandbox(t *testing.T, o options) {
+func useSandbox(t *testing.T, o options, status string) {
 	t.Helper()
-	shell := func(command string) string {
+	try := func(command string) (string, error) {
 		sh := exec.Command("/bin/sh", "-ec", ". .rehearsal/sandbox.env; "+command)
 		sh.Dir, sh.Env = o.root, []string{"PATH=/usr/bin:/bin"}
 		output, err := sh.CombinedOutput()
-		require.NoError(t, err, string(output))
-		return strings.TrimSpace(string(output))
+		return strings.TrimSpace(string(output)), err
+	}
+	shell := func(command string) string {
+		output, err := try(command)
+		require.NoError(t, err, output)
+		return output
 	}
 	require.Len(t, strings.Split(shell("kubectl get nodes --output name"), "\n"), 4)
 	for _, name := range []string{"LINODE_URL", "LINODE_TOKEN"} {
@@ -181,6 +186,7 @@ func useSandbox(t *testing.T, o options) {
 	clusters, err := account.ListLKEClusters(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, clusters, 1)
+	requireStatus(t, status, try)
 }
 
 func TestAFailureNamesTheResourceAndTheReason(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"k8s.io/klog/v2"
-	external "lke-platform/components/dns"
+	"lke-platform/components/dns/public"
 
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/incluster"
@@ -151,7 +151,7 @@ func (w *world) setEnvironment(o options) error {
 		"LINODE_TOKEN":             token,
 		"FASTLY_API_URL":           w.fastlyURL,
 		"FASTLY_API_KEY":           token,
-		external.ServerVariable:    w.nameServer,
+		public.ServerVariable:      w.nameServer,
 		"PULUMI_BACKEND_URL":       "file://" + filepath.Join(o.dir(), "state"),
 		"PULUMI_CONFIG_PASSPHRASE": token,
 		"PULUMI_DEBUG_PROVIDERS":   debugProviders,

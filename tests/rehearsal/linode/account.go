@@ -20,8 +20,11 @@ func (a *API) accountRoutes() routes {
 				},
 			}, nil
 		},
-		"GET /account/settings": func(c *call) (any, error) { return c.state.settings(), nil },
-		"PUT /account/settings": updateSettings,
+		// Nothing is announced, and nothing is due.
+		"GET /account/maintenance":   func(c *call) (any, error) { return paginate(c, []any{}) },
+		"GET /account/notifications": func(c *call) (any, error) { return paginate(c, []any{}) },
+		"GET /account/settings":      func(c *call) (any, error) { return c.state.settings(), nil },
+		"PUT /account/settings":      updateSettings,
 		"GET /profile": func(*call) (any, error) {
 			return document{
 				"uid": 1, "username": username, "email": "rehearsal@example.com", "timezone": "GMT", "restricted": false,

@@ -1,4 +1,5 @@
-package dns
+// Package public asks public DNS.
+package public
 
 import (
 	"cmp"
