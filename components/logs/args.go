@@ -39,7 +39,7 @@ type Args struct {
 type Resources struct {
 	// CPU is in cores. Default 100m.
 	CPU string `json:"cpu"`
-	// Memory is in bytes. Default 512Mi.
+	// Memory is in bytes. Default 768Mi.
 	Memory string `json:"memory"`
 }
 
@@ -50,7 +50,7 @@ type Bucket struct {
 
 // Defaults are the arguments where nothing else is said.
 func Defaults() Args {
-	return Args{Retention: "14d", Resources: Resources{CPU: "100m", Memory: "512Mi"}}
+	return Args{Retention: "14d", Resources: Resources{CPU: "100m", Memory: "768Mi"}}
 }
 
 // SwitchOff is what the text off does in the place of all keys.
