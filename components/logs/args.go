@@ -65,8 +65,8 @@ var (
 
 // hidden are the parameters in URLs that are as good as a key.
 var hidden = []string{
-	"code", "credential", "hmac", "jwt", "key", "otp", "passphrase", "passwd", "password", "password_confirmation", "pwd", "secret",
-	"sig", "signature", "ticket", "token",
+	"code", "credential", "hmac", "jwt", "key", "otp", "passphrase", "passwd", "password", "password_confirmation", "pwd",
+	"secret", "sig", "signature", "ticket", "token",
 }
 
 // parameter is what a name of a parameter is made of, apart from what hiding adds.
@@ -119,6 +119,7 @@ func (a *Args) Warnings(path *field.Path) []string {
 	if a.Off || price <= absurdPrice {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %s of logs come to %d GB at %d GB a day, %.0f USD a month beside the %d that Object Storage "+
-		"costs anyway (docs/components/logs.md)", path.Child("retention"), a.Retention, stored, gbPerDay, price, absurdPrice)}
+	return []string{fmt.Sprintf("%s: %s of logs come to %d GB at %d GB a day, %.0f USD a month beside the %d that Object "+
+		"Storage costs anyway (docs/components/logs.md)", path.Child("retention"), a.Retention, stored, gbPerDay, price,
+		absurdPrice)}
 }

@@ -71,8 +71,8 @@ func (a *Args) lokiConfig() pulumi.Map {
 	}
 }
 
-// structured is in Loki's own words. Its older client of S3 sends digests behind what it uploads, which Object Storage refuses; its
-// newer one has others.
+// structured is in Loki's own words. Its older client of S3 sends digests behind what it uploads, which Object Storage refuses;
+// its newer one has others.
 // Upstream: https://grafana.com/docs/loki/latest/configure/,
 // https://techdocs.akamai.com/cloud-computing/docs/aws-cli-sdks-support-details
 func (a *Args) structured() pulumi.Map {
