@@ -99,6 +99,7 @@ func TestLinesHaveFewLabelsAndNoOthers(t *testing.T) {
 		require.GreaterOrEqual(t, most, len(kept))
 		require.Less(t, most, 15, "which is Loki's own limit")
 		require.Empty(t, inside(t, limits, "discover_service_name"), "Loki would add one")
+		require.Equal(t, false, inside(t, limits, "shard_streams", "enabled"), "and another one to busy streams")
 	}
 	// What is no label is known of a line all the same.
 	for _, name := range []string{"pod", "node", "stream"} {

@@ -14,7 +14,8 @@ const (
 	NGINX   = "nginx"
 )
 
-// requestID is the header with the identifier of a request. The CDN writes it, both controllers log it, and the application gets it.
+// requestID is the header with the identifier of a request. The CDN writes it, both controllers log it, and the application gets
+// it.
 const requestID = "X-Request-Id"
 
 // Args describes the way into the cluster.

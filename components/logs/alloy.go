@@ -59,7 +59,8 @@ func (a *Args) parameters() string {
 	for i, name := range names {
 		names[i] = regexp.QuoteMeta(name)
 	}
-	return `(?i)(?:[?&;]|\\u0026)(?:[^=&;?\s"\\]*(?:[-_.[]|%5B))?(?:` + strings.Join(names, "|") + `)(?:\]|%5D)?=([^&;#\s"'\\<>]+)`
+	return `(?i)(?:[?&;]|\\u0026)(?:[^=&;?\s"\\]*(?:[-_.[]|%5B))?(?:` + strings.Join(names, "|") +
+		`)(?:\]|%5D)?=([^&;#\s"'\\<>]+)`
 }
 
 // headers is the expression that matches a header that is to be hidden, as somebody may have logged it, whose value is its one

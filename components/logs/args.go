@@ -39,7 +39,7 @@ type Args struct {
 type Resources struct {
 	// CPU is in cores. Default 100m.
 	CPU string `json:"cpu"`
-	// Memory is in bytes. Default 512Mi.
+	// Memory is in bytes. Default 768Mi.
 	Memory string `json:"memory"`
 }
 
@@ -50,7 +50,7 @@ type Bucket struct {
 
 // Defaults are the arguments where nothing else is said.
 func Defaults() Args {
-	return Args{Retention: "14d", Resources: Resources{CPU: "100m", Memory: "512Mi"}}
+	return Args{Retention: "14d", Resources: Resources{CPU: "100m", Memory: "768Mi"}}
 }
 
 // SwitchOff is what the text off does in the place of all keys.
@@ -65,8 +65,8 @@ var (
 
 // hidden are the parameters in URLs that are as good as a key.
 var hidden = []string{
-	"code", "credential", "hmac", "jwt", "key", "otp", "passphrase", "passwd", "password", "password_confirmation", "pwd", "secret",
-	"sig", "signature", "ticket", "token",
+	"code", "credential", "hmac", "jwt", "key", "otp", "passphrase", "passwd", "password", "password_confirmation", "pwd",
+	"secret", "sig", "signature", "ticket", "token",
 }
 
 // parameter is what a name of a parameter is made of, apart from what hiding adds.
@@ -119,6 +119,7 @@ func (a *Args) Warnings(path *field.Path) []string {
 	if a.Off || price <= absurdPrice {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %s of logs come to %d GB at %d GB a day, %.0f USD a month beside the %d that Object Storage "+
-		"costs anyway (docs/components/logs.md)", path.Child("retention"), a.Retention, stored, gbPerDay, price, absurdPrice)}
+	return []string{fmt.Sprintf("%s: %s of logs come to %d GB at %d GB a day, %.0f USD a month beside the %d that Object "+
+		"Storage costs anyway (docs/components/logs.md)", path.Child("retention"), a.Retention, stored, gbPerDay, price,
+		absurdPrice)}
 }

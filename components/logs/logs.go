@@ -102,8 +102,8 @@ func (s *Store) newAlloy(
 		return err
 	}
 	name += "-" + alloy
-	// Immutable and named by the engine, so that another pipeline is another ConfigMap, which rolls Alloy. The chart would take its
-	// text for a template.
+	// Immutable and named by the engine, so that another pipeline is another ConfigMap, which rolls Alloy. The chart would take
+	// its text for a template.
 	config, err := corev1.NewConfigMap(ctx, name, &corev1.ConfigMapArgs{
 		Metadata:  metav1.ObjectMetaArgs{Namespace: space, Labels: kube.Labels(alloy, "pipeline")},
 		Immutable: pulumi.Bool(true),

@@ -71,21 +71,27 @@ func (a *Args) lokiConfig() pulumi.Map {
 	}
 }
 
-// structured is in Loki's own words. Its older client of S3 sends digests behind what it uploads, which Object Storage refuses; its
-// newer one has others.
+// structured is in Loki's own words. Its older client of S3 sends digests behind what it uploads, which Object Storage refuses;
+// its newer one has others.
 // Upstream: https://grafana.com/docs/loki/latest/configure/,
 // https://techdocs.akamai.com/cloud-computing/docs/aws-cli-sdks-support-details
 func (a *Args) structured() pulumi.Map {
 	return pulumi.Map{
 		"analytics": pulumi.Map{"reporting_enabled": pulumi.Bool(false)},
-		"common": pulumi.Map{"storage": pulumi.Map{"object_store": pulumi.Map{
-			"s3": pulumi.Map{"send_content_md5": pulumi.Bool(true), "bucket_lookup_type": pulumi.String("path")},
-		}}},
+		"common": pulumi.Map{
+			// Of one process nobody has to tell the others.
+			"ring": pulumi.Map{"kvstore": pulumi.Map{"store": pulumi.String("inmemory")}},
+			"storage": pulumi.Map{"object_store": pulumi.Map{"s3": pulumi.Map{
+				"send_content_md5": pulumi.Bool(true), "bucket_lookup_type": pulumi.String("path"),
+			}}},
+		},
 		"limits_config": pulumi.Map{
 			"retention_period": pulumi.String(a.Retention),
 			// Loki would make a label of its own of the first of many that it knows.
 			"discover_service_name":      pulumi.Array{},
 			"max_label_names_per_series": pulumi.Int(len(labels) + len(furtherLabels)),
+			// And another one of busy streams, for others to share in.
+			"shard_streams": pulumi.Map{"enabled": pulumi.Bool(false)},
 		},
 		// Without a store for requests to delete, retention does not begin.
 		"compactor": pulumi.Map{
