@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,34 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
-	"lke-platform/components/charts"
 	"lke-platform/components/charts/archive"
 )
-
-// Renovate reads the lists of charts and images with expressions of our own.
-func TestRenovateSeesEveryChartAndImage(t *testing.T) {
-	t.Parallel()
-	var config struct {
-		CustomManagers []struct {
-			ManagerFilePatterns, MatchStrings []string
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(textOf(t, "../.github/renovate.json")), &config))
-	seen := map[string]int{}
-	for _, manager := range config.CustomManagers {
-		require.Len(t, manager.ManagerFilePatterns, 1)
-		file := manager.ManagerFilePatterns[0]
-		pattern := regexp.MustCompile(manager.MatchStrings[0])
-		for _, match := range pattern.FindAllStringSubmatch(textOf(t, "../"+file), -1) {
-			seen[file]++
-			require.Regexp(t, `^v?\d+\.\d+\.\d+$`, match[pattern.SubexpIndex("currentValue")])
-		}
-	}
-	require.Equal(t, map[string]int{
-		"components/charts/charts.go": strings.Count(textOf(t, "../components/charts/charts.go"), "= Chart{"),
-		"components/charts/images.go": strings.Count(textOf(t, "../components/charts/images.go"), "= Image{"),
-	}, seen)
-}
 
 // A tag of somebody else's action can be moved to other code, which would then read the platform's tokens.
 func TestActionsArePinnedToCommits(t *testing.T) {
@@ -248,25 +221,6 @@ func TestSecretsAreOfAnEnvironment(t *testing.T) {
 			}
 		}
 	}
-}
-
-// The operator's CRDs are no part of its chart's upgrade.
-func TestTheOperatorIsNotUpgradedUnasked(t *testing.T) {
-	t.Parallel()
-	var config struct {
-		PackageRules []struct {
-			MatchPackageNames           []string
-			DependencyDashboardApproval bool
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(textOf(t, "../.github/renovate.json")), &config))
-	approved := map[string]bool{}
-	for _, rule := range config.PackageRules {
-		for _, name := range rule.MatchPackageNames {
-			approved[name] = rule.DependencyDashboardApproval
-		}
-	}
-	require.True(t, approved[strings.TrimPrefix(charts.PostgresOperator.Name, "oci://")])
 }
 
 // A job gets nothing that it does not need, so that a bad dependency can do little.
