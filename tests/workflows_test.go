@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
+	"lke-platform/cmd/report/rendered"
 	"lke-platform/components/charts/archive"
 )
 
@@ -38,7 +39,7 @@ func TestWorkflowsCallMakeTargetsThatExist(t *testing.T) {
 	t.Parallel()
 	makefile := textOf(t, "../Makefile")
 	for workflow, targets := range map[string][]string{
-		"test": {"test", "lint"}, "preview": {"preview", "rehearse"}, "up": {"up"}, "drift": {"drift"}, "bypass": {"bypass"},
+		"test": {"test", "lint"}, "preview": {"preview", "rehearse", "rendered"}, "up": {"up"}, "drift": {"drift"}, "bypass": {"bypass"},
 		"release": {"release"},
 	} {
 		text := textOf(t, "../.github/workflows/"+workflow+".yml")
@@ -453,6 +454,26 @@ func TestTheReportOfARehearsalIsKept(t *testing.T) {
 	}
 	require.Contains(t, kept.With["name"], "${{ matrix.stack }}", "two artifacts of a run cannot have one name")
 	require.Equal(t, "true", kept.With["include-hidden-files"])
+}
+
+// A checkout has one commit unless more are asked for, and what is compared with another then has nothing to compare with.
+func TestCheckoutsReachTheCommitsThatAreComparedWith(t *testing.T) {
+	t.Parallel()
+	depth := func(workflow, job string) string {
+		steps := workflows(t)[workflow].Jobs[job].Steps
+		i := slices.IndexFunc(steps, func(s step) bool { return strings.HasPrefix(s.Uses, "actions/checkout@") })
+		require.NotEqual(t, -1, i)
+		return steps[i].With["fetch-depth"]
+	}
+	require.Equal(t, "0", depth("test", "test"), "the last release")
+	require.Equal(t, "2", depth("preview", "rehearse"), "both parents of the merge")
+	all := workflows(t)["preview"].Jobs["rehearse"].Steps
+	at := func(text string) int { return slices.IndexFunc(all, func(s step) bool { return strings.Contains(s.Run, text) }) }
+	require.Contains(t, all[at("make rendered")].Run, "BASE=HEAD^1")
+	require.Less(t, at("make rehearse"), at("make rendered"), "a rehearsal begins with an empty folder")
+	require.Less(t, at("make rendered"), at("./cmd/report rehearsal"))
+	kept := slices.IndexFunc(all, func(s step) bool { return strings.HasPrefix(s.Uses, "actions/upload-artifact@") })
+	require.Contains(t, all[kept].With["path"], rendered.File("${{ matrix.stack }}"))
 }
 
 func textOf(t *testing.T, path string) string {
