@@ -468,7 +468,9 @@ func TestCheckoutsReachTheCommitsThatAreComparedWith(t *testing.T) {
 	require.Equal(t, "0", depth("test", "test"), "the last release")
 	require.Equal(t, "2", depth("preview", "rehearse"), "both parents of the merge")
 	all := workflows(t)["preview"].Jobs["rehearse"].Steps
-	at := func(text string) int { return slices.IndexFunc(all, func(s step) bool { return strings.Contains(s.Run, text) }) }
+	at := func(text string) int {
+		return slices.IndexFunc(all, func(s step) bool { return strings.Contains(s.Run, text) })
+	}
 	require.Contains(t, all[at("make rendered")].Run, "BASE=HEAD^1")
 	require.Less(t, at("make rehearse"), at("make rendered"), "a rehearsal begins with an empty folder")
 	require.Less(t, at("make rendered"), at("./cmd/report rehearsal"))

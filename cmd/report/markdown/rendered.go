@@ -68,8 +68,8 @@ func changeOf(r *rendered.Release) string {
 	case len(r.Added)+len(r.Removed)+len(r.Changed)+len(r.Definitions) == 0:
 		return versions + ", which renders the same."
 	}
-	return fmt.Sprintf("%s: adds %s, removes %d, changes %d; %s.", versions, count(len(r.Added), "object", "objects"), len(r.Removed),
-		len(r.Changed), count(len(r.Definitions), "definition differs", "definitions differ"))
+	return fmt.Sprintf("%s: adds %s, removes %d, changes %d; %s.", versions, count(len(r.Added), "object", "objects"),
+		len(r.Removed), len(r.Changed), count(len(r.Definitions), "definition differs", "definitions differ"))
 }
 
 // defines lists definitions by the versions that they serve. What no version serves any more is gone for whoever asks for it.
