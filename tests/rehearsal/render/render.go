@@ -25,8 +25,8 @@ const (
 	hidden         = "(secret)"
 )
 
-// render returns what the releases of a graph make, by release and by name. A chart is shown the kinds that are given, beside those
-// of Kubernetes itself. What is missing or broken is a fault of its release.
+// render returns what the releases of a graph make, by release and by name. A chart is shown the kinds that are given, beside
+// those of Kubernetes itself. What is missing or broken is a fault of its release.
 func (g *graph) render(kinds []string) (made map[string]map[string]object, faults map[string]error) {
 	made, faults = map[string]map[string]object{}, map[string]error{}
 	for name, r := range g.releases {
@@ -102,8 +102,8 @@ func (o object) at(path ...string) any {
 	return value
 }
 
-// text is the object as it is compared: without what is secret, and without labels that only name the version of the chart. Those of
-// pods stay: pods are replaced for them.
+// text is the object as it is compared: without what is secret, and without labels that only name the version of the chart.
+// Those of pods stay: pods are replaced for them.
 func (o object) text() (string, error) {
 	if labels, is := o.at("metadata", "labels").(map[string]any); is {
 		for _, key := range []string{"helm.sh/chart", "chart", "app.kubernetes.io/version"} {
