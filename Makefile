@@ -4,12 +4,14 @@ STACK ?= staging
 # How often, and from which seed of chance on, `make chaos` disturbs.
 COUNT ?= 10
 SEED ?= 1
+# What charts render is compared with what they did at this commit.
+BASE ?= origin/main
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK APP IMAGE NODE FASTLY_ACCOUNT COUNT SEED,$(eval override $(given) := $$(value $(given))))
+$(foreach given,STACK APP IMAGE NODE FASTLY_ACCOUNT COUNT SEED BASE,$(eval override $(given) := $$(value $(given))))
 export IMAGE
-$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED,\
+$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
@@ -27,7 +29,7 @@ REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
+.PHONY: help rehearse sandbox charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
 	test chaos lint bench toolchain releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -65,6 +67,9 @@ charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no 
 # Rehearsals and tests do without what is missing, and say so. They record no digest: that is reviewed.
 charts-if-had:
 	@$(TIMED) charts go run ./cmd/charts -frozen 2>/dev/null || echo 'charts: not all are at hand as pinned (make charts says why); rehearsals play what is missing'
+
+rendered: charts-if-had ## Show what the charts of STACK render otherwise than at BASE, a commit
+	@$(TIMED) 'what the charts render' tools/rendered '$(STACK)' '$(BASE)'
 
 ## On the real cloud, of STACK
 

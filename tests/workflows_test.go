@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,34 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
-	"lke-platform/components/charts"
+	"lke-platform/cmd/report/rendered"
 	"lke-platform/components/charts/archive"
 )
-
-// Renovate reads the lists of charts and images with expressions of our own.
-func TestRenovateSeesEveryChartAndImage(t *testing.T) {
-	t.Parallel()
-	var config struct {
-		CustomManagers []struct {
-			ManagerFilePatterns, MatchStrings []string
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(textOf(t, "../.github/renovate.json")), &config))
-	seen := map[string]int{}
-	for _, manager := range config.CustomManagers {
-		require.Len(t, manager.ManagerFilePatterns, 1)
-		file := manager.ManagerFilePatterns[0]
-		pattern := regexp.MustCompile(manager.MatchStrings[0])
-		for _, match := range pattern.FindAllStringSubmatch(textOf(t, "../"+file), -1) {
-			seen[file]++
-			require.Regexp(t, `^v?\d+\.\d+\.\d+$`, match[pattern.SubexpIndex("currentValue")])
-		}
-	}
-	require.Equal(t, map[string]int{
-		"components/charts/charts.go": strings.Count(textOf(t, "../components/charts/charts.go"), "= Chart{"),
-		"components/charts/images.go": strings.Count(textOf(t, "../components/charts/images.go"), "= Image{"),
-	}, seen)
-}
 
 // A tag of somebody else's action can be moved to other code, which would then read the platform's tokens.
 func TestActionsArePinnedToCommits(t *testing.T) {
@@ -65,7 +39,7 @@ func TestWorkflowsCallMakeTargetsThatExist(t *testing.T) {
 	t.Parallel()
 	makefile := textOf(t, "../Makefile")
 	for workflow, targets := range map[string][]string{
-		"test": {"test", "lint"}, "preview": {"preview", "rehearse"}, "up": {"up"}, "drift": {"drift"}, "bypass": {"bypass"},
+		"test": {"test", "lint"}, "preview": {"preview", "rehearse", "rendered"}, "up": {"up"}, "drift": {"drift"}, "bypass": {"bypass"},
 		"release": {"release"},
 	} {
 		text := textOf(t, "../.github/workflows/"+workflow+".yml")
@@ -248,25 +222,6 @@ func TestSecretsAreOfAnEnvironment(t *testing.T) {
 			}
 		}
 	}
-}
-
-// The operator's CRDs are no part of its chart's upgrade.
-func TestTheOperatorIsNotUpgradedUnasked(t *testing.T) {
-	t.Parallel()
-	var config struct {
-		PackageRules []struct {
-			MatchPackageNames           []string
-			DependencyDashboardApproval bool
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(textOf(t, "../.github/renovate.json")), &config))
-	approved := map[string]bool{}
-	for _, rule := range config.PackageRules {
-		for _, name := range rule.MatchPackageNames {
-			approved[name] = rule.DependencyDashboardApproval
-		}
-	}
-	require.True(t, approved[strings.TrimPrefix(charts.PostgresOperator.Name, "oci://")])
 }
 
 // A job gets nothing that it does not need, so that a bad dependency can do little.
@@ -499,6 +454,28 @@ func TestTheReportOfARehearsalIsKept(t *testing.T) {
 	}
 	require.Contains(t, kept.With["name"], "${{ matrix.stack }}", "two artifacts of a run cannot have one name")
 	require.Equal(t, "true", kept.With["include-hidden-files"])
+}
+
+// A checkout has one commit unless more are asked for, and what is compared with another then has nothing to compare with.
+func TestCheckoutsReachTheCommitsThatAreComparedWith(t *testing.T) {
+	t.Parallel()
+	depth := func(workflow, job string) string {
+		steps := workflows(t)[workflow].Jobs[job].Steps
+		i := slices.IndexFunc(steps, func(s step) bool { return strings.HasPrefix(s.Uses, "actions/checkout@") })
+		require.NotEqual(t, -1, i)
+		return steps[i].With["fetch-depth"]
+	}
+	require.Equal(t, "0", depth("test", "test"), "the last release")
+	require.Equal(t, "2", depth("preview", "rehearse"), "both parents of the merge")
+	all := workflows(t)["preview"].Jobs["rehearse"].Steps
+	at := func(text string) int {
+		return slices.IndexFunc(all, func(s step) bool { return strings.Contains(s.Run, text) })
+	}
+	require.Contains(t, all[at("make rendered")].Run, "BASE=HEAD^1")
+	require.Less(t, at("make rehearse"), at("make rendered"), "a rehearsal begins with an empty folder")
+	require.Less(t, at("make rendered"), at("./cmd/report rehearsal"))
+	kept := slices.IndexFunc(all, func(s step) bool { return strings.HasPrefix(s.Uses, "actions/upload-artifact@") })
+	require.Contains(t, all[kept].With["path"], rendered.File("${{ matrix.stack }}"))
 }
 
 func textOf(t *testing.T, path string) string {

@@ -16,6 +16,7 @@ import (
 	"lke-platform/cmd/report/cost"
 	"lke-platform/cmd/report/markdown"
 	"lke-platform/cmd/report/plan"
+	"lke-platform/cmd/report/rendered"
 )
 
 // preview runs a preview and writes what a reviewer of it has to know.
@@ -30,8 +31,13 @@ func preview(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
+	objects, err := rendered.Read(t.stack)
+	if err != nil {
+		o.plan.Lacks = append(o.plan.Lacks, err.Error())
+	}
 	report := &markdown.Preview{
-		Stack: t.stack, Plan: o.plan, Failed: o.err != nil, Output: o.output, Rehearsed: rehearsed(t.stack), Prices: <-asked,
+		Stack: t.stack, Plan: o.plan, Failed: o.err != nil, Output: o.output, Rehearsed: rehearsed(t.stack), Rendered: objects,
+		Prices: <-asked,
 	}
 	if err := t.write(report.String()); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"lke-platform/cmd/report/markdown"
+	"lke-platform/cmd/report/rendered"
 )
 
 // rehearsal writes what a rehearsal found. One that failed before it found anything has no summary.
@@ -22,6 +23,9 @@ func rehearsal(_ context.Context, arguments []string) error {
 	}
 	if err != nil {
 		report.Result = fmt.Sprintf("did not get as far as a summary (%v)", err)
+	}
+	if report.Rendered, err = rendered.Read(t.stack); err != nil {
+		report.Warnings = append(report.Warnings, err.Error())
 	}
 	return t.write(report.String())
 }

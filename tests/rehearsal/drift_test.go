@@ -109,11 +109,17 @@ func (e *estate) up(t *testing.T, options ...optup.Option) {
 	t.Helper()
 	up, err := e.stack.Up(t.Context(), append(options, optup.SuppressProgress())...)
 	require.NoError(t, err)
+	e.reach(t, up.Outputs)
+}
 
+// reach gives access to what there is.
+func (e *estate) reach(t *testing.T, outputs auto.OutputMap) {
+	t.Helper()
+	var err error
 	e.account = e.world.account()
-	e.clusterID, err = strconv.Atoi(up.Outputs["clusterId"].Value.(string))
+	e.clusterID, err = strconv.Atoi(outputs["clusterId"].Value.(string))
 	require.NoError(t, err)
-	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(up.Outputs["kubeconfig"].Value.(string)))
+	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(outputs["kubeconfig"].Value.(string)))
 	require.NoError(t, err)
 	e.cluster, err = kubernetes.NewForConfig(config)
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 
 	"lke-platform/cmd/report/cost"
 	"lke-platform/cmd/report/plan"
+	"lke-platform/cmd/report/rendered"
 )
 
 // Preview is what is told of a preview.
@@ -22,6 +23,8 @@ type Preview struct {
 	Prices *cost.Prices
 	// Rehearsed are the seconds that resources took in a rehearsal, by type. None where there was none.
 	Rehearsed map[string]float64
+	// Rendered are the objects of charts before and after the change. Nil where nobody has compared them.
+	Rendered *rendered.Comparison
 }
 
 // Title is the first line, by which the comment is found again.
@@ -42,6 +45,7 @@ func (v *Preview) String() string {
 	v.remade(p)
 	v.kept(p)
 	v.durations(p)
+	renders(p, v.Rendered)
 	notes(p, "What this report lacks", v.Plan.Lacks)
 	notes(p, "Warnings", v.Plan.Warnings)
 	return p.String()

@@ -2,6 +2,8 @@ package markdown
 
 import (
 	"fmt"
+
+	"lke-platform/cmd/report/rendered"
 )
 
 // Rehearsal is what is told of a rehearsal: what its summary.json has.
@@ -26,6 +28,9 @@ type Rehearsal struct {
 		MemoryPercent int
 	}
 	NotRehearsed, NotRendered, Warnings []string
+
+	// Rendered is no part of the summary.
+	Rendered *rendered.Comparison `json:"-"`
 }
 
 // String is the text for the page of the workflow's run.
@@ -35,6 +40,7 @@ func (r *Rehearsal) String() string {
 	if r.Result != "succeeded" {
 		p.line("**It %s.** The log of the run says why, and the report where it ended.", r.Result)
 		notes(p, "Warnings", r.Warnings)
+		renders(p, r.Rendered)
 		return p.String()
 	}
 	p.line("**It succeeded**: %s in %.1f s, %d changed by a second `up`. At list price it costs **$%.2f a month**, without "+
@@ -54,5 +60,6 @@ func (r *Rehearsal) String() string {
 	p.table([]string{"Node", "Type", "Pods", "CPU", "Memory"}, rows)
 	notes(p, "Not rehearsed", append(r.NotRehearsed, r.NotRendered...))
 	notes(p, "Warnings", r.Warnings)
+	renders(p, r.Rendered)
 	return p.String()
 }
