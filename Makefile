@@ -149,9 +149,9 @@ test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/go
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 30m ./...) || exit 1; \
 	done
 
-chaos: toolchain .bin/certsync .bin/kubectl charts-if-had ## Kill a rehearsal of STACK at COUNT random moments (SEED=1), have each call fail, and see it converge
+chaos: toolchain .bin/certsync .bin/kubectl charts-if-had ## Disturb a rehearsal of STACK at COUNT random moments (SEED=1), have each call fail, and see it converge
 	@cd $(REHEARSAL) && CHAOS_STACK='$(STACK)' CHAOS_MOMENTS='$(COUNT)' CHAOS_SEED='$(SEED)' CHAOS_WAYS=6 \
-	  go test . -count=1 -timeout 6h -v -run '^(TestWhatIsKilledConverges|TestEveryCallMayFail)$$'
+	  go test . -count=1 -timeout 6h -v -run '^(TestWhatIsDisturbedConverges|TestEveryCallMayFail)$$'
 
 lint: .bin/golangci-lint ## Check format and style
 	@for module in $(MODULES); do \

@@ -215,7 +215,7 @@ func LookUpAccount(ctx *pulumi.Context, services []*Args) (*AccountFacts, error)
 	}
 	err := api.Get(patient, "/current_customer", &customer)
 	if err != nil {
-		return nil, fmt.Errorf("cdn: looking up the account: %w", err)
+		return nil, fmt.Errorf("cdn: looking up the account at Fastly: %w", err)
 	}
 	facts := &AccountFacts{Created: customer.Created, Lacks: api.lacks(patient, services)}
 	if !services[0].DomainManagement {
@@ -275,7 +275,7 @@ func (a fastlyAPI) own(ctx context.Context, services []*Args, known map[string]M
 		switch {
 		case cloud.IsAbsent(err):
 		case err != nil:
-			return nil, fmt.Errorf("cdn: looking up a service: %w", err)
+			return nil, fmt.Errorf("cdn: looking up a service at Fastly: %w", err)
 		case services[0].owns(service.Name):
 			own.Insert(id)
 		}
@@ -295,7 +295,7 @@ func (a fastlyAPI) domains(ctx context.Context) (map[string]ManagedDomain, error
 		}
 		path := "/domain-management/v1/domains?limit=100&cursor=" + url.QueryEscape(cursor)
 		if err := a.Get(ctx, path, &page); err != nil {
-			return nil, fmt.Errorf("cdn: looking up domains: %w", err)
+			return nil, fmt.Errorf("cdn: looking up domains at Fastly: %w", err)
 		}
 		for _, one := range page.Data {
 			known[one.FQDN] = one

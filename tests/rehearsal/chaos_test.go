@@ -18,10 +18,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/linode/linodego"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage/driver"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"lke-platform/stacks"
 
 	"lke-platform/tests/rehearsal/simulation"
@@ -42,30 +47,94 @@ func chaos(t *testing.T, variable string, otherwise int) int {
 // chaosStack is the stack that is disturbed.
 func chaosStack() string { return cmp.Or(os.Getenv("CHAOS_STACK"), "staging") }
 
-// TestWhatIsKilledConverges kills the engine at moments of an up and of a destroy, and then does what docs/interrupted.md says. In
-// the end there is what an undisturbed up makes, each once, and after a destroy what is to stay.
-func TestWhatIsKilledConverges(t *testing.T) {
+// stage is a run that is disturbed.
+type stage struct {
+	name       string
+	begin, end func(t *testing.T)
+	run        func(t *testing.T) error
+
+	took time.Duration  // undisturbed
+	want map[string]int // what there is then
+}
+
+// way is how a run is disturbed.
+type way struct {
+	name    string
+	disturb func(t *testing.T)
+	heals   bool // whether more than the run itself is needed to go on
+}
+
+// TestWhatIsDisturbedConverges disturbs an up, an upgrade and a destroy in turn, and then does what docs/interrupted.md says. In
+// the end there is what the undisturbed run makes, each once, and after a destroy what is to stay.
+func TestWhatIsDisturbedConverges(t *testing.T) {
 	moments, seed := chaos(t, "CHAOS_MOMENTS", 1), chaos(t, "CHAOS_SEED", 1)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 	e := &estate{healer: buildHealer(t), options: options{root: repository(t, unprotected), stack: chaosStack()}}
-	begin := time.Now()
-	e.bringUp(t)
-	took, want := time.Since(begin), e.inventory(t)
-	for i := range moments {
-		e.goDown(t)
-		after := time.Duration(random.Float64() * float64(took))
-		t.Logf("moment %d: up is killed after %s", i+1, after.Round(time.Millisecond))
-		e.killAfter(t, after, func() error { return e.makeUp(t) })
-		e.converge(t, func() error { return e.makeUp(t) })
-		require.Equal(t, want, e.inventory(t), "what an undisturbed up makes")
-		e.load(t)
-		_, err := e.stack.Up(t.Context(), optup.SuppressProgress(), optup.ExpectNoChanges())
-		require.NoError(t, err)
-
-		after = time.Duration(random.Float64() * float64(took) / 2)
-		t.Logf("moment %d: destroy is killed after %s", i+1, after.Round(time.Millisecond))
-		e.killAfter(t, after, func() error { return e.makeDestroy(t) })
+	ownChart(t, e.root)
+	e.start(t)
+	stages := e.stages(t)
+	for i := range stages {
+		e.measure(t, &stages[i])
 	}
+	restarts := 0
+	ways := []way{
+		{"the engine is killed", func(t *testing.T) { signalEngine(t, syscall.SIGKILL) }, true},
+		{"the engine is interrupted", func(t *testing.T) { signalEngine(t, syscall.SIGINT) }, false},
+		{"the control plane restarts", func(t *testing.T) { restarts++; e.restartControlPlanes(t, restarts) }, false},
+	}
+	for i := range moments {
+		stage, way := stages[i%len(stages)], ways[random.IntN(len(ways))]
+		after := time.Duration(random.Float64() * float64(stage.took))
+		when := func() { time.Sleep(after) }
+		if i == 0 { // of all runs, as chance rarely meets it
+			way = ways[0]
+			way.name += " while Helm installs a release"
+			way.disturb = func(t *testing.T) { signalEngine(t, syscall.SIGKILL); e.leaveHalfInstalled(t) }
+			when = func() { e.awaitNamespace(t) }
+		}
+		begin := time.Now()
+		stage.begin(t)
+		t.Logf("moment %d: %s in the middle of %s, after %s", i+1, way.name, stage.name, after.Round(time.Millisecond))
+		e.disturb(t, stage.run, when, way.disturb)
+		e.converge(t, stage.run, way.heals)
+		stage.end(t)
+		require.Equal(t, stage.want, e.inventory(t), "what an undisturbed %s leaves", stage.name)
+		t.Logf("moment %d took %s", i+1, time.Since(begin).Round(time.Second))
+	}
+}
+
+// stages are the life of a stack, in a circle.
+func (e *estate) stages(t *testing.T) []stage {
+	file := readFile(t, e.stackFile())
+	upgraded := strings.NewReplacer(
+		"type: g6-standard-4", "type: g6-standard-6", "type: g6-dedicated-8", "type: g6-dedicated-16", // replaces a pool
+		"services@changelog.com", "platform@changelog.com", "URL_SCHEME: https", "URL_SCHEME: https\n      UPGRADED: everything",
+	).Replace(file)
+	declare := func(content string) func(t *testing.T) {
+		return func(t *testing.T) {
+			require.NoError(t, os.WriteFile(e.stackFile(), []byte(content), 0o600))
+			e.load(t)
+		}
+	}
+	return []stage{
+		{name: "up", begin: declare(file), run: e.makeUp, end: e.isUp},
+		{name: "an upgrade", begin: declare(upgraded), run: e.makeUp, end: e.isUp},
+		{name: "destroy", begin: e.load, run: e.makeDestroy, end: e.isDown},
+	}
+}
+
+// measure goes through a stage while nothing disturbs it; another run at the same time is refused, and does no harm.
+func (e *estate) measure(t *testing.T, s *stage) {
+	t.Helper()
+	s.begin(t)
+	begin := time.Now()
+	e.disturb(t, s.run, func() { e.awaitLock(t) }, func(t *testing.T) {
+		require.ErrorContains(t, e.makeUp(t), "the stack is currently locked by 1 lock(s)")
+	})
+	s.took = time.Since(begin)
+	s.end(t)
+	s.want = e.inventory(t)
+	t.Logf("%s takes %s", s.name, s.took.Round(time.Millisecond))
 }
 
 // TestEveryCallMayFail has the first call of every sort to both clouds fail, each in some way, and brings the stack up until it is.
@@ -75,7 +144,7 @@ func TestEveryCallMayFail(t *testing.T) {
 		{Lose: simulation.HalfAnswer},
 	}
 	if ways = ways[:chaos(t, "CHAOS_WAYS", 0)]; len(ways) == 0 {
-		t.Skip("it takes some eight minutes for each way: make chaos runs it")
+		t.Skip("it takes some minutes for each way: make chaos runs it")
 	}
 	e := &estate{healer: buildHealer(t), options: options{root: repository(t, unprotected), stack: chaosStack()}}
 	e.bringUp(t)
@@ -83,10 +152,11 @@ func TestEveryCallMayFail(t *testing.T) {
 	for _, way := range ways {
 		way.EachOnce = true
 		t.Run(fmt.Sprintf("%d %s", way.Status, way.Lose), func(t *testing.T) {
-			e.goDown(t)
+			e.converge(t, e.makeDestroy, true)
+			e.isDown(t)
 			require.NoError(t, e.world.linode.Faults.Add(way))
 			require.NoError(t, e.world.fastly.Faults().Add(way))
-			e.converge(t, func() error { return e.makeUp(t) })
+			e.converge(t, e.makeUp, way.Lose != "")
 			e.world.linode.Faults.Clear()
 			e.world.fastly.Faults().Clear()
 			require.Equal(t, want, e.inventory(t), "what an undisturbed up makes")
@@ -110,35 +180,92 @@ func (e *estate) makeDestroy(t *testing.T) error {
 	return err
 }
 
-// killAfter kills the engine, as the end of a machine does, unless it is faster.
-func (e *estate) killAfter(t *testing.T, after time.Duration, run func() error) {
+// disturb runs, and does something meanwhile, unless the run is over by then.
+func (e *estate) disturb(t *testing.T, run func(t *testing.T) error, when func(), does func(t *testing.T)) {
 	t.Helper()
-	ended := make(chan error, 1)
-	go func() { ended <- run() }()
+	ended, now := make(chan error, 1), make(chan struct{})
+	go func() { ended <- run(t) }()
+	go func() { when(); close(now) }()
 	select {
 	case err := <-ended:
 		require.NoError(t, err)
 		return
-	case <-time.After(after):
+	case <-now:
 	}
-	for _, pid := range descendants(t, os.Getpid()) {
-		if strings.HasPrefix(programOf(pid), "pulumi") {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
-		}
-	}
-	if err := <-ended; err == nil {
-		t.Log("it was faster")
+	does(t)
+	if err := <-ended; err != nil {
+		t.Log("it ends with ", lastLines(err))
+	} else {
+		t.Log("it ends well all the same")
 	}
 }
 
-// converge does what docs/interrupted.md says until it is done.
-func (e *estate) converge(t *testing.T, run func() error) {
+// signalEngine tells the engine to end: as a person does, or as the end of a machine does.
+func signalEngine(t *testing.T, signal syscall.Signal) {
+	for _, pid := range descendants(t, os.Getpid()) {
+		if strings.HasPrefix(programOf(pid), "pulumi") {
+			_ = syscall.Kill(pid, signal) // it may have ended
+		}
+	}
+}
+
+// restartControlPlanes has the Kubernetes of each cluster begin anew, as it does for a version that is spelled in another way.
+func (e *estate) restartControlPlanes(t *testing.T, times int) {
+	account := e.world.account()
+	clusters, err := account.ListLKEClusters(t.Context(), nil)
+	require.NoError(t, err)
+	for _, one := range clusters {
+		if one.Status == linodego.LKEClusterReady {
+			_, err := e.world.clusters.Start(t.Context(), one.ID, fmt.Sprintf("v%s.%d", one.K8sVersion, times))
+			require.NoError(t, err)
+		}
+	}
+}
+
+// monitoring is the namespace of the release that is cut short.
+const monitoring = "monitoring"
+
+// awaitNamespace returns once there is the namespace, and no release in it yet.
+func (e *estate) awaitNamespace(t *testing.T) {
+	e.account = e.world.account()
+	assert.Eventually(t, func() bool { return e.connect(t) }, 2*time.Minute, 500*time.Millisecond)
+	assert.Eventually(t, func() bool {
+		_, err := e.cluster.CoreV1().Namespaces().Get(t.Context(), monitoring, metav1.GetOptions{})
+		return err == nil
+	}, 2*time.Minute, 10*time.Millisecond)
+}
+
+// awaitLock returns once somebody is at work on the stack.
+func (e *estate) awaitLock(t *testing.T) {
+	locks := filepath.Join(e.dir(), "state", ".pulumi", "locks", "organization", "lke-platform", e.options.stack, "*.json")
+	assert.Eventually(t, func() bool {
+		found, err := filepath.Glob(locks)
+		return err == nil && len(found) > 0
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// leaveHalfInstalled leaves what Helm notes before it installs a release and does not come to mend when it is killed. (Here Helm
+// is in the process of the test, which is not.)
+func (e *estate) leaveHalfInstalled(t *testing.T) {
+	const name = "metrics-server"
+	err := driver.NewSecrets(e.cluster.CoreV1().Secrets(monitoring)).Create("sh.helm.release.v1."+name+".v1", &release.Release{
+		Name: name, Namespace: monitoring, Version: 1, Info: &release.Info{Status: release.StatusPendingInstall},
+	})
+	require.NoError(t, err)
+}
+
+// converge goes on until the run is done, after doing what docs/interrupted.md says, where that is needed.
+func (e *estate) converge(t *testing.T, run func(t *testing.T) error, heals bool) {
 	t.Helper()
 	const attempts = 80 // where every call fails once, each run finds the next one
 	var err error
 	for i := range attempts {
-		if err = e.heal(t); err == nil {
-			err = run()
+		err = nil
+		if heals {
+			err = e.heal(t)
+		}
+		if err == nil {
+			err = run(t)
 		}
 		if err == nil {
 			t.Logf("converged in the attempt %d", i+1)
@@ -227,10 +354,16 @@ func lastLines(err error) string {
 	return strings.Join(slices.Compact(lines), "\n  ")
 }
 
-// goDown destroys the stack, and deletes what outlives it on purpose.
-func (e *estate) goDown(t *testing.T) {
+// isUp sees that nothing is left to do.
+func (e *estate) isUp(t *testing.T) {
 	t.Helper()
-	e.converge(t, func() error { return e.makeDestroy(t) })
+	_, err := e.stack.Up(t.Context(), optup.SuppressProgress(), optup.ExpectNoChanges())
+	require.NoError(t, err)
+}
+
+// isDown sees that nothing is left, and deletes what outlives the stack on purpose.
+func (e *estate) isDown(t *testing.T) {
+	t.Helper()
 	e.requireLeft(t, "events", "volumes")
 	account := e.world.account()
 	volumes, err := account.ListVolumes(t.Context(), nil)

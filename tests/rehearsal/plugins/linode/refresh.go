@@ -20,6 +20,14 @@ func drifted[T any](declared, before, now T) T {
 	return declared
 }
 
+// ifDeclared is what a property has become, nil where nobody declares it.
+func ifDeclared[T any](declared, now *T) *T {
+	if declared == nil {
+		return nil
+	}
+	return now
+}
+
 // foreseen gives the settings that the preview of an update shows: those that are declared, else as they were.
 func foreseen[T any](declared, before T) T {
 	result, input := reflect.ValueOf(&before).Elem(), reflect.ValueOf(declared)

@@ -204,6 +204,15 @@ func TestBucket(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, linodego.ACLPrivate, access.ACL)
 	require.False(t, *access.CorsEnabled)
+	change = linodego.ObjectStorageBucketUpdateAccessOptions{CorsEnabled: new(true)}
+	require.NoError(t, e.UpdateObjectStorageBucketAccess(t.Context(), "us-ord", "media", change))
+	e.refresh(bucket)
+	require.Equal(t, map[string]string{"corsEnabled": "UPDATE"}, e.diff(bucket, inputs))
+	plain := map[string]any{"label": "media", "region": "us-ord", "acl": "private"}
+	healed := &object{bucket.urn, bucket.id, resource.NewPropertyMapFromMap(plain), resource.NewPropertyMapFromMap(plain)}
+	e.refresh(healed)
+	require.Equal(t, bucket.state["s3Endpoint"], healed.state["s3Endpoint"])
+	require.Empty(t, e.diff(healed, plain), "what nobody declares is Linode's to choose")
 	another := e.mustCreate(bucketType, with(inputs, "label", "another"))
 	require.True(t, another.state["corsEnabled"].BoolValue(), "a creation leaves false out, and Linode lets browsers in")
 	_, err = e.create(bucketType, map[string]any{"label": "newer", "region": "gb-lon", "corsEnabled": true})
