@@ -392,9 +392,7 @@ func TestObjectivesAreThoseOfAProtectedStack(t *testing.T) {
 // The exporter asks for the services of this stack, and the objectives count what it says.
 func TestFastlysStatisticsAreThoseOfTheStacksServices(t *testing.T) {
 	t.Parallel()
-	g, err := deploy(t, copyStack(t, "prod", func(text string) string {
-		return strings.Replace(text, "monitoring:\n", "monitoring:\n    fastly: {token: fastly-tls-token}\n", 1)
-	}), "prod")
+	g, err := deploy(t, copyStack(t, "prod", func(text string) string { return text }), "prod")
 	require.NoError(t, err)
 	require.True(t, g.waitsFor(deploymentType+" fastly-statistics", "fastly:index/serviceVcl:ServiceVcl cdn"))
 	require.True(t, g.waitsFor(deploymentType+" fastly-statistics", "kubernetes:core/v1:Namespace monitoring"))
