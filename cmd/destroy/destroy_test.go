@@ -139,7 +139,7 @@ func TestWhatEndsLeavesNothing(t *testing.T) {
 {"id": 72, "name": "", "type": "TXT", "target": "heritage=external-dns"}`)
 	printed, err := c.destroy(t, "prod\n")
 	require.NoError(t, err)
-	require.Contains(t, printed, "With zone example.com go 1 records that others made: @ TXT heritage=external-dns\n")
+	require.Contains(t, printed, "With zone example.com go the records that others made in it: @ TXT heritage=external-dns\n")
 	require.Regexp(t, `(?s)--preview-only.*pulumi destroy --stack prod --refresh --yes --skip-preview --continue-on-error \n`+
 		`certsync remove --stack lke-platform-prod\n.*Nothing is left of prod, and nothing that costs\.`, printed)
 	require.Empty(t, c.calls)
@@ -182,6 +182,21 @@ func TestAFullBucketIsNamedOrEmptied(t *testing.T) {
 	require.Contains(t, c.calls[0], `"bucket_access":[{"bucket_name":"p-backups","permissions":"read_write","region":"us-ord"}]`)
 	require.Regexp(t, `<Key>a</Key><VersionId>1</VersionId>.*<Key>a</Key><VersionId>2</VersionId>.*<Key>b</Key>`, c.calls[1])
 	require.Equal(t, "DELETE /v4/object-storage/keys/31", c.calls[2], "a key that nobody needs any more")
+}
+
+// As long as the cluster is there, the app may be, and use its bucket.
+func TestABucketIsNotEmptiedUnderARunningApp(t *testing.T) {
+	state := []string{stackOf, cluster, backups}
+	c := newTrial(t, append(state, zoneOwn), state, state)
+	c.write(t, "fails1", "255")
+	c.write(t, "fails2", "255")
+	c.list("/domains/7/records", "")
+	c.said["GET /v4/object-storage/buckets/us-ord/p-backups"] = `{"label": "p-backups", "region": "us-ord", "objects": 3}`
+	c.empty = true
+	printed, err := c.destroy(t, "prod\n")
+	require.EqualError(t, err, "pulumi destroy: exit status 255")
+	require.Equal(t, 2, strings.Count(printed, "--continue-on-error --exclude urn:backups"), "again, as the first got further")
+	require.Empty(t, c.calls)
 }
 
 // What is inside of a cluster that is gone is forgotten, and what only it would have deleted is deleted.

@@ -6,8 +6,8 @@ import (
 )
 
 // passes has Pulumi delete what it can, and again as long as that gets further. A bucket that is full is left out; where it is to
-// be emptied, that comes after the first pass: by then nothing writes to it any more. It returns what is left in the state; the
-// error is that something is that should not.
+// be emptied, that comes when the cluster is gone and nothing writes to it any more. It returns what is left in the state; the
+// error is that something is that should not be.
 func (d *destruction) passes(ctx context.Context, u *used) (left []resource, failed error) {
 	full, before, tried := u.full, len(u.resources), false
 	for {
@@ -22,8 +22,7 @@ func (d *destruction) passes(ctx context.Context, u *used) (left []resource, fai
 		if full, err = d.readBuckets(ctx, left); err != nil {
 			return left, errors.Join(failed, err)
 		}
-		onlyBuckets := len(left) == len(of(left, bucketType))
-		if d.empty && len(full) > 0 && !tried {
+		if d.empty && len(full) > 0 && !tried && len(of(left, clusterType)) == 0 {
 			tried = true
 			if err := d.clearAll(ctx, full); err != nil {
 				return left, errors.Join(failed, err)
@@ -31,10 +30,13 @@ func (d *destruction) passes(ctx context.Context, u *used) (left []resource, fai
 			full = nil
 			continue
 		}
-		if onlyBuckets && !d.empty {
-			return left, nil // which is told
+		if !d.empty && len(left) == len(of(left, bucketType)) {
+			return left, nil // on purpose
 		}
-		if len(left) >= before || failed == nil {
+		if failed == nil {
+			return left, errors.New("not all of the stack is deleted, though nothing failed")
+		}
+		if len(left) >= before {
 			return left, failed
 		}
 		before = len(left)

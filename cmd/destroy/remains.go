@@ -206,7 +206,7 @@ func (r *remains) volumes(ctx context.Context) error {
 		if !known && !slices.Contains(one.Tags, r.d.account()) {
 			continue
 		}
-		what := row{thing: fmt.Sprintf("volume %s, %d GB", one.Label, one.Size), why: "data outlives the stack on purpose",
+		what := row{thing: fmt.Sprintf("volume %s, %d GB", one.Label, one.Size), why: "it holds data, which nobody but you deletes",
 			command: fmt.Sprintf("linode-cli volumes delete %d", one.ID)}
 		if claim != "" {
 			what.why += ": that of " + claim

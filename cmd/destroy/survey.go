@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,10 +42,19 @@ func (d *destruction) survey(ctx context.Context) (*used, error) {
 		d.lookAtCluster, d.lookAtBuckets, d.lookAtZones, d.lookAtBalancers, d.lookAtVolumes,
 	} {
 		if err := look(ctx, u); err != nil {
-			return nil, fmt.Errorf("nothing was deleted: %w", err)
+			return nil, fmt.Errorf("nothing was deleted: %w", withRights(err))
 		}
 	}
 	return u, nil
+}
+
+// withRights says where it stands which rights the token needs.
+func withRights(err error) error {
+	var refused *refusal
+	if errors.As(err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden) {
+		return fmt.Errorf("%w; docs/destroy.md has the rights that LINODE_TOKEN needs", err)
+	}
+	return err
 }
 
 // lookAtCluster sees whether the cluster is there and answers. One that Linode does not have any more is forgotten; one that is
@@ -183,7 +194,7 @@ func (d *destruction) tell(u *used) {
 	}
 	for _, one := range u.zones {
 		if !one.adopted && len(one.foreign) > 0 {
-			d.say("With zone %s go %d records that others made: %s", one.Domain, len(one.foreign), names(one.foreign))
+			d.say("With zone %s go the records that others made in it: %s", one.Domain, names(one.foreign))
 		}
 	}
 	for _, line := range u.before {

@@ -85,7 +85,7 @@ func (u *ending) allAtOnce(t *testing.T) {
 	said, err := u.makeDestroy(t, "prod\n")
 	require.ErrorContains(t, err, "nothing was deleted")
 	require.Contains(t, said, "Bucket lke-platform-staging-backups is not empty (1203 objects, ")
-	require.Contains(t, said, "With zone staging.changelog.com go 1 records that others made: shop A 203.0.113.7")
+	require.Contains(t, said, "With zone staging.changelog.com go the records that others made in it: shop A 203.0.113.7")
 	require.Contains(t, said, "NOBODY WILL ANSWER for these zones, their mail included: ")
 	require.Len(t, u.balancers(t), 2)
 
