@@ -15,8 +15,8 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// serverVariable names the environment variable with the address of a server for the S3 API that is asked in place of the buckets'
-// own, as a rehearsal does.
+// serverVariable names the environment variable with the address of a server for the S3 API that is asked in place of all
+// others, as a rehearsal does.
 const serverVariable = "OBJECT_STORAGE_URL"
 
 // key opens a bucket over the S3 API: https://techdocs.akamai.com/linode-api/reference/post-object-storage-keys

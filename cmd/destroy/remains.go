@@ -206,8 +206,10 @@ func (r *remains) volumes(ctx context.Context) error {
 		if !known && !slices.Contains(one.Tags, r.d.account()) {
 			continue
 		}
-		what := row{thing: fmt.Sprintf("volume %s, %d GB", one.Label, one.Size), why: "it holds data, which nobody but you deletes",
-			command: fmt.Sprintf("linode-cli volumes delete %d", one.ID)}
+		what := row{
+			thing: fmt.Sprintf("volume %s, %d GB", one.Label, one.Size), why: "it holds data, which nobody but you deletes",
+			command: fmt.Sprintf("linode-cli volumes delete %d", one.ID),
+		}
 		if claim != "" {
 			what.why += ": that of " + claim
 		}
@@ -246,7 +248,9 @@ func (r *remains) buckets(ctx context.Context) error {
 	}
 	if settings.ObjectStorage == "active" {
 		usd, price := r.monthly(r.d.prices.ObjectStorage, "objectstorage", "", 1)
-		r.add(row{"Object Storage", "the account has it, though no bucket any more", usd, price, "linode-cli object-storage cancel"})
+		r.add(row{
+			"Object Storage", "the account has it, though no bucket any more", usd, price, "linode-cli object-storage cancel",
+		})
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (u *used) prefix() string { return fmt.Sprintf("lke%d-", u.cluster) }
 
 // survey looks at the stack and at what it has made.
 func (d *destruction) survey(ctx context.Context) (*used, error) {
-	u := &used{}
+	u := &used{claims: map[int]string{}}
 	var err error
 	if u.resources, err = readState(ctx, d.stack); err != nil {
 		return nil, err
@@ -155,13 +155,11 @@ func (d *destruction) lookAtBalancers(ctx context.Context, u *used) error {
 
 // lookAtVolumes notes those that are attached to the cluster's nodes, which may have no tag of the stack's.
 func (d *destruction) lookAtVolumes(ctx context.Context, u *used) error {
-	if u.claims == nil {
-		u.claims = map[int]string{}
-	}
 	all, err := listed[volume](ctx, d.linode, "/volumes")
 	for _, one := range all {
-		if u.cluster != 0 && strings.HasPrefix(one.LinodeLabel, u.prefix()) {
-			u.claims[one.ID] = u.claims[one.ID] // "" where nobody can say whose it is
+		_, known := u.claims[one.ID]
+		if !known && u.cluster != 0 && strings.HasPrefix(one.LinodeLabel, u.prefix()) {
+			u.claims[one.ID] = "" // nobody can say whose it is
 		}
 	}
 	return err

@@ -103,15 +103,17 @@ func (d *destruction) lookAtDelegation(ctx context.Context, u *used) error {
 		}
 	}
 	if len(delegated) > 0 {
-		u.before = append(u.before, fmt.Sprintf("NOBODY WILL ANSWER for these zones, their mail included: %s.\nThe registrar names "+
-			"Linode's name servers, which serve nothing once the account has no Linode. Make one first (docs/moving-in.md),\nor name "+
-			"other name servers and wait for as long as the NS records may be kept.", strings.Join(delegated, " ")))
+		u.before = append(u.before, fmt.Sprintf(unserved, strings.Join(delegated, " ")))
 	}
 	if len(unknown) > 0 {
 		u.before = append(u.before, "Look whether Linode's name servers are asked for these zones: "+strings.Join(unknown, " "))
 	}
 	return nil
 }
+
+const unserved = `NOBODY WILL ANSWER for these zones, their mail included: %s.
+The registrar names Linode's name servers, which serve nothing once the account has no Linode. Make one first (docs/moving-in.md),
+or name other name servers and wait for as long as the NS records may be kept.`
 
 func isLinodes(server string) bool { return strings.HasSuffix(server, ".linode.com.") }
 
