@@ -80,7 +80,9 @@ func (c *control) call(ctx context.Context, method, path, form string, patch []b
 	}
 	request.Header.Set("Authorization", "Bearer "+c.token)
 	request.Header.Set("Accept", form)
-	request.Header.Set("Content-Type", "application/merge-patch+json")
+	if patch != nil { // the list of kinds is refused to whoever says a type of nothing
+		request.Header.Set("Content-Type", "application/merge-patch+json")
+	}
 	response, err := c.client.Do(request)
 	if err != nil {
 		return err
@@ -154,7 +156,8 @@ func (o *object) operators() sets.Set[string] {
 	return found
 }
 
-// held are the objects of all kinds that are being deleted, and that an operator has not let go of.
+// held are the objects of all kinds that are being deleted, and that an operator has not let go of. A kind that cannot be listed
+// is passed over: an aggregated API's server may be gone, and the definition of a kind be on its way.
 func (c *control) held(ctx context.Context) (held []object, err error) {
 	versions, err := c.versions(ctx)
 	if err != nil {
@@ -163,14 +166,10 @@ func (c *control) held(ctx context.Context) (held []object, err error) {
 	for _, version := range versions {
 		var kinds struct{ Resources []kind }
 		if err := c.get(ctx, version, whole, &kinds); err != nil {
-			continue // of an aggregated API whose server is gone
+			continue
 		}
 		for _, one := range kinds.Resources {
-			some, err := c.heldOf(ctx, version, one)
-			if err != nil {
-				return nil, err
-			}
-			held = append(held, some...)
+			held = append(held, c.heldOf(ctx, version, one)...)
 		}
 	}
 	return held, nil
@@ -182,13 +181,11 @@ type kind struct {
 	Verbs      []string
 }
 
-func (c *control) heldOf(ctx context.Context, version string, k kind) (held []object, err error) {
-	if !sets.New(k.Verbs...).HasAll("list", "patch") || strings.Contains(k.Name, "/") {
-		return nil, nil
-	}
+func (c *control) heldOf(ctx context.Context, version string, k kind) (held []object) {
 	var list struct{ Items []object }
-	if err := c.get(ctx, version+"/"+k.Name, metadata, &list); err != nil {
-		return nil, err
+	if !sets.New(k.Verbs...).HasAll("list", "patch") || strings.Contains(k.Name, "/") ||
+		c.get(ctx, version+"/"+k.Name, metadata, &list) != nil {
+		return nil
 	}
 	for _, one := range list.Items {
 		if one.Metadata.Deleted == "" || one.operators().Len() == 0 {
@@ -201,7 +198,7 @@ func (c *control) heldOf(ctx context.Context, version string, k kind) (held []ob
 		one.Kind, one.path = k.Kind, version+space+"/"+k.Name+"/"+one.Metadata.Name
 		held = append(held, one)
 	}
-	return held, nil
+	return held
 }
 
 // versions are the paths of all groups of the API, of each the version that it prefers.

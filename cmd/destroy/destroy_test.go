@@ -95,6 +95,10 @@ func (c *trial) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		c.calls = append(c.calls, strings.TrimSpace(call+" "+string(body)))
 	}
+	if r.TLS != nil && r.Method == http.MethodGet && r.Header.Get("Content-Type") != "" { // as the API server has it
+		w.WriteHeader(http.StatusUnsupportedMediaType)
+		return
+	}
 	for known, answer := range c.said {
 		if call == known || strings.HasSuffix(known, "*") && strings.HasPrefix(call, strings.TrimSuffix(known, "*")) {
 			_, _ = w.Write([]byte(answer))
@@ -242,7 +246,8 @@ func TestWhatOperatorsDoNotLetGoOfIsFound(t *testing.T) {
 	c.said["GET /apis"] = `{"groups": [{"preferredVersion": {"groupVersion": "x.example.com/v1"}}, {"preferredVersion": {"groupVersion": "gone/v1"}}]}`
 	c.said["GET /api/v1"] = `{"resources": [{"name": "configmaps", "kind": "ConfigMap", "verbs": ["list", "patch"]},
 {"name": "bindings", "kind": "Binding", "verbs": ["create"]}, {"name": "pods/log", "kind": "Pod", "verbs": ["list", "patch"]}]}`
-	c.said["GET /apis/x.example.com/v1"] = `{"resources": [{"name": "databases", "kind": "Database", "verbs": ["list", "patch"]}]}`
+	c.said["GET /apis/x.example.com/v1"] = `{"resources": [{"name": "databases", "kind": "Database", "verbs": ["list", "patch"]},
+{"name": "leftovers", "kind": "Leftover", "verbs": ["list", "patch"]}]}`
 	c.said["GET /api/v1/configmaps"] = `{"items": [
 {"metadata": {"name": "a", "namespace": "app", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["foregroundDeletion", "x.example.com/f"]}},
 {"metadata": {"name": "b", "namespace": "app", "finalizers": ["x.example.com/f"]}},

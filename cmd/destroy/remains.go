@@ -103,7 +103,7 @@ func (r *remains) balancers(ctx context.Context) error {
 	if r.clusterStays() || r.u.cluster == 0 {
 		return nil
 	}
-	return r.deleteFirewalls(ctx, func(f firewall) bool { return f.Label+"-" == fmt.Sprintf("lke-%d-", r.u.cluster) })
+	return r.deleteFirewalls(ctx, func(f firewall) bool { return f.Label == fmt.Sprintf("lke-%d", r.u.cluster) })
 }
 
 // firewall is a Cloud Firewall, which costs nothing: https://techdocs.akamai.com/linode-api/reference/get-firewall

@@ -120,6 +120,7 @@ func (u *ending) withoutCluster(t *testing.T) {
 	}, time.Minute, 100*time.Millisecond)
 	require.Len(t, u.balancers(t), 1)
 
+	u.gaveUp(t)
 	said, err := u.makeDestroy(t, "staging\n", "-empty")
 	require.NoError(t, err)
 	require.Contains(t, said, fmt.Sprintf("Linode does not have cluster %d any more", u.clusterID))
@@ -138,10 +139,17 @@ func (u *ending) withoutAPI(t *testing.T) {
 	require.Contains(t, said, fmt.Sprintf("the API of cluster %d does not answer", u.clusterID))
 	require.Contains(t, said, "make destroy STACK=staging UNREACHABLE=1")
 
+	u.gaveUp(t)
 	said, err = u.makeDestroy(t, "staging\n", "-unreachable")
 	require.NoError(t, err)
 	u.requireGone(t, said)
 }
+
+// forgets is the variable by which the Kubernetes provider and the program are told that a cluster is given up.
+const forgets = "PULUMI_K8S_DELETE_UNREACHABLE"
+
+// gaveUp tells those of them that run in this process; that `pulumi destroy` is told is for the command to see to.
+func (u *ending) gaveUp(t *testing.T) { t.Setenv(forgets, "true") }
 
 // requireGone is for a stack whose cluster could not take away what it had made: volumes hold data, so all of them are left.
 func (u *ending) requireGone(t *testing.T, said string) {
@@ -242,12 +250,11 @@ func (u *ending) makeDestroy(t *testing.T, typed string, options ...string) (sai
 	require.NoError(t, err)
 	run := &destroyer{engine: plain, typed: typed, command: append([]string{
 		u.program, "-stack", u.options.stack, "-patience", "5s", "-certsync", filepath.Join(u.root, ".bin", "certsync"),
-	}, append(options, "--", "--stack", u.options.stack, "--refresh", "--run-program")...), machine: t.TempDir()}
+	}, append(options, "--", "--stack", u.options.stack, "--refresh", "--run-program")...), machine: t.TempDir(), log: t.Output()}
 	stack, err := auto.SelectStackInlineSource(t.Context(), u.options.stack, "lke-platform", stacks.Deploy,
 		auto.WorkDir(filepath.Join(u.dir(), "project")), auto.EnvVars(u.world.environment), auto.Pulumi(run))
 	require.NoError(t, err)
 	_, err = stack.Destroy(t.Context(), optdestroy.RunProgram(true))
-	t.Log(run.said)
 	return run.said, err
 }
 
@@ -258,6 +265,7 @@ type destroyer struct {
 
 	command        []string
 	typed, machine string
+	log            io.Writer
 	said           string
 }
 
@@ -273,15 +281,19 @@ func (d *destroyer) Run(
 		return "", "", 1, err
 	}
 	here := slices.DeleteFunc(slices.Clone(arguments), func(one string) bool { return !strings.HasPrefix(one, "--client=") })
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" != destroy ] || exec %[1]s --non-interactive \"$@\" --exec-kind auto.inline %[2]s\n"+
-		"exec %[1]s \"$@\"\n", own, strings.Join(here, " "))
+	script := fmt.Sprintf(`#!/bin/sh
+[ "$1" != destroy ] || [ "$%[3]s" = '%[4]s' ] || { echo 'error: %[3]s is not as it should be'; exit 3; }
+[ "$1" != destroy ] || exec %[1]s --non-interactive "$@" --exec-kind auto.inline %[2]s
+exec %[1]s "$@"
+`, own, strings.Join(here, " "), forgets, os.Getenv(forgets))
 	if err := os.WriteFile(filepath.Join(d.machine, "pulumi"), []byte(script), 0o700); err != nil {
 		return "", "", 1, err
 	}
 	var text bytes.Buffer
 	command := exec.CommandContext(ctx, d.command[0], d.command[1:]...)
-	command.Dir, command.Stdin, command.Stdout, command.Stderr = folder, strings.NewReader(d.typed), &text, &text
-	command.Env = append(append(os.Environ(), environment...), "PATH="+d.machine+":"+os.Getenv("PATH"))
+	output := io.MultiWriter(&text, d.log)
+	command.Dir, command.Stdin, command.Stdout, command.Stderr = folder, strings.NewReader(d.typed), output, output
+	command.Env = append(append(os.Environ(), environment...), "PATH="+d.machine+":"+os.Getenv("PATH"), forgets+"=")
 	err = command.Run()
 	d.said = text.String()
 	return d.said, d.said, command.ProcessState.ExitCode(), err
