@@ -43,12 +43,6 @@ LOOKED_AT := --stack '$(STACK)' --refresh --run-program
 LIVE := $(LOOKED_AT) $(BYPASSED)
 # Whole differences of what the program says, and of nothing that the cloud merely notes (a status, for instance).
 REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
-# The volumes of the stack, which outlive it unless they can be made again.
-VOLUMES := linode-cli volumes list --tags 'lke-platform-$(STACK)'
-UNSYNC := go run ./cmd/certsync remove --stack 'lke-platform-$(STACK)'
-# A node that was being made when its cluster was deleted stays: https://github.com/linode/terraform-provider-linode/issues/1962
-ALL_CLUSTERS := linode-cli lke clusters-list --text --no-headers --format id
-ALL_LINODES := linode-cli linodes list --text --no-headers --format id,label,type
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^## /{ print "\n" substr($$0, 4) } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,26 +102,8 @@ heal-node: ## Give up NODE of STACK, which is dead and was not replaced: what ha
 	@tools/heal-node '$(STACK)' '$(NODE)'
 
 # The program runs, as it knows what has to happen before nodes are deleted.
-destroy: pulumi-cli charts program ## Delete everything of STACK, after showing it and asking for the stack's name
-	@pulumi destroy $(LOOKED_AT) --preview-only
-	@tools/unserved "$$(pulumi stack output clusterId --stack '$(STACK)' 2>/dev/null)"
-	@printf 'This cannot be undone. To delete all of that, type the name of the stack: '; \
-	read -r name; [ "$$name" = '$(STACK)' ] || { echo 'Nothing was deleted.'; exit 1; }
-	@pulumi destroy $(LOOKED_AT) --yes --skip-preview
-	@echo 'The volumes of the database outlive it on purpose, and cost until you delete them:'
-	@[ -z "$$LINODE_TOKEN" ] || export LINODE_CLI_TOKEN="$$LINODE_TOKEN"; \
-	left=$$($(VOLUMES) --text --no-headers --format id,label,size </dev/null) \
-	  && echo "$$left" | awk 'NF { gb += $$3; print "  linode-cli volumes delete " $$1 "  # " $$2 ", " $$3 " GB" } \
-	    END { printf "  %d GB in all, %.2f USD a month at 0.10 a GB (some regions cost more)\n", gb, gb / 10 }' \
-	  || echo "  $(VOLUMES)"
-	@[ -z "$$LINODE_TOKEN" ] || export LINODE_CLI_TOKEN="$$LINODE_TOKEN"; \
-	{ $(ALL_CLUSTERS) && $(ALL_LINODES); } </dev/null 2>/dev/null | awk '{ alive[$$1] } \
-	  match($$2, /^lke[0-9]+-/) && !(substr($$2, 4, RLENGTH - 4) in alive) { \
-	    if (!n++) print "These nodes have no cluster any more, and cost until you delete them:"; \
-	    print "  linode-cli linodes delete " $$1 "  # " $$2 ", " $$3 }'
-	@# What certsync made at Fastly is in no state. A stack without Fastly needs no key; whatever fails comes after what costs.
-	@if [ -n "$$FASTLY_API_KEY" ]; then $(UNSYNC); \
-	else echo 'FASTLY_API_KEY is not set. If the stack ever had certificates at Fastly, set it, and then:'; echo "  $(UNSYNC)"; fi
+destroy: pulumi-cli charts program ## Delete everything of STACK, once its name is typed, and tell what stays (EMPTY=1: full buckets too; UNREACHABLE=1: a cluster that does not answer)
+	@go run ./cmd/destroy -stack '$(STACK)' $(if $(EMPTY),-empty) $(if $(UNREACHABLE),-unreachable) -- $(LOOKED_AT)
 
 # Pulumi builds the program each time, in silence. With all packages compiled it has no more to do than to link them.
 program:

@@ -3,6 +3,7 @@ package lke
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
@@ -27,6 +28,10 @@ func (c *Cluster) emptyPool(ctx *pulumi.Context) pulumi.ResourceHookFunction {
 		return nil
 	}
 }
+
+// isGivenUp says that a cluster which does not answer is to be deleted with what is inside: the Kubernetes provider is told so by
+// the same variable, and drops from the state what it cannot delete.
+func isGivenUp() bool { return os.Getenv("PULUMI_K8S_DELETE_UNREACHABLE") == "true" }
 
 // awaitKubeconfig returns the kubeconfig when it is known, for hooks, which run outside of the graph.
 func (c *Cluster) awaitKubeconfig(ctx context.Context) (string, error) {
@@ -58,6 +63,9 @@ func (c *Cluster) releasePool(ctx context.Context, pool pulumi.ID, say func(stri
 	}
 	livesOn, err := cluster.HasStorageClass(ctx, StorageDelete)
 	switch {
+	case err != nil && isGivenUp():
+		say("the cluster does not answer and is given up, so nobody waits for what is on the nodes")
+		return nil
 	case err != nil:
 		return err
 	case livesOn:

@@ -50,7 +50,7 @@ require (
 	github.com/pulumi/pulumi-kubernetes/sdk/v4 v4.30.0 // indirect
 	github.com/pulumi/pulumi-linode/sdk/v4 v4.39.0 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
-	github.com/rs/xid v1.5.0 // indirect
+	github.com/rs/xid v1.6.0 // indirect
 	github.com/tetratelabs/wazero v1.10.1 // indirect
 	github.com/theory/jsonpath v0.9.0
 	github.com/ysugimoto/twist v0.10.2 // indirect

@@ -44,6 +44,8 @@ type world struct {
 	controllers *incluster.Controllers
 	linodeURL   string
 	fastlyURL   string
+	// storageURL is where the S3 API of all buckets is.
+	storageURL string
 	// nameServer and resolver are where the name server of all zones is, and a resolver that asks it.
 	nameServer, resolver string
 	// elsewhere are the zones at other DNS providers.
@@ -102,6 +104,9 @@ func (w *world) start(ctx context.Context, o options) error {
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
 		return err
 	}
+	if w.storageURL, err = w.serve(w.linode.ObjectStorage(), linodeLog); err != nil {
+		return err
+	}
 	w.elsewhere = &nameserver.Elsewhere{Linode: w.linode}
 	if w.nameServer, err = w.serveNames(w.elsewhere); err != nil {
 		return err
@@ -149,6 +154,7 @@ func (w *world) setEnvironment(o options) error {
 		"PULUMI_HOME":              home,
 		"LINODE_URL":               w.linodeURL,
 		"LINODE_TOKEN":             token,
+		"OBJECT_STORAGE_URL":       w.storageURL,
 		"FASTLY_API_URL":           w.fastlyURL,
 		"FASTLY_API_KEY":           token,
 		public.ServerVariable:      w.nameServer,

@@ -135,7 +135,7 @@ func (b *Bill) add(items []Priced, id, what, region string, count int) {
 	if count == 0 {
 		return
 	}
-	each, known := monthly(items, id, region)
+	each, known := Monthly(items, id, region)
 	if !known {
 		b.Unpriced = append(b.Unpriced, fmt.Sprintf("%d × %s", count, what))
 		return

@@ -108,8 +108,8 @@ func ask(ctx context.Context, url string) ([]Priced, error) {
 	return page.Data, nil
 }
 
-// monthly is the price of something in a region.
-func monthly(items []Priced, id, region string) (usd float64, known bool) {
+// Monthly is the price of something in a region, by its ID in a list of Prices.
+func Monthly(items []Priced, id, region string) (usd float64, known bool) {
 	i := slices.IndexFunc(items, func(item Priced) bool { return item.ID == id })
 	if i < 0 {
 		return 0, false

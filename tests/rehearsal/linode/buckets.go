@@ -20,11 +20,24 @@ type bucketView struct {
 	Size     int    `json:"size"` // bytes
 }
 
-// bucket is a bucket, always an empty one, and who may use it.
+// bucket is a bucket, what is in it, and who may use it.
 type bucket struct {
 	bucketView
 
-	Access bucketAccess `json:"access"`
+	Access     bucketAccess    `json:"access"`
+	Versioning bool            `json:"versioning"`
+	Versions   []objectVersion `json:"versions"`
+	Uploads    []upload        `json:"uploads"`
+}
+
+// counted is the bucket with what is in it.
+func (b *bucket) counted() bucketView {
+	shown := b.bucketView
+	for _, v := range b.Versions {
+		shown.Objects++
+		shown.Size += v.Size
+	}
+	return shown
 }
 
 // bucketAccess says who may use a bucket: https://techdocs.akamai.com/linode-api/reference/get-object-storage-bucket-access
@@ -42,17 +55,14 @@ type accessRequest struct {
 func (a *API) bucketRoutes() routes {
 	all := collection[*bucket]{
 		items: func(c *call) ([]*bucket, error) { return c.state.Buckets, nil },
-		show:  func(_ *call, b *bucket) any { return b.bucketView },
+		show:  func(_ *call, b *bucket) any { return b.counted() },
 	}
 	buckets := collection[*bucket]{
-		path:  "/object-storage/buckets/{region}",
-		items: a.bucketsOfRegion,
-		id:    func(b *bucket) string { return b.Label },
-		show:  all.show,
-		delete: func(c *call, b *bucket) error {
-			c.state.Buckets = without(c.state.Buckets, b)
-			return nil
-		},
+		path:   "/object-storage/buckets/{region}",
+		items:  a.bucketsOfRegion,
+		id:     func(b *bucket) string { return b.Label },
+		show:   all.show,
+		delete: deleteBucket,
 	}
 	r := buckets.routes()
 	r["GET /object-storage/buckets"] = all.list
@@ -62,6 +72,16 @@ func (a *API) bucketRoutes() routes {
 	r["POST "+access] = buckets.action(updateBucketAccess)
 	r["PUT "+access] = buckets.action(updateBucketAccess)
 	return r
+}
+
+// deleteBucket refuses what is not empty. Parts of uploads count: whether Linode deletes them by itself, nobody says.
+// Upstream: https://github.com/linode/terraform-provider-linode/blob/main/linode/objbucket/resource_test.go
+func deleteBucket(c *call, b *bucket) error {
+	if len(b.Versions)+len(b.Uploads) > 0 {
+		return refuse(http.StatusBadRequest, "", "Bucket %s is not empty. Please delete all objects and try again.", b.Label)
+	}
+	c.state.Buckets = without(c.state.Buckets, b)
+	return nil
 }
 
 // bucketsOfRegion are those of the region, or of the cluster, in the path.
@@ -100,10 +120,10 @@ func (a *API) createBucket(c *call) (any, error) {
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	b := &bucket{bucketView{
+	b := &bucket{bucketView: bucketView{
 		storageEndpoint: endpoint, Label: in.Label, Cluster: endpoint.cluster(), Hostname: in.Label + "." + endpoint.S3Endpoint,
 		Created: now(),
-	}, bucketAccess{ACL: "private"}}
+	}, Access: bucketAccess{ACL: "private"}}
 	if endpoint.hasCORS() {
 		b.Access.CORSEnabled = new(true)
 	}

@@ -7,7 +7,7 @@ import (
 
 // storageEndpoint is where the S3 API of a region is:
 // https://techdocs.akamai.com/linode-api/reference/get-object-storage-endpoints
-// The S3 API itself is not simulated.
+// The S3 API itself is in objects.go.
 type storageEndpoint struct {
 	Region       string `json:"region"`
 	EndpointType string `json:"endpoint_type"` // E0 to E3

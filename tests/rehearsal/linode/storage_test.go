@@ -2,6 +2,9 @@ package linode_test
 
 import (
 	"fmt"
+	"net/http/httptest"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/linode/linodego"
@@ -76,6 +79,68 @@ func TestBucketsThatLinodeRefuses(t *testing.T) {
 		_, err := r.CreateObjectStorageBucket(ctx, options)
 		require.ErrorContains(t, err, reason)
 	}
+}
+
+// s3 sends a request with a key, whose signature nobody verifies.
+func (r *rig) s3(key, method, path, body string) (status int, answer string) {
+	r.t.Helper()
+	request := httptest.NewRequestWithContext(r.t.Context(), method, path, strings.NewReader(body))
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+key+"/20260101/us-ord-1/s3/aws4_request, Signature=x")
+	recorder := httptest.NewRecorder()
+	r.api.ObjectStorage().ServeHTTP(recorder, request)
+	return recorder.Code, recorder.Body.String()
+}
+
+func TestABucketIsDeletedWhenItIsEmpty(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	for _, label := range []string{"media", "other"} {
+		_, err := r.CreateObjectStorageBucket(ctx, linodego.ObjectStorageBucketCreateOptions{Region: "us-ord", Label: label})
+		require.NoError(t, err)
+	}
+	grants := []linodego.ObjectStorageKeyBucketAccess{{Region: "us-ord", BucketName: "media", Permissions: "read_write"}}
+	key, err := r.CreateObjectStorageKey(ctx, linodego.ObjectStorageKeyCreateOptions{Label: "app", BucketAccess: &grants})
+	require.NoError(t, err)
+	done := func(method, path, body, answer string) {
+		t.Helper()
+		status, text := r.s3(key.AccessKey, method, path, body)
+		require.Equal(t, 200, status, text)
+		require.Contains(t, text, answer)
+	}
+	refused := func(access, path string, status int, code string) {
+		t.Helper()
+		got, text := r.s3(access, "PUT", path, "x")
+		require.Equal(t, status, got)
+		require.Contains(t, text, "<Code>"+code+"</Code>")
+	}
+	refused("unknown", "/media/a", 403, "InvalidAccessKeyId")
+	refused(key.AccessKey, "/other/a", 403, "AccessDenied")
+	refused(key.AccessKey, "/gone/a", 404, "NoSuchBucket")
+
+	done("PUT", "/media/a", "first", "")
+	done("PUT", "/media/a", "second", "")
+	done("GET", "/media/?versions", "", "<Version><Key>a</Key><VersionId>null</VersionId><Size>6</Size></Version></ListVersionsResult>")
+	done("PUT", "/media?versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>", "")
+	done("PUT", "/media/a", "third", "")
+	done("POST", "/media?delete", "<Delete><Object><Key>a</Key></Object></Delete>", "<Deleted><Key>a</Key>")
+	bucket, err := r.GetObjectStorageBucket(ctx, "us-ord", "media")
+	require.NoError(t, err)
+	require.Equal(t, 3, bucket.Objects, "two versions, and the mark that it is deleted")
+	require.ErrorContains(t, r.DeleteObjectStorageBucket(ctx, "us-ord", "media"), "Bucket media is not empty")
+
+	_, text := r.s3(key.AccessKey, "GET", "/media?versions", "")
+	var whole strings.Builder
+	for _, id := range regexp.MustCompile("<VersionId>(.*?)</VersionId>").FindAllStringSubmatch(text, -1) {
+		whole.WriteString("<Object><Key>a</Key><VersionId>" + id[1] + "</VersionId></Object>")
+	}
+	done("POST", "/media?delete", "<Delete>"+whole.String()+"</Delete>", "")
+	done("POST", "/media/b?uploads", "", "<UploadId>")
+	require.ErrorContains(t, r.DeleteObjectStorageBucket(ctx, "us-ord", "media"), "Bucket media is not empty", "a part of an object")
+	_, text = r.s3(key.AccessKey, "GET", "/media?uploads", "")
+	upload := regexp.MustCompile("<UploadId>(.*?)</UploadId>").FindStringSubmatch(text)[1]
+	done("DELETE", "/media/b?uploadId="+upload, "", "")
+	require.NoError(t, r.DeleteObjectStorageBucket(ctx, "us-ord", "media"))
 }
 
 func TestObjectStorageCatalog(t *testing.T) {

@@ -134,6 +134,9 @@ func TestUnreachableCluster(t *testing.T) {
 	e.states[urnOf(configMapToken, "x")] = lost
 	require.Equal(t, []string{"gone"}, e.refresh(configMapToken, "x"))
 	require.NoError(t, e.delete(urnOf(configMapToken, "x"), lost))
+	e.states[urnOf(releaseToken, "r")] = lost
+	require.Equal(t, []string{"gone"}, e.refresh(releaseToken, "r"))
+	require.ErrorContains(t, e.delete(urnOf(releaseToken, "r"), lost), "can't delete Helm Release", "as the official provider")
 
 	e.configure(props{"kubeconfig": kubeconfig(nobody), "skipUpdateUnreachable": true})
 	e.states[urnOf(configMapToken, "x")] = lost

@@ -280,6 +280,9 @@ func (s *server) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*empty
 	}
 	defer op.end()
 	if err := op.cluster.reachable(ctx); err != nil {
+		if _, isRelease := op.resourceType.(*release); isRelease { // a refresh drops it from the state, a deletion does not
+			return nil, fmt.Errorf("can't delete Helm Release with unreachable cluster. Reason: %w", err)
+		}
 		if op.cluster.DeleteUnreachable {
 			s.journal.warn(ctx, err.Error()+"; the resource is dropped from the state (deleteUnreachable)")
 			return &emptypb.Empty{}, nil
