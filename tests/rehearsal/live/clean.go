@@ -24,6 +24,9 @@ func Clean() error {
 		return nil
 	}
 	alone, err := claim()
+	if errors.Is(err, errAnother) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

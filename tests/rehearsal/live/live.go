@@ -91,11 +91,14 @@ func New(o Options) (*Machines, error) {
 	return m, nil
 }
 
+// errAnother says that a live rehearsal runs already.
+var errAnother = errors.New("another live rehearsal runs on this computer: end that first, with Ctrl-C where it runs")
+
 // claim keeps other live rehearsals off this computer: they would have the same names. The claim ends with the process.
 func claim() (net.Listener, error) {
 	alone, err := net.Listen("unix", "@lke-platform-live-rehearsal")
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, errors.New("another live rehearsal runs on this computer: end that first, with Ctrl-C where it runs")
+		return nil, errAnother
 	}
 	return alone, err
 }

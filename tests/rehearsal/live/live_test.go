@@ -341,7 +341,8 @@ func TestNothingSurvives(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return len(processesOf(t, dir)) > 1
 	}, soon, tick, "the machine and its programs run")
-	require.ErrorContains(t, Clean(), "another live rehearsal runs")
+	require.NoError(t, Clean())
+	require.Greater(t, len(processesOf(t, dir)), 1, "what runs stays")
 	require.NoError(t, helper.Process.Kill())
 	_ = helper.Wait()
 	require.Eventually(t, func() bool { return len(processesOf(t, dir)) == 0 }, soon, tick, "all processes end with the rehearsal")
