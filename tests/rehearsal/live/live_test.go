@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	client "k8s.io/client-go/kubernetes"
@@ -123,6 +127,7 @@ func TestNodesRunContainers(t *testing.T) {
 	one, two := worker(1), worker(2)
 	f.sync(one, two)
 	f.nodesAreAsTheirLinodesSay(one)
+	f.volumeIsMounted()
 	f.deployed()
 	f.podsAnswerOnEachNode()
 	f.jobsEnd()
@@ -215,8 +220,62 @@ func (f *fixture) deployed() {
 		return err == nil && found.Status.AvailableReplicas == replicas
 	})
 	require.Equal(f, []string{
-		"registry.example/prepare:latest", "registry.example/web@sha256:" + strings.Repeat("ab", 32),
+		"registry.example/db:1", "registry.example/prepare:latest", "registry.example/web@sha256:" + strings.Repeat("ab", 32),
 	}, f.machines.Played())
+}
+
+// volumeIsMounted has a pod wait for a volume, which nobody has to attach here.
+func (f *fixture) volumeIsMounted() {
+	no := false
+	_, err := f.client.StorageV1().CSIDrivers().Create(f.Context(), &storagev1.CSIDriver{
+		ObjectMeta: metav1.ObjectMeta{Name: spec.StorageDriver}, Spec: storagev1.CSIDriverSpec{AttachRequired: &no},
+	}, metav1.CreateOptions{})
+	require.NoError(f, err)
+	size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("10Gi")}
+	modes := []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	_, err = f.client.CoreV1().PersistentVolumes().Create(f.Context(), &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: "data"},
+		Spec: corev1.PersistentVolumeSpec{Capacity: size, AccessModes: modes, PersistentVolumeSource: corev1.PersistentVolumeSource{
+			CSI: &corev1.CSIPersistentVolumeSource{Driver: spec.StorageDriver, VolumeHandle: "7-data", FSType: "ext4"},
+		}},
+	}, metav1.CreateOptions{})
+	require.NoError(f, err)
+	class := ""
+	_, err = f.client.CoreV1().PersistentVolumeClaims("default").Create(f.Context(), &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: "data"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: &class, VolumeName: "data", AccessModes: modes,
+			Resources: corev1.VolumeResourceRequirements{Requests: size},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(f, err)
+	group := int64(2000)
+	_, err = f.client.CoreV1().Pods("default").Create(f.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "db"},
+		Spec: corev1.PodSpec{
+			Tolerations: tolerations, SecurityContext: &corev1.PodSecurityContext{FSGroup: &group},
+			Containers: []corev1.Container{{
+				Name: "db", Image: "registry.example/db:1", VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
+			}},
+			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"},
+			}}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(f, err)
+	f.eventually("db runs with its volume", func() bool {
+		found, err := f.client.CoreV1().Pods("default").Get(f.Context(), "db", metav1.GetOptions{})
+		return err == nil && found.Status.Phase == corev1.PodRunning
+	})
+	folder, err := os.Stat(filepath.Join(f.machines.options.Dir, "volumes", "7-data"))
+	require.NoError(f, err)
+	require.Equal(f, uint32(group), folder.Sys().(*syscall.Stat_t).Gid)
+	now := metav1.NewDeleteOptions(1)
+	require.NoError(f, f.client.CoreV1().Pods("default").Delete(f.Context(), "db", *now))
+	f.eventually("db is gone", func() bool {
+		_, err := f.client.CoreV1().Pods("default").Get(f.Context(), "db", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	})
 }
 
 func (f *fixture) pods() []corev1.Pod {
