@@ -9,14 +9,17 @@ BASE ?= origin/main
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK APP IMAGE NODE FASTLY_ACCOUNT COUNT SEED BASE,$(eval override $(given) := $$(value $(given))))
-export IMAGE
+$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE,$(eval override $(given) := $$(value $(given))))
+export IMAGE REHEARSE_IMAGES
 $(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
 # What a rehearsal runs.
 TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
+# What the machines of a live rehearsal run: programs of others, and our own.
+MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr bridge loopback host-local portmap)
+ON_MACHINES := $(MACHINES) .bin/live/node .bin/live/played .bin/live/certsync
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -26,7 +29,8 @@ FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 # What lays the graph out keeps the code that it compiled among temporary files, under a name that others could take in /tmp.
 REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 # What a rehearsal is asked for beside the stack.
-REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)')
+REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)') \
+  $(if $(LIVE),-live)
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
@@ -40,7 +44,7 @@ BYPASSED := $(shell grep -Eqs '^[^#]*[ {]bypass: *true' 'Pulumi.$(STACK).yaml' &
 # What is asked of Pulumi for the real cloud. What was done there by hand counts, so the cloud is looked at first; and the program
 # runs for that, since the state only knows the credentials of the last time.
 LOOKED_AT := --stack '$(STACK)' --refresh --run-program
-LIVE := $(LOOKED_AT) $(BYPASSED)
+CLOUD := $(LOOKED_AT) $(BYPASSED)
 # Whole differences of what the program says, and of nothing that the cloud merely notes (a status, for instance).
 REPORT := --diff --suppress-outputs --non-interactive --suppress-progress
 
@@ -49,10 +53,10 @@ help: ## Show what can be made
 
 ## On this machine, with no account
 
-rehearse: toolchain .bin/certsync .bin/rehearse charts-if-had ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; V=1: show every line; FASTLY_ACCOUNT=new or trial)
+rehearse: toolchain .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; LIVE=1: run its containers; V=1: show every line; FASTLY_ACCOUNT=new or trial)
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED)
 
-sandbox: toolchain .bin/kubectl .bin/certsync .bin/rehearse charts-if-had ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: toolchain .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
@@ -68,10 +72,10 @@ rendered: charts-if-had ## Show what the charts of STACK render otherwise than a
 ## On the real cloud, of STACK
 
 preview: pulumi-cli charts program ## Show what up would do to STACK
-	@go run ./cmd/report preview -stack '$(STACK)' -to '.reports/$(STACK)-preview.md' -- $(LIVE) $(REPORT)
+	@go run ./cmd/report preview -stack '$(STACK)' -to '.reports/$(STACK)-preview.md' -- $(CLOUD) $(REPORT)
 
 up: pulumi-cli charts program ## Make the cloud what the program says for STACK (asks first, but not in CI)
-	@pulumi up $(LIVE) $(if $(CI),--yes --non-interactive)
+	@pulumi up $(CLOUD) $(if $(CI),--yes --non-interactive)
 	@$(if $(EXTERNAL),go run ./cmd/records -stack '$(STACK)' || true) # whoever has to set them may not be here
 
 heal: pulumi-cli charts program ## Take in what a killed run of STACK was making (after: pulumi cancel; docs/interrupted.md)
@@ -81,7 +85,7 @@ records: pulumi-cli ## Tell which records of STACK to set at other DNS providers
 	@go run ./cmd/records -stack '$(STACK)'
 
 release: pulumi-cli charts program ## Bring IMAGE (name@sha256:…) of the app, or of APP, to STACK, and take it back if it does not do well
-	@go run ./cmd/release -stack '$(STACK)' $(if $(APP),-app '$(APP)') -image "$$IMAGE" $(if $(CI),-push) -- $(LIVE)
+	@go run ./cmd/release -stack '$(STACK)' $(if $(APP),-app '$(APP)') -image "$$IMAGE" $(if $(CI),-push) -- $(CLOUD)
 
 alert-test: pulumi-cli ## Send an alert of each severity to every receiver of STACK, say what each answers, and end them
 	@go run ./cmd/alerts -stack '$(STACK)'
@@ -152,8 +156,10 @@ $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/actionlint: tools/actionlint/go.mod
 .bin/gotestsum: tools/gotestsum/go.mod
 .bin/k9s: tools/k9s/go.mod
-$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS): cmd/toolchain/programs.go
-	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@F)
+$(filter .bin/live/kube%,$(MACHINES)): tools/kubernetes/go.mod
+$(filter-out .bin/live/kube%,$(MACHINES)): tools/containerd/go.mod
+$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES): cmd/toolchain/programs.go
+	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@:.bin/%=%)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new
 	@$(TIMED) releases go run ./cmd/toolchain -record
@@ -164,6 +170,13 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 # Go knows best what has changed.
 .bin/rehearse: FORCE
 	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -o $(CURDIR)/.bin/rehearse .
+
+# In their containers and machines is nothing that they could be linked with.
+.bin/live/node .bin/live/played: FORCE
+	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./live/$(@F)
+
+.bin/live/certsync: FORCE
+	@$(TIMED) "building $(@F) for a container" env CGO_ENABLED=0 go build -o $@ ./cmd/certsync
 
 .bin/certsync .bin/status: FORCE
 	@$(TIMED) "building $(@F)" go build -o $@ ./cmd/$(@F)

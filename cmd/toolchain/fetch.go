@@ -28,7 +28,7 @@ func (t *toolchain) fetch(ctx context.Context, p program) error {
 	case t.offline:
 		return errors.New("OFFLINE is set")
 	case p.release == "":
-		return fmt.Errorf("there is no official release for %s/%s", t.system, t.processor)
+		return fmt.Errorf("no official release is used for %s/%s", t.system, t.processor)
 	}
 	digests, err := t.recorded()
 	if err != nil {
@@ -41,12 +41,12 @@ func (t *toolchain) fetch(ctx context.Context, p program) error {
 	if t.isSilent(p.release) {
 		return fmt.Errorf("%s did not answer just now", hostOf(p.release))
 	}
-	folder, err := os.MkdirTemp(t.bin(""), "."+p.name+"-")
+	folder, err := os.MkdirTemp(t.bin(""), "."+filepath.Base(p.name)+"-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	release, whole := filepath.Join(folder, "release"), filepath.Join(folder, p.name)
+	release, whole := filepath.Join(folder, "release"), filepath.Join(folder, filepath.Base(p.name))
 	digest, err := t.save(ctx, p.release, release)
 	switch {
 	case err != nil:

@@ -105,7 +105,7 @@ func (t *toolchain) install(ctx context.Context, name string) error {
 		return err
 	}
 	p := programs[at].at(version, t.system, t.processor)
-	if err := os.MkdirAll(t.bin(""), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(t.bin(name)), 0o755); err != nil {
 		return err
 	}
 	if path, err := exec.LookPath(name); err == nil && !t.isOurs(path) && p.suits(ctx, path) == nil {

@@ -52,6 +52,15 @@ var programs = []program{
 		asks: "--version", answers: "v{version}",
 		release: gitHub("kubernetes-sigs/kwok", "kwok-{os}-{arch}"),
 	},
+	onMachines(kubernetes("kubelet", "--version", "linux")),
+	onMachines(kubernetes("kube-proxy", "--version", "linux")),
+	onMachines(containerd("containerd")),
+	onMachines(containerd("containerd-shim-runc-v2")),
+	onMachines(containerd("ctr")),
+	onMachines(network("bridge", "main")),
+	onMachines(network("loopback", "main")),
+	onMachines(network("host-local", "ipam")),
+	onMachines(network("portmap", "meta")),
 	{
 		name: "golangci-lint", module: "lint", path: "github.com/golangci/golangci-lint/v2", command: "/cmd/golangci-lint",
 		asks: "version --short", answers: "{version}",
@@ -100,6 +109,30 @@ func kubernetes(name, asks, system string) program {
 		stamps:  stamp + "gitVersion=v{version} " + stamp + "gitMajor={major} " + stamp + "gitMinor={minor}",
 		release: "https://dl.k8s.io/release/v{version}/bin/{os}/{arch}/" + name, published: name + ".sha256", system: system,
 	}
+}
+
+// containerd is a program of containerd, without file systems that no machine here has. Its release, an archive of all of them,
+// is not used.
+func containerd(name string) program {
+	return program{
+		name: name, module: "containerd", path: "github.com/containerd/containerd/v2", command: "/cmd/" + name,
+		stamps: "-X github.com/containerd/containerd/v2/version.Version=v{version}", tags: "no_btrfs no_devmapper no_zfs",
+	}
+}
+
+// network is a plugin that gives pods their network. Its release, an archive too, is not used.
+func network(name, kind string) program {
+	return program{
+		name: name, module: "containerd", path: "github.com/containernetworking/plugins",
+		command: "/plugins/" + kind + "/" + name,
+	}
+}
+
+// onMachines has a program where only the machines of a live rehearsal look for it. One on PATH may be meant for this computer,
+// as bridge is, and is not taken.
+func onMachines(p program) program {
+	p.name = "live/" + p.name
+	return p
 }
 
 // gitHub is the address of a file of a release.

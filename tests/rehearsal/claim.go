@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"lke-platform/tests/rehearsal/kubernetes"
+	"lke-platform/tests/rehearsal/live"
 )
 
 // claim keeps other rehearsals away from the stack's folder, and ends what one that crashed left running. The lock goes with
@@ -61,6 +62,9 @@ func clean(root string) error {
 			return err
 		}
 		defer lock.Close()
+	}
+	if err := live.Clean(); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(folder); err != nil {
 		return fmt.Errorf("removing what rehearsals left: %w", err)

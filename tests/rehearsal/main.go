@@ -54,6 +54,9 @@ type options struct {
 	sandbox bool // keep everything running
 	clean   bool // remove what rehearsals of all stacks left
 	verbose bool // show every line
+	live    bool // nodes run containers
+	// images is a folder of images for them.
+	images string
 	// fastlyAccount is the sort of account at Fastly, see fastly.AccountOf.
 	fastlyAccount string
 }
@@ -63,6 +66,9 @@ func (o options) dir() string { return filepath.Join(o.root, ".rehearsal", o.sta
 
 // temporary holds what programs leave in their folder for temporary files, until the rehearsal ends.
 func (o options) temporary() string { return filepath.Join(o.dir(), "tmp") }
+
+// machinePrograms has what the machines of a live rehearsal run.
+func (o options) machinePrograms() string { return filepath.Join(o.root, ".bin", "live") }
 
 func (o options) stackFile() string { return filepath.Join(o.root, "Pulumi."+o.stack+".yaml") }
 
@@ -81,6 +87,8 @@ func parseFlags(arguments []string) (options, error) {
 	flags.BoolVar(&o.sandbox, "sandbox", false, "keep everything running for other programs")
 	flags.StringVar(&o.fastlyAccount, "fastly-account", fastly.Usual, "sort of account at Fastly, for instance new or trial")
 	flags.BoolVar(&o.verbose, "v", false, "show every line of what happens, and all of the summary")
+	flags.BoolVar(&o.live, "live", false, "have nodes run containers, which takes Linux and root")
+	flags.StringVar(&o.images, "images", os.Getenv("REHEARSE_IMAGES"), "folder of images for them, OCI layouts or archives")
 	flags.BoolVar(&o.clean, "clean", false, "only remove what rehearsals left, of all stacks")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err

@@ -16,6 +16,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"lke-platform/stacks"
+
+	"lke-platform/tests/rehearsal/live"
 )
 
 // placeholder is the value of a secret that the stack file does not hold. One of them is the token for Fastly's TLS, which has to
@@ -183,15 +185,44 @@ func wantsNewerFastly(o options) (bool, error) {
 
 // ownPrograms are the programs of this repository that the stack runs in pods, by the name of their image: they run for real.
 func ownPrograms(o options) (map[string]string, error) {
+	config, err := readConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	image := config.CDN.TLS.Image
+	if image == "" {
+		return nil, nil // the program's to report
+	}
+	if o.live {
+		return map[string]string{image: filepath.Join(o.machinePrograms(), "certsync")}, nil
+	}
+	return map[string]string{image: filepath.Join(o.root, ".bin", "certsync")}, nil
+}
+
+func readConfig(o options) (*stacks.Config, error) {
 	project, stack, err := readProject(o, o.stackFile())
 	if err != nil {
 		return nil, err
 	}
-	image := decode(stack.Config, string(project.Name)).CDN.TLS.Image
-	if image == "" {
-		return nil, nil // the program's to report
+	return decode(stack.Config, string(project.Name)), nil
+}
+
+// startMachines prepares those that the nodes of the stack will be.
+func startMachines(o options, programs map[string]string) (*live.Machines, error) {
+	config, err := readConfig(o)
+	if err != nil {
+		return nil, err
 	}
-	return map[string]string{image: filepath.Join(o.root, ".bin", "certsync")}, nil
+	nodes := config.Cluster.SystemPool.Count
+	for _, pool := range config.Cluster.NodePools {
+		nodes += pool.Count
+		if pool.Autoscale != nil {
+			nodes += pool.Autoscale.Min
+		}
+	}
+	return live.New(live.Options{
+		Bin: o.machinePrograms(), Dir: filepath.Join(o.dir(), "live"), Images: o.images, Programs: programs, Nodes: nodes,
+	})
 }
 
 // decode reads the configuration as the program does. What is wrong with it is the program's to say.

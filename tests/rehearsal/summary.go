@@ -163,6 +163,10 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 			"traffic: no request goes through Fastly or an Ingress",
 		},
 	}
+	if o.live {
+		s.NotRehearsed = slices.Replace(s.NotRehearsed, 0, 1,
+			"names in the cluster: no name server runs there", "network policies: nobody enforces them")
+	}
 	s.NotRehearsed = append(s.NotRehearsed, w.unset...)
 	_, refused := lookAtCharts(o)
 	for _, fault := range refused {
@@ -216,6 +220,12 @@ func (s *summary) survey(ctx context.Context, stack auto.Stack, w *world) error 
 	s.CriticalPath = append(s.CriticalPath, criticalPath(s.steps, state.Resources)...)
 	s.NotRendered = append(s.NotRendered, w.unrendered.found...)
 	s.NotRehearsed = append(s.NotRehearsed, w.controllers.NotRehearsed()...)
+	if w.machines != nil {
+		if played := w.machines.Played(); len(played) > 0 {
+			s.NotRehearsed = append(s.NotRehearsed, fmt.Sprintf("containers of %d images that are not at hand (docs/live.md): %s",
+				len(played), strings.Join(played, ", ")))
+		}
+	}
 	s.Schemaless = append(s.Schemaless, w.controllers.Schemaless()...)
 	s.Warnings = append(s.Warnings, w.controllers.Warnings()...)
 	for _, a := range w.fastly.Activations() {

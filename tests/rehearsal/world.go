@@ -25,6 +25,7 @@ import (
 	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/live"
 	"lke-platform/tests/rehearsal/nameserver"
 	"lke-platform/tests/rehearsal/plugins"
 	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
@@ -40,6 +41,7 @@ type world struct {
 	linode   *linode.API
 	fastly   *fastly.API
 	clusters *kubernetes.Clusters
+	machines *live.Machines // that run containers; nil where nodes are simulated
 	// controllers are what runs in the clusters.
 	controllers *incluster.Controllers
 	linodeURL   string
@@ -85,13 +87,21 @@ func (w *world) start(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	w.clusters = kubernetes.New(kubernetes.Options{
+	clusters := kubernetes.Options{
 		Bin: filepath.Join(o.root, ".bin"), Dir: filepath.Join(o.dir(), "clusters"), Log: linodeLog,
 		LeaveAlone: slices.Collect(maps.Keys(programs)),
 		Controllers: func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error) {
 			return w.controllers.Start(ctx, clusterID, kubeconfig)
 		},
-	})
+	}
+	if o.live {
+		if w.machines, err = startMachines(o, programs); err != nil {
+			return err
+		}
+		w.closers = append(w.closers, w.machines.Close)
+		clusters.Machines, programs = w.machines, nil // they run as containers
+	}
+	w.clusters = kubernetes.New(clusters)
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
@@ -127,11 +137,15 @@ func (w *world) start(ctx context.Context, o options) error {
 	if w.fastlyURL, err = w.serve(w.fastly, fastlyLog); err != nil {
 		return err
 	}
+	environment := map[string]string{"FASTLY_API_URL": w.fastlyURL}
+	if o.live {
+		if err := w.machines.SetEnvironment(environment); err != nil {
+			return err
+		}
+	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		Pods: incluster.Pods{
-			Programs: programs, Environment: map[string]string{"FASTLY_API_URL": w.fastlyURL}, Logs: logs,
-		},
+		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}
 	if err := w.linode.Resume(ctx); err != nil {

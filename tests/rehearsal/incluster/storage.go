@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1apply "k8s.io/client-go/applyconfigurations/meta/v1"
 	storagev1apply "k8s.io/client-go/applyconfigurations/storage/v1"
+
+	"lke-platform/tests/rehearsal/linode"
 )
 
 const (
@@ -18,8 +20,6 @@ const (
 	storageDriver = "linodebs.csi.linode.com"
 	// regionTopology is the label that says where a volume can be used.
 	regionTopology = "topology.linode.com/region"
-	// nodeDisks is how many disks an LKE node has of its own: one to boot from and one for swap.
-	nodeDisks = 2
 )
 
 // apply makes or updates an object; what others set in it stays.
@@ -56,22 +56,16 @@ func (c *cluster) installStorage(ctx context.Context) error {
 // runNodes tells the scheduler, as the driver's node service does, how many volumes each node can take.
 func (c *cluster) runNodes(ctx context.Context) {
 	c.follow(ctx, nodes, typed(func(ctx context.Context, node *corev1.Node) error {
+		volumes := linode.Attachable(int(node.Status.Capacity.Memory().Value() >> 20))
 		driver := storagev1apply.CSINodeDriver().WithName(storageDriver).WithNodeID(instanceID(node)).
 			WithTopologyKeys(regionTopology).
-			WithAllocatable(storagev1apply.VolumeNodeResources().WithCount(attachable(node)))
+			WithAllocatable(storagev1apply.VolumeNodeResources().WithCount(int32(volumes)))
 		owner := metav1apply.OwnerReference().WithAPIVersion("v1").WithKind("Node").WithName(node.Name).WithUID(node.UID)
 		csiNode := storagev1apply.CSINode(node.Name).WithOwnerReferences(owner).
 			WithSpec(storagev1apply.CSINodeSpec().WithDrivers(driver))
 		_, err := c.client.StorageV1().CSINodes().Apply(ctx, csiNode, apply)
 		return err
 	}))
-}
-
-// attachable is how many volumes a Linode can take besides its own disks: one for each GiB of memory, at least 8, at most 64.
-// https://github.com/linode/linode-blockstorage-csi-driver/blob/main/internal/driver/limits.go
-func attachable(node *corev1.Node) int32 {
-	gibibytes := node.Status.Capacity.Memory().Value() >> 30
-	return int32(min(max(gibibytes, 8), 64)) - nodeDisks
 }
 
 // instanceID is the ID of the Linode that a node is.

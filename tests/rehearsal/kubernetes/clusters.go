@@ -32,6 +32,8 @@ type Options struct {
 	// Controllers starts what else works in a cluster, once its control plane is up; stop is called before the control plane
 	// stops. Nothing else works there when nil.
 	Controllers func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error)
+	// Machines run the nodes, and what is scheduled to them. When nil, kwok simulates them.
+	Machines Machines
 }
 
 // Clusters runs one control plane per simulated LKE cluster. It implements linode.ControlPlanes and is safe for concurrent
@@ -65,6 +67,9 @@ func (c *cluster) stop() error {
 func New(options Options) *Clusters {
 	if options.Log == nil {
 		options.Log = slog.Default()
+	}
+	if options.Machines == nil {
+		options.Machines = simulated{}
 	}
 	if options.Controllers == nil {
 		options.Controllers = func(context.Context, int, []byte) (func(), error) { return func() {}, nil }
@@ -121,6 +126,11 @@ func (c *Clusters) Delete(_ context.Context, clusterID int) error {
 	cluster.mu.Lock()
 	defer cluster.mu.Unlock()
 
+	if cluster.running != nil {
+		if err := cluster.running.nodes.stop(c.options.Machines.Remove); err != nil {
+			return fmt.Errorf("deleting the nodes of LKE cluster %d: %w", clusterID, err)
+		}
+	}
 	if err := errors.Join(cluster.stop(), os.RemoveAll(c.folder(clusterID))); err != nil {
 		return fmt.Errorf("deleting Kubernetes of LKE cluster %d: %w", clusterID, err)
 	}

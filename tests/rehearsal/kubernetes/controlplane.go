@@ -43,6 +43,7 @@ type controlPlane struct {
 	programs *programs
 	client   client.Interface
 	nodes    *nodes
+	machines Machines
 	kubelet  string // the version that nodes report
 	// stopControllers ends what else works in the cluster.
 	stopControllers func()
@@ -53,7 +54,7 @@ func startControlPlane(ctx context.Context, o Options, dir string, clusterID int
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p := &controlPlane{dir: dir, version: version, stopControllers: func() {}}
+	p := &controlPlane{dir: dir, version: version, machines: o.Machines, stopControllers: func() {}}
 	var err error
 	for range portAttempts {
 		if err = p.start(ctx, o, clusterID); !errors.Is(err, errPortTaken) {
@@ -80,7 +81,7 @@ func (p *controlPlane) start(ctx context.Context, o Options, clusterID int) erro
 	if err := p.bringUp(ctx); err != nil {
 		return errors.Join(err, p.programs.stop())
 	}
-	if p.nodes, err = watchNodes(p.client, p.kubelet); err != nil {
+	if p.nodes, err = watchNodes(p); err != nil {
 		return errors.Join(err, p.programs.stop())
 	}
 	p.programs.watched.Store(true)
@@ -128,6 +129,9 @@ func (p *controlPlane) bringUp(ctx context.Context) error {
 		return err
 	}
 	p.kubelet = served.GitVersion
+	if err := p.publish(ctx); err != nil {
+		return err
+	}
 	return p.bringUpControllers(ctx, emulation)
 }
 
@@ -149,7 +153,12 @@ func (p *controlPlane) bringUpServers(ctx context.Context, emulation string) err
 	if err := os.RemoveAll(p.unborn()); err != nil {
 		return err
 	}
-	if err := p.programs.start("kube-apiserver", append(apiserverArgs(p.dir, etcd, p.port), emulation)...); err != nil {
+	egress, err := p.egress()
+	if err != nil {
+		return err
+	}
+	arguments := append(apiserverArgs(p.dir, etcd, p.port), emulation)
+	if err := p.programs.start("kube-apiserver", append(arguments, egress...)...); err != nil {
 		return err
 	}
 	return p.await(ctx, "the API server", p.apiReady)
@@ -183,8 +192,10 @@ func (p *controlPlane) bringUpControllers(ctx context.Context, emulation string)
 	if err := p.programs.start("kube-scheduler", append(schedulerArgs(p.dir), emulation)...); err != nil {
 		return err
 	}
-	if err := p.programs.start("kwok", kwokArgs(p.dir)...); err != nil {
-		return err
+	if p.machines == (simulated{}) {
+		if err := p.programs.start("kwok", kwokArgs(p.dir)...); err != nil {
+			return err
+		}
 	}
 	return p.await(ctx, "the controllers", p.controllersReady)
 }
@@ -245,7 +256,7 @@ func (p *controlPlane) controllersReady(ctx context.Context) error {
 func (p *controlPlane) stop() error {
 	p.stopControllers()
 	p.nodes.close()
-	return p.programs.stop()
+	return errors.Join(p.nodes.stop(p.machines.Stop), p.programs.stop())
 }
 
 // emulatedVersion returns the flag that makes a component take the part of a minor version of Kubernetes.

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,8 +27,9 @@ import (
 )
 
 const (
-	// readyTime is how long nodes may take to become Ready.
-	readyTime = time.Minute
+	// readyTime is how long nodes may take to become Ready. Those that run containers take a quarter of a minute, and more where
+	// all of a stack's begin at once.
+	readyTime = 3 * time.Minute
 	// drainTimeout is how long the pods of a leaving node may be kept by a PodDisruptionBudget; then the Linode goes anyway.
 	drainTimeout = 10 * time.Second
 	// pollTime is the time between two looks at what is waited for.
@@ -39,16 +41,22 @@ type nodes struct {
 	client  client.Interface
 	kubelet string // version that the nodes report
 	close   func()
+	// machines run the nodes, which reach the API server by a kubeconfig.
+	machines   Machines
+	kubeconfig []byte
 
 	mu     sync.Mutex
 	wanted map[string]linode.Node
 }
 
 // watchNodes returns the nodes of a cluster and brings back those that somebody else deletes, until closed.
-func watchNodes(client client.Interface, kubelet string) (*nodes, error) {
+func watchNodes(p *controlPlane) (*nodes, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	factory := informers.NewSharedInformerFactory(client, 0)
-	n := &nodes{client: client, kubelet: kubelet, wanted: map[string]linode.Node{}}
+	factory := informers.NewSharedInformerFactory(p.client, 0)
+	n := &nodes{
+		client: p.client, kubelet: p.kubelet, machines: p.machines, kubeconfig: p.access.Kubeconfig,
+		wanted: map[string]linode.Node{},
+	}
 	n.close = func() {
 		stop()
 		factory.Shutdown()
@@ -89,6 +97,9 @@ func (n *nodes) sync(ctx context.Context, list []linode.Node) error {
 		if err := n.join(ctx, node); err != nil {
 			return fmt.Errorf("node %s: %w", node.Name, err)
 		}
+		if err := n.machines.Run(newMachine(node, n.kubeconfig)); err != nil {
+			return err
+		}
 	}
 	if err := n.awaitReady(ctx, wanted); err != nil {
 		return err
@@ -121,13 +132,16 @@ func (n *nodes) awaitReady(ctx context.Context, wanted map[string]linode.Node) e
 	defer cancel()
 	var missing []string
 	err := wait.PollUntilContextCancel(ctx, pollTime, true, func(ctx context.Context) (bool, error) {
+		if err := n.machines.Ended(); err != nil {
+			return false, err
+		}
 		found, err := n.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return false, err
 		}
 		missing = slices.Sorted(maps.Keys(wanted))
 		for _, node := range found.Items {
-			if ready(&node) {
+			if ready(&node) || wanted[node.Name].Off {
 				missing = slices.DeleteFunc(missing, func(name string) bool { return name == node.Name })
 			}
 		}
@@ -175,6 +189,17 @@ func (n *nodes) removeOthers(ctx context.Context, wanted map[string]linode.Node)
 	return group.Wait()
 }
 
+// stop ends the machines of all nodes, by Stop or by Remove.
+func (n *nodes) stop(end func(name string) error) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var faults []error
+	for name := range n.wanted {
+		faults = append(faults, end(name))
+	}
+	return errors.Join(faults...)
+}
+
 func (n *nodes) cordon(ctx context.Context, name string) error {
 	patch := []byte(`{"spec":{"unschedulable":true}}`)
 	_, err := n.client.CoreV1().Nodes().Patch(ctx, name, "application/merge-patch+json", patch, metav1.PatchOptions{})
@@ -188,6 +213,9 @@ func (n *nodes) remove(ctx context.Context, name string) error {
 		return err
 	}
 	if err := n.client.CoreV1().Nodes().Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	if err := n.machines.Remove(name); err != nil {
 		return err
 	}
 	pods, err := n.podsOn(ctx, name)

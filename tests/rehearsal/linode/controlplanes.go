@@ -31,7 +31,13 @@ type Node struct {
 	PrivateIP  string // 192.168.128.0/17
 	Labels     map[string]string
 	Taints     []Taint
+	Boots      int  // how often somebody booted the Linode
+	Off        bool // whether somebody shut it down
 }
+
+// Attachable is how many volumes a Linode can take besides its own two disks, by its memory in MiB: one for each GiB, at least 8,
+// at most 64. https://github.com/linode/linode-blockstorage-csi-driver/blob/main/internal/driver/limits.go
+func Attachable(memory int) int { return min(max(memory>>10, 8), 64) - 2 }
 
 // Taint is a taint of a node pool, with the effects of Kubernetes.
 type Taint struct {

@@ -44,6 +44,7 @@ type instance struct {
 	instanceView
 
 	EverBooted bool `json:"ever_booted"`
+	Boots      int  `json:"boots"` // that somebody asked for
 }
 
 type specs struct {
@@ -94,9 +95,9 @@ func (a *API) instanceRoutes() routes {
 	}
 	r := instances.routes()
 	const path = "/linode/instances/{id}/"
-	r["POST "+path+"boot"] = instances.action(power(running, "linode_boot"))
-	r["POST "+path+"reboot"] = instances.action(power(running, "linode_reboot"))
-	r["POST "+path+"shutdown"] = instances.action(power(offline, "linode_shutdown"))
+	r["POST "+path+"boot"] = instances.action(a.power(running, "linode_boot"))
+	r["POST "+path+"reboot"] = instances.action(a.power(running, "linode_reboot"))
+	r["POST "+path+"shutdown"] = instances.action(a.power(offline, "linode_shutdown"))
 	r["GET "+path+"ips"] = instances.on(func(_ *call, i *instance) (any, error) { return i.network(), nil })
 	r["POST "+path+"ips"] = instances.on(addAddress)
 	// Disks and configuration profiles are not simulated: there are none.
@@ -188,7 +189,7 @@ func (a *API) createInstance(c *call) (any, error) {
 	answer := i.instanceView // while Linode is still at it
 	i.Status = offline
 	if in.Image != nil && (in.Booted == nil || *in.Booted) {
-		err := power(running, "linode_boot")(c, i)
+		err := a.power(running, "linode_boot")(c, i)
 		return answer, err
 	}
 	return answer, nil
@@ -238,10 +239,16 @@ func (in *instanceRequest) apply(i *instance) {
 	set(&i.MaintenancePolicy, in.MaintenancePolicy)
 }
 
-// power switches a Linode on or off.
-func power(status, action string) func(*call, *instance) error {
+// power switches a Linode on or off, and the node that it is with it.
+func (a *API) power(status, action string) func(*call, *instance) error {
 	return func(c *call, i *instance) error {
 		i.Status, i.EverBooted, i.Updated = status, i.EverBooted || status == running, now()
+		if status == running {
+			i.Boots++
+		}
+		if i.LKEClusterID != nil {
+			a.reconcileSoon(*i.LKEClusterID)
+		}
 		c.state.record(action, finished, i.entity(), "")
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,30 @@ func TestNodesComeAndGo(t *testing.T) {
 	pools, err := r.ListLKENodePools(ctx, cluster.ID, nil)
 	require.NoError(t, err)
 	require.Equal(t, 2, pools[0].Count, "deleting a node makes its pool smaller")
+}
+
+// Who switches the Linode of a node off and on does so to the node.
+func TestPowerOfANodesLinodeIsTheNodes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ctx := t.Context()
+	cluster := r.cluster("power", 1)
+	linodeID := r.nodesReady(cluster.ID, 1)[0].InstanceID
+	before := r.planes.synced(cluster.ID)[0]
+	for _, step := range []struct {
+		power func() error
+		boots int
+		off   bool
+	}{
+		{func() error { return r.RebootInstance(ctx, linodeID, 0) }, 1, false},
+		{func() error { return r.ShutdownInstance(ctx, linodeID) }, 1, true},
+		{func() error { return r.BootInstance(ctx, linodeID, 0) }, 2, false},
+	} {
+		require.NoError(t, step.power())
+		wanted := before
+		wanted.Boots, wanted.Off = step.boots, step.off
+		require.Eventually(t, func() bool { return reflect.DeepEqual([]linode.Node{wanted}, r.planes.synced(cluster.ID)) }, soon, instant)
+	}
 }
 
 func TestKubeconfigIsRegenerated(t *testing.T) {

@@ -1,0 +1,160 @@
+//go:build linux
+
+package live
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"lke-platform/tests/rehearsal/live/spec"
+)
+
+// groupName is the control group that has all machines in it.
+const groupName = "lke-platform-rehearsal"
+
+// needed are the controllers that a kubelet asks for.
+var needed = []string{"cpu", "cpuset", "memory", "pids"}
+
+// hierarchy is a mounted hierarchy of control groups: the unified one, or the one of some controllers.
+type hierarchy struct {
+	path        string
+	unified     bool
+	controllers []string
+}
+
+// hierarchies lists those that have controllers, or a name.
+func hierarchies() ([]hierarchy, error) {
+	mounts, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer mounts.Close()
+	var all []hierarchy
+	for lines := bufio.NewScanner(mounts); lines.Scan(); {
+		before, after, _ := strings.Cut(lines.Text(), " - ")
+		path, kind := strings.Fields(before)[4], strings.Fields(after)
+		switch kind[0] {
+		case "cgroup":
+			all = append(all, hierarchy{path: path, controllers: strings.Split(kind[2], ",")})
+		case "cgroup2":
+			controllers, err := os.ReadFile(filepath.Join(path, "cgroup.controllers"))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, hierarchy{path: path, unified: true, controllers: strings.Fields(string(controllers))})
+		}
+	}
+	return all, nil
+}
+
+// missingControllers are those that no hierarchy has.
+func missingControllers() ([]string, error) {
+	all, err := hierarchies()
+	return slices.DeleteFunc(slices.Clone(needed), func(controller string) bool {
+		return slices.ContainsFunc(all, func(h hierarchy) bool { return slices.Contains(h.controllers, controller) })
+	}), err
+}
+
+// makeGroup makes the control group of a machine, which gets no more than its Linode has.
+func makeGroup(m spec.Machine) error {
+	all, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	const period = 100_000 // microseconds
+	bytes, quota := strconv.Itoa(m.MemoryMiB<<20), strconv.Itoa(m.CPUs*period)
+	for _, h := range all {
+		group := filepath.Join(h.path, m.ControlGroup)
+		if h.unified {
+			if err := h.delegate(); err != nil {
+				return err
+			}
+		}
+		if err := os.MkdirAll(group, 0o755); err != nil {
+			return fmt.Errorf("making a control group: %w", err)
+		}
+		limits := map[string]string{}
+		if slices.Contains(h.controllers, "memory") {
+			limits["memory.limit_in_bytes"] = bytes
+		}
+		if slices.Contains(h.controllers, "cpu") {
+			limits["cpu.cfs_period_us"], limits["cpu.cfs_quota_us"] = strconv.Itoa(period), quota
+		}
+		if h.unified && len(limits) > 0 { // else others have the controllers
+			limits = map[string]string{"memory.max": bytes, "cpu.max": quota + " " + strconv.Itoa(period)}
+		}
+		for name, value := range limits {
+			if err := os.WriteFile(filepath.Join(group, name), []byte(value), 0o644); err != nil {
+				return fmt.Errorf("limiting a control group: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// delegate lets the groups of machines have the controllers of the unified hierarchy.
+func (h hierarchy) delegate() error {
+	parent := filepath.Join(h.path, groupName)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	for _, group := range []string{h.path, parent} {
+		for _, controller := range h.controllers {
+			if err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil &&
+				slices.Contains(needed, controller) {
+				return fmt.Errorf("handing controller %s to machines: %w", controller, err)
+			}
+		}
+	}
+	return nil
+}
+
+// removeGroups removes the groups of all machines, also those that a rehearsal left that was killed.
+func removeGroups() error { return removeGroup(groupName) }
+
+// removeGroup removes a group and those in it. The kernel may need a moment to take note that nobody is in them.
+func removeGroup(name string) error {
+	all, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, h := range all {
+		for attempt := 0; ; attempt++ {
+			err := removeTree(filepath.Join(h.path, name))
+			if err == nil {
+				break
+			}
+			if attempt == 100 {
+				return fmt.Errorf("removing a control group: %w", err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// removeTree removes folders from the innermost outwards. Files in them cannot be removed, and need not.
+func removeTree(path string) error {
+	var folders []string
+	err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			folders = append(folders, path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	for _, folder := range slices.Backward(folders) {
+		err = errors.Join(err, os.Remove(folder))
+	}
+	return err
+}

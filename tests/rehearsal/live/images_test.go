@@ -1,0 +1,99 @@
+//go:build linux
+
+package live
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/stretchr/testify/require"
+
+	"lke-platform/tests/rehearsal/live/spec"
+)
+
+// program writes what is taken for one.
+func program(t *testing.T, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte("#!"+name), 0o755))
+	return path
+}
+
+// writeLayout writes an OCI layout of an image.
+func writeLayout(t *testing.T, dir string, image v1.Image, annotations map[string]string) {
+	t.Helper()
+	path, err := layout.Write(dir, empty.Index)
+	require.NoError(t, err)
+	require.NoError(t, path.AppendImage(image, layout.WithAnnotations(annotations)))
+}
+
+func TestImagesAreFoundByTheirNames(t *testing.T) {
+	dir, hand := t.TempDir(), t.TempDir()
+	image, err := build(program(t, dir, "played"))
+	require.NoError(t, err)
+	digest, err := image.Digest()
+	require.NoError(t, err)
+	writeLayout(t, filepath.Join(hand, "web"), image, map[string]string{"org.opencontainers.image.ref.name": "ghcr.io/org/web:1.2"})
+	tag, err := name.NewTag("nginx:1.29")
+	require.NoError(t, err)
+	require.NoError(t, tarball.WriteToFile(filepath.Join(hand, "nginx.tar"), tag, image))
+	require.NoError(t, os.WriteFile(filepath.Join(hand, "README"), nil, 0o600))
+
+	list, err := pack(Options{
+		Bin: dir, Dir: filepath.Join(dir, "kept"), Images: hand,
+		Programs: map[string]string{"ghcr.io/org/certsync@sha256:" + digest.Hex: program(t, dir, "certsync")},
+	})
+	require.NoError(t, err)
+	require.FileExists(t, list)
+	found := readList(t, list)
+	require.Len(t, found, 5)
+	for _, called := range []string{
+		spec.Played, "ghcr.io/org/certsync", "ghcr.io/org/web:1.2", "ghcr.io/org/web@" + digest.String(), "docker.io/library/nginx:1.29",
+	} {
+		imported, err := name.NewTag(spec.Imported)
+		require.NoError(t, err)
+		packed, err := tarball.ImageFromPath(found[called], &imported)
+		require.NoError(t, err, called)
+		config, err := packed.ConfigFile()
+		require.NoError(t, err)
+		require.Equal(t, runtime.GOARCH, config.Architecture)
+		require.Equal(t, nobody, config.Config.User)
+	}
+}
+
+// All that is wrong with the images at hand is told at once.
+func TestImagesThatCannotBeTaken(t *testing.T) {
+	dir, hand := t.TempDir(), t.TempDir()
+	image, err := build(program(t, dir, "played"))
+	require.NoError(t, err)
+	config, err := image.ConfigFile()
+	require.NoError(t, err)
+	config = config.DeepCopy()
+	config.Architecture = "riscv64"
+	foreign, err := mutate.ConfigFile(image, config)
+	require.NoError(t, err)
+	named := map[string]string{"io.containerd.image.name": "docker.io/library/web:1"}
+	writeLayout(t, filepath.Join(hand, "foreign"), foreign, named)
+	writeLayout(t, filepath.Join(hand, "nameless"), image, map[string]string{"org.opencontainers.image.ref.name": "latest"})
+	writeLayout(t, filepath.Join(hand, "damaged"), image, named)
+	layers, err := image.Layers()
+	require.NoError(t, err)
+	digest, err := layers[0].Digest()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(hand, "damaged", "blobs", "sha256", digest.Hex), []byte("torn"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(hand, "torn.tar"), []byte("no archive"), 0o600))
+
+	_, err = pack(Options{Bin: dir, Dir: filepath.Join(dir, "kept"), Images: hand})
+	require.ErrorContains(t, err, hand+"/foreign: is for riscv64, and this computer is "+runtime.GOARCH)
+	require.ErrorContains(t, err, hand+`/nameless: says no whole name of an image (org.opencontainers.image.ref.name), but "latest"`)
+	require.ErrorContains(t, err, hand+"/damaged: is damaged")
+	require.ErrorContains(t, err, hand+"/torn.tar: is damaged")
+}

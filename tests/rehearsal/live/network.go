@@ -1,0 +1,235 @@
+//go:build linux
+
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+)
+
+const (
+	// gateway is the address under which machines reach what the rehearsal serves. It is of Linode's private range, like theirs.
+	gateway       = "192.168.128.1"
+	privateMask   = 17
+	bridgeName    = "machines"
+	interfaceName = "eth0"
+)
+
+// network is what connects the machines of a rehearsal: a network namespace of its own, which has nothing to do with the
+// computer's and ends with the process.
+type network struct {
+	namespace netns.NsHandle
+	links     *netlink.Handle
+	bridge    netlink.Link
+
+	mu        sync.Mutex
+	listeners map[int]net.Listener // by port
+}
+
+func newNetwork() (*network, error) {
+	n := &network{namespace: netns.None(), listeners: map[int]net.Listener{}}
+	err := apart(func() error {
+		var err error
+		if n.namespace, err = netns.New(); err != nil {
+			return err
+		}
+		n.links, err = netlink.NewHandleAt(n.namespace)
+		if err != nil {
+			return err
+		}
+		// Pods of two machines meet here.
+		return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
+	})
+	if err == nil {
+		err = n.addBridge()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("making the machines' network: %w", err), n.close())
+	}
+	return n, nil
+}
+
+// apart calls f on a thread that ends with it, so that f may move to another network.
+func apart(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		done <- f()
+	}()
+	return <-done
+}
+
+// inside calls f in the network.
+func (n *network) inside(f func() error) error {
+	return apart(func() error {
+		if err := netns.Set(n.namespace); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+func (n *network) addBridge() error {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name = bridgeName
+	n.bridge = &netlink.Bridge{LinkAttrs: attributes}
+	if err := n.links.LinkAdd(n.bridge); err != nil {
+		return fmt.Errorf("adding a bridge: %w", err)
+	}
+	return setUp(n.links, bridgeName, gateway)
+}
+
+// setUp gives a link its address in the private range, and sets it up, as well as the one that leads back.
+func setUp(links *netlink.Handle, name, address string) error {
+	link, err := links.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	private := &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP(address).To4(), Mask: net.CIDRMask(privateMask, 32)}}
+	if err := links.AddrAdd(link, private); err != nil {
+		return err
+	}
+	loopback, err := links.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return errors.Join(links.LinkSetUp(loopback), links.LinkSetUp(link))
+}
+
+// connect gives a machine, by the ID of its first process, its addresses, and leads its pods' there.
+func (n *network) connect(pid int, private, public, pods string) error {
+	namespace, err := netns.GetFromPid(pid)
+	if err != nil {
+		return err
+	}
+	defer namespace.Close()
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.MasterIndex = fmt.Sprintf("m%d", pid), n.bridge.Attrs().Index
+	cable := &netlink.Veth{LinkAttrs: attributes, PeerName: interfaceName, PeerNamespace: netlink.NsFd(namespace)}
+	if err := n.links.LinkAdd(cable); err != nil {
+		return err
+	}
+	if err := n.links.LinkSetUp(cable); err != nil {
+		return err
+	}
+	own, err := netlink.NewHandleAt(namespace)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	if err := setUp(own, interfaceName, private); err != nil {
+		return err
+	}
+	link, err := own.LinkByName(interfaceName)
+	if err != nil {
+		return err
+	}
+	if err := own.AddrAdd(link, &netlink.Addr{IPNet: host(public)}); err != nil {
+		return err
+	}
+	if err := own.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.ParseIP(gateway)}); err != nil {
+		return err
+	}
+	_, podRange, err := net.ParseCIDR(pods)
+	if err != nil {
+		return err
+	}
+	for _, destination := range []*net.IPNet{podRange, host(public)} {
+		route := &netlink.Route{LinkIndex: n.bridge.Attrs().Index, Dst: destination, Gw: net.ParseIP(private)}
+		if err := n.links.RouteReplace(route); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func host(address string) *net.IPNet {
+	return &net.IPNet{IP: net.ParseIP(address).To4(), Mask: net.CIDRMask(32, 32)}
+}
+
+// serve has machines reach a port of this computer's loopback interface, under the same number at the gateway.
+func (n *network) serve(port int) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.listeners[port] != nil {
+		return nil
+	}
+	var listener net.Listener
+	err := n.inside(func() (err error) {
+		listener, err = net.Listen("tcp4", fmt.Sprintf("%s:%d", gateway, port))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("serving port %d to the machines: %w", port, err)
+	}
+	n.listeners[port] = listener
+	go func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go relay(from, fmt.Sprintf("127.0.0.1:%d", port))
+		}
+	}()
+	return nil
+}
+
+// dial connects to a machine or a pod.
+func (n *network) dial(ctx context.Context, address string) (connection net.Conn, err error) {
+	err = n.inside(func() (err error) {
+		connection, err = (&net.Dialer{}).DialContext(ctx, "tcp4", address)
+		return err
+	})
+	return connection, err
+}
+
+func relay(from net.Conn, address string) {
+	to, err := net.Dial("tcp4", address)
+	if err != nil {
+		_ = from.Close()
+		return
+	}
+	join(from, to)
+}
+
+// join passes on what each of two connections says, until both are done.
+func join(one, other net.Conn) {
+	var both sync.WaitGroup
+	for _, pair := range [][2]net.Conn{{one, other}, {other, one}} {
+		both.Go(func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			if half, can := pair[0].(interface{ CloseWrite() error }); can {
+				_ = half.CloseWrite()
+			}
+		})
+	}
+	both.Wait()
+	_ = one.Close()
+	_ = other.Close()
+}
+
+func (n *network) close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var faults []error
+	for _, listener := range n.listeners {
+		faults = append(faults, listener.Close())
+	}
+	if n.links != nil {
+		n.links.Close()
+	}
+	if n.namespace.IsOpen() {
+		faults = append(faults, n.namespace.Close())
+	}
+	return errors.Join(faults...)
+}

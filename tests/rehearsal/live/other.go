@@ -1,0 +1,33 @@
+//go:build !linux
+
+// Package live runs the nodes of simulated clusters for real, on Linux.
+package live
+
+import (
+	"errors"
+
+	"lke-platform/tests/rehearsal/kubernetes"
+)
+
+// Options say where things are.
+type Options struct {
+	Bin, Dir, Images string
+	Programs         map[string]string
+	Nodes            int
+}
+
+// Machines are none here.
+type Machines struct{ kubernetes.Machines }
+
+// New says that this needs Linux.
+func New(Options) (*Machines, error) {
+	return nil, errors.New("a live rehearsal takes the namespaces and control groups of Linux: run it in a virtual machine")
+}
+
+// Clean removes nothing, as nothing is there.
+func Clean() error { return nil }
+
+// SetEnvironment, Played and Close are never called.
+func (*Machines) SetEnvironment(map[string]string) error { return nil }
+func (*Machines) Played() []string                       { return nil }
+func (*Machines) Close() error                           { return nil }

@@ -1,0 +1,41 @@
+// Package spec says what a machine of a live rehearsal is. Who starts machines and the program in them have it in common.
+package spec
+
+// Machine is a simulated Linode that runs containers: a process with namespaces and a control group of its own.
+type Machine struct {
+	Name       string
+	InstanceID int // of the Linode
+	Region     string
+	CPUs       int // as many as the Linode has, whatever this computer has
+	MemoryMiB  int
+	// ReservedMilliCPUs and ReservedMemoryMiB are what the node keeps from its pods.
+	ReservedMilliCPUs, ReservedMemoryMiB int64
+	// Attachable is how many volumes it takes.
+	Attachable int64
+
+	Address  string // the private one
+	PodRange string // of which its pods get their addresses
+	// PodNetwork and ServiceNetwork are those of the cluster.
+	PodNetwork, ServiceNetwork string
+
+	Dir string // keeps all that is the machine's own
+	// Bin has the programs, Images what Images of this package lists, and Volumes a folder for each volume.
+	Bin, Images, Volumes string
+	Kubeconfig           string
+	ControlGroup         string // below that of the computer
+	// Environment is laid over that of all containers, to point them at the rehearsal.
+	Environment map[string]string
+}
+
+// StorageDriver is Linode's driver of volumes.
+const StorageDriver = "linodebs.csi.linode.com"
+
+// Played is the image that is run in the place of one that cannot be had.
+const Played = "lke-platform.rehearsal/played:latest"
+
+// Images are archives, as `docker save` writes them, of images that are at hand. They are found by the whole name of an image or
+// by that without tag and digest. Each archive holds one image, under the name Imported.
+type Images map[string]string
+
+// Imported is the name that images have in their archives.
+const Imported = "lke-platform.rehearsal/imported:latest"
