@@ -48,6 +48,9 @@ func (a *API) ObjectStorage() http.Handler {
 			return err
 		})
 		status := http.StatusOK
+		if r.Method == http.MethodDelete {
+			status = http.StatusNoContent
+		}
 		var refused *storageError
 		if errors.As(err, &refused) {
 			status, answer = refused.status, refused
