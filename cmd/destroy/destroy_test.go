@@ -188,6 +188,18 @@ func TestAFullBucketIsNamedOrEmptied(t *testing.T) {
 	require.Equal(t, "DELETE /v4/object-storage/keys/31", c.calls[2], "a key that nobody needs any more")
 }
 
+// Linode counts neither parts of uploads nor, at times, what has just been written.
+func TestABucketThatIsNotDeletedIsNamed(t *testing.T) {
+	c := newTrial(t, []string{stackOf, backups, zoneOwn}, []string{stackOf, backups})
+	c.write(t, "fails1", "255")
+	c.list("/domains/7/records", "")
+	c.said["GET /v4/object-storage/buckets/us-ord/p-backups"] = `{"label": "p-backups", "region": "us-ord"}`
+	printed, err := c.destroy(t, "prod\n")
+	require.NoError(t, err)
+	require.NotContains(t, printed, "--exclude")
+	require.Regexp(t, `(?m)^bucket p-backups +Linode did not delete it, .* +5\.00 +make destroy STACK=prod EMPTY=1$`, printed)
+}
+
 // As long as the cluster is there, the app may be, and use its bucket.
 func TestABucketIsNotEmptiedUnderARunningApp(t *testing.T) {
 	state := []string{stackOf, cluster, backups}

@@ -231,6 +231,9 @@ func (r *remains) buckets(ctx context.Context) error {
 	}
 	for i, one := range left {
 		what := row{thing: "bucket " + one.Label, why: "it is not empty: " + one.holds(), command: r.d.again("EMPTY=1")}
+		if one.Objects == 0 {
+			what.why = "Linode did not delete it, though it counts no objects: it may hold parts of uploads"
+		}
 		if what.price = "in the same"; i == 0 {
 			what.usd, what.price = r.monthly(r.d.prices.ObjectStorage, "objectstorage", one.Region, 1)
 		}

@@ -48,6 +48,9 @@ func (a *API) ObjectStorage() http.Handler {
 			return err
 		})
 		status := http.StatusOK
+		if r.Method == http.MethodDelete {
+			status = http.StatusNoContent
+		}
 		var refused *storageError
 		if errors.As(err, &refused) {
 			status, answer = refused.status, refused
@@ -103,7 +106,8 @@ func (c *storageCall) open(s *state) (*bucket, error) {
 	}
 	for _, b := range namesakes {
 		if !k.Limited || slices.ContainsFunc(k.BucketAccess, func(g bucketGrant) bool {
-			return g.BucketName == b.Label && g.Region == b.Region && (g.Permissions == "read_write" || c.Method == http.MethodGet)
+			may := g.Permissions == "read_write" || c.Method == http.MethodGet
+			return may && g.BucketName == b.Label && g.Region == b.Region
 		}) {
 			return b, nil
 		}
