@@ -163,7 +163,7 @@ func TestNothingOfFastlyIsLookedAtDuringABypass(t *testing.T) {
 	t.Parallel()
 	dir := clone(t)
 	for _, target := range []string{"preview", "up", "drift"} {
-		said, _ := runMakeIn(t, dir, target, "")
+		said, _ := runMakeIn(t, dir, target)
 		require.NotContains(t, said, "--exclude", target)
 	}
 	file := filepath.Join(dir, "Pulumi.prod.yaml")
@@ -171,7 +171,7 @@ func TestNothingOfFastlyIsLookedAtDuringABypass(t *testing.T) {
 	text := strings.Replace(textOf(t, file), cdn, cdn+"    bypass: true\n", 1)
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	for _, target := range []string{"preview", "up", "drift"} {
-		said, succeeded := runMakeIn(t, dir, target, "")
+		said, succeeded := runMakeIn(t, dir, target)
 		require.True(t, succeeded, said)
 		require.Equal(t, 1, strings.Count(said, " --exclude **fastly:index/**"), said)
 	}
@@ -181,7 +181,7 @@ func TestNothingOfFastlyIsLookedAtDuringABypass(t *testing.T) {
 func TestTheProgramIsCompiledBeforePulumiRunsIt(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"preview", "up", "drift"} {
-		said, _ := runMake(t, target, "")
+		said, _ := runMake(t, target)
 		require.Regexp(t, `(?s)go run ./cmd/charts.*go build ./stacks.*(pulumi up|go run ./cmd/report) `, said, target)
 	}
 }

@@ -70,9 +70,9 @@ func TestWhatIsGivenIsDataToMake(t *testing.T) {
 		ran := filepath.Join(t.TempDir(), "ran")
 		image := strings.ReplaceAll(given, "%", ran)
 		for where, said := range map[string]func() (string, bool){
-			"environment": func() (string, bool) { return runMake(t, "release", "", "IMAGE="+image) },
+			"environment": func() (string, bool) { return runMake(t, "release", "IMAGE="+image) },
 			"command line": func() (string, bool) {
-				return runMakeWith(t, "..", []string{"release", "STACK=prod", "IMAGE=" + image}, "")
+				return runMakeWith(t, "..", []string{"release", "STACK=prod", "IMAGE=" + image})
 			},
 		} {
 			text, succeeded := said()
@@ -80,7 +80,7 @@ func TestWhatIsGivenIsDataToMake(t *testing.T) {
 			require.Contains(t, text, "go run ./cmd/release -stack prod -image "+image+" -- --stack prod", where)
 			require.NoFileExists(t, ran, where)
 		}
-		text, _ := runMakeWith(t, "..", []string{"up", "STACK=" + image}, "")
+		text, _ := runMakeWith(t, "..", []string{"up", "STACK=" + image})
 		require.NoFileExists(t, ran, text)
 	}
 }
@@ -288,21 +288,21 @@ func workflows(t *testing.T) map[string]workflow {
 }
 
 // runMake makes a target in the repository as runMakeIn does.
-func runMake(t *testing.T, target, input string, environment ...string) (output string, succeeded bool) {
+func runMake(t *testing.T, target string, environment ...string) (output string, succeeded bool) {
 	t.Helper()
-	return runMakeIn(t, "..", target, input, environment...)
+	return runMakeIn(t, "..", target, environment...)
 }
 
 // runMakeIn makes a target for prod as runMakeWith does.
-func runMakeIn(t *testing.T, repository, target, input string, environment ...string) (output string, succeeded bool) {
+func runMakeIn(t *testing.T, repository, target string, environment ...string) (output string, succeeded bool) {
 	t.Helper()
-	return runMakeWith(t, repository, []string{target, "STACK=prod"}, input, environment...)
+	return runMakeWith(t, repository, []string{target, "STACK=prod"}, environment...)
 }
 
 // runMakeWith runs make beside stand-ins for Go and for the Pulumi CLI. It returns what was said, with each call of both, and whether
 // make succeeded.
 func runMakeWith(
-	t *testing.T, repository string, arguments []string, input string, environment ...string,
+	t *testing.T, repository string, arguments []string, environment ...string,
 ) (output string, succeeded bool) {
 	t.Helper()
 	dir := t.TempDir()
@@ -316,7 +316,6 @@ esac
 		require.NoError(t, os.WriteFile(filepath.Join(dir, program), []byte(standIn), 0o700))
 	}
 	command := exec.CommandContext(t.Context(), "make", append([]string{"-C", repository}, arguments...)...)
-	command.Stdin = strings.NewReader(input)
 	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "MAKEFLAGS=", "CI=")
 	command.Env = append(command.Env, environment...)
 	said, err := command.CombinedOutput()
@@ -331,7 +330,7 @@ func TestDestroyIsTold(t *testing.T) {
 	for given, options := range map[string]string{
 		"": "", "EMPTY=1": "-empty ", "UNREACHABLE=1": "-unreachable ",
 	} {
-		said, succeeded := runMake(t, "destroy", "", given)
+		said, succeeded := runMake(t, "destroy", given)
 		require.True(t, succeeded, said)
 		require.Regexp(t, "go run ./cmd/destroy -stack prod +"+options+" *"+asked, said)
 	}
@@ -389,10 +388,10 @@ func TestADeadNodeIsOffBeforeItIsGivenUp(t *testing.T) {
 // A person is asked, a workflow cannot be.
 func TestUpAsksAPersonButNotAWorkflow(t *testing.T) {
 	t.Parallel()
-	said, succeeded := runMake(t, "up", "", "CI=true")
+	said, succeeded := runMake(t, "up", "CI=true")
 	require.True(t, succeeded)
 	require.Contains(t, said, "pulumi up --stack prod --refresh --run-program --yes --non-interactive")
-	said, _ = runMake(t, "up", "")
+	said, _ = runMake(t, "up")
 	require.NotContains(t, said, "--yes")
 }
 

@@ -173,8 +173,8 @@ func (p *Plan) end(s *step) {
 	}
 }
 
-// found is what a look at the cloud found done. In a preview it always ends as a refresh, with what differs; by itself it ends as the
-// operation that would have done it. What differs only in what nobody declared is no change.
+// found is what a look at the cloud found done. In a preview it always ends as a refresh, with what differs; by itself it ends as
+// the operation that would have done it. What differs only in what nobody declared is no change.
 func found(s *step) Change {
 	switch {
 	case s.New == nil:
