@@ -126,7 +126,7 @@ pulumi-cli:
 test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
-	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 30m ./...) || exit 1; \
+	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 45m ./...) || exit 1; \
 	done
 
 chaos: toolchain .bin/certsync .bin/kubectl charts-if-had ## Disturb a rehearsal of STACK at COUNT random moments (SEED=1), have each call fail, and see it converge

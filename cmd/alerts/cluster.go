@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"lke-platform/cmd/internal/command"
 )
 
 // cluster is that of a stack, as long as its kubeconfig lies in a folder.
@@ -18,7 +20,7 @@ type cluster struct{ folder string }
 
 // reach asks the stack for the way to its cluster.
 func reach(ctx context.Context, stack string) (*cluster, error) {
-	kubeconfig, err := output(ctx, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", stack)
+	kubeconfig, err := command.Output(ctx, nil, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", stack)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +29,7 @@ func reach(ctx context.Context, stack string) (*cluster, error) {
 		return nil, err
 	}
 	c := &cluster{folder}
-	if err := os.WriteFile(c.kubeconfig(), []byte(kubeconfig), 0o600); err != nil {
+	if err := os.WriteFile(c.kubeconfig(), kubeconfig, 0o600); err != nil {
 		return nil, errors.Join(err, c.leave())
 	}
 	return c, nil
@@ -66,19 +68,7 @@ func (c *cluster) forward(ctx context.Context) (address string, err error) {
 
 // log is what Alertmanager has said in the last minutes.
 func (c *cluster) log(ctx context.Context) (string, error) {
-	return output(ctx, "kubectl", c.arguments("logs", "--selector", "app.kubernetes.io/name=alertmanager",
+	text, err := command.Output(ctx, nil, "kubectl", c.arguments("logs", "--selector", "app.kubernetes.io/name=alertmanager",
 		"--container", "alertmanager", "--since", "5m", "--tail", "-1")...)
-}
-
-// output runs a command for what it prints. Its error says why it failed.
-func output(ctx context.Context, name string, arguments ...string) (string, error) {
-	text, err := exec.CommandContext(ctx, name, arguments...).Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
-	}
-	return string(text), nil
+	return string(text), err
 }

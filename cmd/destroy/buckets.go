@@ -35,7 +35,7 @@ func (d *destruction) clear(ctx context.Context, b *bucket) (err error) {
 		return fmt.Errorf("making a key for bucket %s: %w", b.Label, err)
 	}
 	defer func() {
-		err = errors.Join(err, d.linode.delete(context.WithoutCancel(ctx), fmt.Sprintf("/object-storage/keys/%d", opened.ID)))
+		err = errors.Join(err, d.linode.Delete(context.WithoutCancel(ctx), fmt.Sprintf("/object-storage/keys/%d", opened.ID)))
 	}()
 	client, err := connectBucket(b, opened)
 	if err != nil {
@@ -57,7 +57,7 @@ func (d *destruction) clear(ctx context.Context, b *bucket) (err error) {
 
 func (d *destruction) newKey(ctx context.Context, b *bucket) (*key, error) {
 	made := &key{}
-	return made, d.linode.call(ctx, http.MethodPost, "/object-storage/keys", map[string]any{
+	return made, d.linode.Post(ctx, "/object-storage/keys", map[string]any{
 		"label": d.account() + "-emptying",
 		"bucket_access": []map[string]string{{
 			"region": b.Region, "bucket_name": b.Label, "permissions": "read_write",
@@ -79,7 +79,7 @@ func connectBucket(b *bucket, opened *key) (*minio.Core, error) {
 
 // awaitKey waits until the key opens its bucket, which takes endpoints of the newer types half a minute.
 func (d *destruction) awaitKey(ctx context.Context, client *minio.Core, b *bucket) error {
-	const keyTime = 2 * time.Minute
+	const keyTime, pause = 2 * time.Minute, time.Second
 	limited, stop := context.WithTimeout(ctx, keyTime)
 	defer stop()
 	for {

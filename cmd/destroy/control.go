@@ -1,101 +1,45 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
-	"sigs.k8s.io/yaml"
+
+	"lke-platform/internal/cloud"
 )
 
 // control is the API of a cluster, of which little is asked: a client of its own would take longer to build than this runs.
-type control struct {
-	url, token string
-	client     *http.Client
-}
+type control struct{ api cloud.API }
 
-// kubeconfig is as much as LKE's has.
-type kubeconfig struct {
-	Clusters []struct {
-		Cluster struct {
-			Server string `json:"server"`
-			CA     []byte `json:"certificate-authority-data"`
-		} `json:"cluster"`
-	} `json:"clusters"`
-	Users []struct {
-		User struct {
-			Token string `json:"token"`
-		} `json:"user"`
-	} `json:"users"`
-}
+// answerTime is how long the API of a cluster may take to answer.
+const answerTime = 10 * time.Second
 
-// connect reads the kubeconfig of a cluster, and sees that its API answers.
-func (a *api) connect(ctx context.Context, cluster int) (*control, error) {
+// connect reads the kubeconfig of a cluster, and sees that its API answers, to one of three calls.
+func (d *destruction) connect(ctx context.Context, cluster int) (*control, error) {
 	var answer struct{ Kubeconfig []byte }
-	if err := a.get(ctx, fmt.Sprintf("/lke/clusters/%d/kubeconfig", cluster), &answer); err != nil {
+	if err := d.linode.Get(ctx, fmt.Sprintf("/lke/clusters/%d/kubeconfig", cluster), &answer); err != nil {
 		return nil, err
 	}
-	var config kubeconfig
-	if err := yaml.Unmarshal(answer.Kubeconfig, &config); err != nil {
-		return nil, fmt.Errorf("reading its kubeconfig: %w", err)
-	}
-	if len(config.Clusters) == 0 || len(config.Users) == 0 {
-		return nil, errors.New("its kubeconfig names no server or no user")
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(config.Clusters[0].Cluster.CA)
-	c := &control{
-		url: config.Clusters[0].Cluster.Server, token: config.Users[0].User.Token,
-		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		}},
-	}
-	return c, a.patiently(ctx, func() error { return c.get(ctx, "/readyz", "*/*", nil) })
-}
-
-// Forms of answers.
-const (
-	whole = "application/json"
-	// metadata is that of a list's objects, without the rest of them.
-	metadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-)
-
-func (c *control) get(ctx context.Context, path, form string, answer any) error {
-	return c.call(ctx, http.MethodGet, path, form, nil, answer)
-}
-
-func (c *control) call(ctx context.Context, method, path, form string, patch []byte, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(patch))
+	api, err := cloud.Kubernetes(string(answer.Kubeconfig))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+c.token)
-	request.Header.Set("Accept", form)
-	if patch != nil { // the list of kinds is refused to whoever says a type of nothing
-		request.Header.Set("Content-Type", "application/merge-patch+json")
+	api.Client.Timeout = answerTime
+	limited, stop := context.WithTimeout(ctx, 3*answerTime)
+	defer stop()
+	if err := api.Get(limited, "/readyz", nil); err != nil {
+		return nil, err
 	}
-	response, err := c.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode >= http.StatusMultipleChoices {
-		return &refusal{call: method + " " + path, status: response.StatusCode}
-	}
-	if answer == nil {
-		return nil
-	}
-	return json.NewDecoder(response.Body).Decode(answer)
+	api.Once = true // what is looked at is looked at again
+	return &control{api}, nil
 }
+
+// heads are the metadata of a list's objects, without the rest of them.
+const heads = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 // persistentVolume is as much of one as is asked for.
 type persistentVolume struct {
@@ -112,7 +56,7 @@ type persistentVolume struct {
 // claims are those of the cluster's volumes, by Linode's numbers of the volumes.
 func (c *control) claims(ctx context.Context) (map[int]string, error) {
 	var list struct{ Items []persistentVolume }
-	if err := c.get(ctx, "/api/v1/persistentvolumes", whole, &list); err != nil {
+	if err := c.api.Get(ctx, "/api/v1/persistentvolumes", &list); err != nil {
 		return nil, err
 	}
 	claims := map[int]string{}
@@ -165,7 +109,7 @@ func (c *control) held(ctx context.Context) (held []object, err error) {
 	}
 	for _, version := range versions {
 		var kinds struct{ Resources []kind }
-		if err := c.get(ctx, version, whole, &kinds); err != nil {
+		if err := c.api.Get(ctx, version, &kinds); err != nil {
 			continue
 		}
 		for _, one := range kinds.Resources {
@@ -183,8 +127,10 @@ type kind struct {
 
 func (c *control) heldOf(ctx context.Context, version string, k kind) (held []object) {
 	var list struct{ Items []object }
+	api := c.api
+	api.Accept = heads
 	if !sets.New(k.Verbs...).HasAll("list", "patch") || strings.Contains(k.Name, "/") ||
-		c.get(ctx, version+"/"+k.Name, metadata, &list) != nil {
+		api.Get(ctx, version+"/"+k.Name, &list) != nil {
 		return nil
 	}
 	for _, one := range list.Items {
@@ -208,7 +154,7 @@ func (c *control) versions(ctx context.Context) ([]string, error) {
 			PreferredVersion struct{ GroupVersion string }
 		}
 	}
-	if err := c.get(ctx, "/apis", whole, &groups); err != nil {
+	if err := c.api.Get(ctx, "/apis", &groups); err != nil {
 		return nil, err
 	}
 	paths := []string{"/api/v1"}
@@ -226,12 +172,8 @@ func (c *control) letGo(ctx context.Context, o *object) error {
 			kept = append(kept, finalizer)
 		}
 	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"finalizers": kept}})
-	if err != nil {
-		return err
-	}
-	err = c.call(ctx, http.MethodPatch, o.path, whole, patch, nil)
-	if isAbsent(err) {
+	err := c.api.Patch(ctx, o.path, map[string]any{"metadata": map[string]any{"finalizers": kept}})
+	if cloud.IsAbsent(err) {
 		return nil
 	}
 	return err

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"lke-platform/internal/cloud"
 )
 
 // The state of a stack, resource by resource.
@@ -268,9 +270,8 @@ func TestWhatOperatorsDoNotLetGoOfIsFound(t *testing.T) {
 	c.said["GET /apis/x.example.com/v1/databases"] = `{"items": [
 {"metadata": {"name": "d", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["x.example.com/f"]}}]}`
 	c.said["PATCH /api/v1/namespaces/app/configmaps/a"] = `{}`
-	linode, err := newLinode()
-	require.NoError(t, err)
-	control, err := linode.connect(t.Context(), 12)
+	c.linode = cloud.Linode()
+	control, err := c.connect(t.Context(), 12)
 	require.NoError(t, err)
 	held, err := control.held(t.Context())
 	require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lke-platform/cmd/report/cost"
+	"lke-platform/internal/cloud"
 )
 
 func main() {
@@ -45,7 +46,7 @@ type destruction struct {
 
 	in     io.Reader
 	out    io.Writer
-	linode *api
+	linode cloud.API
 	prices *cost.Prices
 }
 
@@ -60,10 +61,11 @@ func (d *destruction) again(variables ...string) string {
 // run shows what goes, deletes it once the stack's name is typed, and tells what stays. The error is that something stays that
 // should not.
 func (d *destruction) run(ctx context.Context) error {
-	var err error
-	if d.linode, err = newLinode(); err != nil {
-		return err
+	if os.Getenv("LINODE_TOKEN") == "" {
+		return errors.New("LINODE_TOKEN is not set")
 	}
+	d.linode = cloud.Linode()
+	var err error
 	if d.prices, err = d.askPrices(ctx); err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func (d *destruction) run(ctx context.Context) error {
 
 // askPrices takes the list that comes with the program where Linode does not tell.
 func (d *destruction) askPrices(ctx context.Context) (*cost.Prices, error) {
-	if prices, err := cost.Ask(ctx, d.linode.url); err == nil {
+	if prices, err := cost.Ask(ctx, d.linode.URL); err == nil {
 		return prices, nil
 	}
 	return cost.Recorded()

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"lke-platform/cmd/report/cost"
+	"lke-platform/internal/cloud"
 )
 
 // remains are what is left of a stack.
@@ -125,7 +126,7 @@ func (r *remains) deleteBalancer(ctx context.Context, b *balancer) error {
 	if err := r.deleteFirewalls(ctx, made); err != nil {
 		return err
 	}
-	if err := r.d.linode.delete(ctx, fmt.Sprintf("/nodebalancers/%d", b.ID)); err != nil {
+	if err := r.d.linode.Delete(ctx, fmt.Sprintf("/nodebalancers/%d", b.ID)); err != nil {
 		return err
 	}
 	r.d.say("NodeBalancer %d (%s) was left, and is deleted.", b.ID, b.Label)
@@ -133,7 +134,7 @@ func (r *remains) deleteBalancer(ctx context.Context, b *balancer) error {
 }
 
 func (r *remains) deleteFirewalls(ctx context.Context, doomed func(firewall) bool) error {
-	all, err := listed[firewall](ctx, r.d.linode, "/networking/firewalls")
+	all, err := cloud.Listed[firewall](ctx, r.d.linode, "/networking/firewalls")
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (r *remains) deleteFirewalls(ctx context.Context, doomed func(firewall) boo
 		if !doomed(one) {
 			continue
 		}
-		if err := r.d.linode.delete(ctx, fmt.Sprintf("/networking/firewalls/%d", one.ID)); err != nil {
+		if err := r.d.linode.Delete(ctx, fmt.Sprintf("/networking/firewalls/%d", one.ID)); err != nil {
 			return err
 		}
 	}
@@ -154,13 +155,13 @@ var nodeLabel = regexp.MustCompile(`^lke(\d+)-`)
 // nodes are those of a cluster that stays, and those of any cluster that is gone: one that was being made when its cluster was
 // deleted stays. Upstream: https://github.com/linode/terraform-provider-linode/issues/1962
 func (r *remains) nodes(ctx context.Context) error {
-	clusters, err := listed[struct {
+	clusters, err := cloud.Listed[struct {
 		ID int `json:"id"`
 	}](ctx, r.d.linode, "/lke/clusters")
 	if err != nil {
 		return err
 	}
-	linodes, err := listed[linodeInstance](ctx, r.d.linode, "/linode/instances")
+	linodes, err := cloud.Listed[linodeInstance](ctx, r.d.linode, "/linode/instances")
 	if err != nil {
 		return err
 	}
@@ -197,7 +198,7 @@ type volume struct {
 
 // volumes hold data, and are for somebody to delete who knows which.
 func (r *remains) volumes(ctx context.Context) error {
-	all, err := listed[volume](ctx, r.d.linode, "/volumes")
+	all, err := cloud.Listed[volume](ctx, r.d.linode, "/volumes")
 	if err != nil {
 		return err
 	}
@@ -239,14 +240,14 @@ func (r *remains) buckets(ctx context.Context) error {
 		}
 		r.add(what)
 	}
-	all, err := listed[bucket](ctx, r.d.linode, "/object-storage/buckets")
+	all, err := cloud.Listed[bucket](ctx, r.d.linode, "/object-storage/buckets")
 	if err != nil || len(all) > 0 {
 		return err
 	}
 	var settings struct {
 		ObjectStorage string `json:"object_storage"`
 	}
-	if err := r.d.linode.get(ctx, "/account/settings", &settings); err != nil {
+	if err := r.d.linode.Get(ctx, "/account/settings", &settings); err != nil {
 		return err
 	}
 	if settings.ObjectStorage == "active" {
@@ -270,7 +271,7 @@ func (r *remains) zones(ctx context.Context) error {
 		}
 		r.add(row{thing: "zone " + one.Domain, why: "it was there before the stack (adopt)",
 			command: fmt.Sprintf("linode-cli domains delete %d", one.ID)})
-		records, err := listed[record](ctx, r.d.linode, fmt.Sprintf("/domains/%d/records", one.ID))
+		records, err := cloud.Listed[record](ctx, r.d.linode, fmt.Sprintf("/domains/%d/records", one.ID))
 		if err != nil {
 			return err
 		}

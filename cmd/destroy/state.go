@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"lke-platform/cmd/internal/command"
 )
 
 // What of a stack is looked at by its type.
@@ -47,13 +48,9 @@ func (r *resource) exists() bool {
 
 // readState has Pulumi tell what it knows of the stack, as far as it exists. Secrets stay encrypted.
 func readState(ctx context.Context, stack string) ([]resource, error) {
-	text, err := exec.CommandContext(ctx, "pulumi", "stack", "export", "--stack", stack).Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		return nil, fmt.Errorf("pulumi stack export: %w: %s", err, strings.TrimSpace(string(failed.Stderr)))
-	}
+	text, err := command.Output(ctx, nil, "pulumi", "stack", "export", "--stack", stack)
 	if err != nil {
-		return nil, fmt.Errorf("pulumi stack export: %w", err)
+		return nil, err
 	}
 	var whole struct {
 		Deployment struct{ Resources []resource }

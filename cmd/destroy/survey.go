@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+
+	"lke-platform/internal/cloud"
 )
 
 // used is what a stack in use has made beside the state, and what stands in the way of its end.
@@ -50,8 +51,7 @@ func (d *destruction) survey(ctx context.Context) (*used, error) {
 
 // withRights says where it stands which rights the token needs.
 func withRights(err error) error {
-	var refused *refusal
-	if errors.As(err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden) {
+	if status := cloud.Status(err); status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return fmt.Errorf("%w; docs/destroy.md has the rights that LINODE_TOKEN needs", err)
 	}
 	return err
@@ -65,15 +65,15 @@ func (d *destruction) lookAtCluster(ctx context.Context, u *used) error {
 		return nil
 	}
 	u.cluster = clusters[0].number()
-	err := d.linode.get(ctx, fmt.Sprintf("/lke/clusters/%d", u.cluster), nil)
-	if isAbsent(err) {
+	err := d.linode.Get(ctx, fmt.Sprintf("/lke/clusters/%d", u.cluster), nil)
+	if cloud.IsAbsent(err) {
 		u.gone = true
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	control, err := d.linode.connect(ctx, u.cluster)
+	control, err := d.connect(ctx, u.cluster)
 	if err != nil && d.unreachable {
 		return nil
 	}
@@ -108,8 +108,8 @@ func (d *destruction) readBuckets(ctx context.Context, resources []resource) (bu
 	for _, one := range of(resources, bucketType) {
 		b := bucket{urn: one.URN}
 		region, label, _ := strings.Cut(one.ID, ":")
-		err := d.linode.get(ctx, "/object-storage/buckets/"+region+"/"+label, &b)
-		if isAbsent(err) {
+		err := d.linode.Get(ctx, "/object-storage/buckets/"+region+"/"+label, &b)
+		if cloud.IsAbsent(err) {
 			continue // as the look at the cloud will find
 		}
 		if err != nil {
@@ -142,7 +142,7 @@ type balancer struct {
 // with the name of the stack, too.
 // Upstream: https://github.com/linode/linode-cloud-controller-manager/blob/main/cloud/linode/loadbalancers.go
 func (d *destruction) lookAtBalancers(ctx context.Context, u *used) error {
-	all, err := listed[balancer](ctx, d.linode, "/nodebalancers")
+	all, err := cloud.Listed[balancer](ctx, d.linode, "/nodebalancers")
 	for _, one := range all {
 		if slices.ContainsFunc(one.Tags, func(tag string) bool {
 			return u.cluster != 0 && tag+"-" == u.prefix() || d.controllers().MatchString(tag)
@@ -155,7 +155,7 @@ func (d *destruction) lookAtBalancers(ctx context.Context, u *used) error {
 
 // lookAtVolumes notes those that are attached to the cluster's nodes, which may have no tag of the stack's.
 func (d *destruction) lookAtVolumes(ctx context.Context, u *used) error {
-	all, err := listed[volume](ctx, d.linode, "/volumes")
+	all, err := cloud.Listed[volume](ctx, d.linode, "/volumes")
 	for _, one := range all {
 		_, known := u.claims[one.ID]
 		if !known && u.cluster != 0 && strings.HasPrefix(one.LinodeLabel, u.prefix()) {

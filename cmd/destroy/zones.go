@@ -3,14 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"os"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"lke-platform/components/dns/public"
+	"lke-platform/internal/cloud"
 )
 
 // zone is a DNS zone of the stack: https://techdocs.akamai.com/linode-api/reference/get-domain
@@ -56,8 +56,8 @@ func (d *destruction) lookAtZones(ctx context.Context, u *used) error {
 	for _, one := range of(u.resources, zoneType) {
 		z := zone{ID: one.number(), adopted: one.RetainOnDelete}
 		z.Domain, _ = one.Inputs["domain"].(string)
-		records, err := listed[record](ctx, d.linode, fmt.Sprintf("/domains/%d/records", z.ID))
-		if isAbsent(err) {
+		records, err := cloud.Listed[record](ctx, d.linode, fmt.Sprintf("/domains/%d/records", z.ID))
+		if cloud.IsAbsent(err) {
 			continue // as the look at the cloud will find
 		}
 		if err != nil {
@@ -80,7 +80,7 @@ type linodeInstance struct {
 // lookAtDelegation warns of the zones that nobody answers for once the cluster's nodes are gone: Linode serves DNS only for an
 // account that has a Linode, whoever made the zone.
 func (d *destruction) lookAtDelegation(ctx context.Context, u *used) error {
-	linodes, err := listed[linodeInstance](ctx, d.linode, "/linode/instances")
+	linodes, err := cloud.Listed[linodeInstance](ctx, d.linode, "/linode/instances")
 	if err != nil {
 		return err
 	}
@@ -88,13 +88,13 @@ func (d *destruction) lookAtDelegation(ctx context.Context, u *used) error {
 	if slices.ContainsFunc(linodes, other) {
 		return nil
 	}
-	zones, err := listed[zone](ctx, d.linode, "/domains")
+	zones, err := cloud.Listed[zone](ctx, d.linode, "/domains")
 	if err != nil {
 		return err
 	}
 	var delegated, unknown []string
 	for _, one := range zones {
-		servers, err := nameServers(ctx, one.Domain)
+		servers, err := public.NameServers(ctx, one.Domain)
 		switch {
 		case err != nil:
 			unknown = append(unknown, one.Domain)
@@ -116,22 +116,3 @@ The registrar names Linode's name servers, which serve nothing once the account 
 or name other name servers and wait for as long as the NS records may be kept.`
 
 func isLinodes(server string) bool { return strings.HasSuffix(server, ".linode.com.") }
-
-// nameServers are those that public DNS names for a zone. None are no error.
-func nameServers(ctx context.Context, domain string) ([]string, error) {
-	// A rehearsal has a name server of its own. Else a resolver is asked that shows what everybody sees.
-	const public = "1.1.1.1:53"
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, cmp.Or(os.Getenv("DNS_SERVER"), public))
-	}}
-	found, err := resolver.LookupNS(ctx, domain+".")
-	var answer *net.DNSError
-	if errors.As(err, &answer) && answer.IsNotFound {
-		err = nil
-	}
-	var servers []string
-	for _, one := range found {
-		servers = append(servers, one.Host)
-	}
-	return servers, err
-}

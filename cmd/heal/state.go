@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/sets"
 
-	"lke-platform/cmd/internal/pulumi"
+	"lke-platform/cmd/internal/command"
 )
 
 // resource is one of the state, or one that is to be in it.
@@ -77,7 +77,7 @@ type state struct {
 
 // readState has Pulumi tell the state. Secrets in it stay encrypted.
 func readState(ctx context.Context, stack string) (*state, error) {
-	text, err := pulumi.Run(ctx, nil, "stack", "export", "--stack", stack)
+	text, err := command.Output(ctx, nil, "pulumi", "stack", "export", "--stack", stack)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (s *state) accepts(r *resource) bool {
 //
 // The error is also that somebody has changed the state since it was read.
 func (s *state) write(ctx context.Context, stack string, found []*resource) error {
-	now, err := pulumi.Run(ctx, nil, "stack", "export", "--stack", stack)
+	now, err := command.Output(ctx, nil, "pulumi", "stack", "export", "--stack", stack)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (s *state) write(ctx context.Context, stack string, found []*resource) erro
 	if err != nil {
 		return err
 	}
-	_, err = pulumi.Run(ctx, text, "stack", "import", "--stack", stack)
+	_, err = command.Output(ctx, text, "pulumi", "stack", "import", "--stack", stack)
 	return err
 }
 
@@ -224,7 +224,7 @@ func (r *resource) with(change func(all map[string]any)) (json.RawMessage, error
 // be run to its end.
 func toCreate(ctx context.Context, stack string, options []string) ([]*resource, error) {
 	arguments := append([]string{"preview", "--stack", stack, "--json", "--non-interactive"}, options...)
-	text, failed := pulumi.Run(ctx, nil, arguments...)
+	text, failed := command.Output(ctx, nil, "pulumi", arguments...)
 	var preview struct {
 		Steps []struct {
 			Op       string    `json:"op"`

@@ -15,7 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"lke-platform/cmd/internal/pulumi"
+	"lke-platform/cmd/internal/command"
 	"lke-platform/components/dns"
 	"lke-platform/components/dns/public"
 )
@@ -69,7 +69,7 @@ func run(ctx context.Context, stack string, out io.Writer) error {
 
 // wanted are the records that the stack's last `up` told.
 func wanted(ctx context.Context, stack string) ([]dns.ByHand, error) {
-	text, err := pulumi.Run(ctx, nil, "stack", "output", "--stack", stack, "--json")
+	text, err := command.Output(ctx, nil, "pulumi", "stack", "output", "--stack", stack, "--json")
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"lke-platform/cmd/internal/command"
 )
 
 // errLocked says that another run is at work, so that this one has changed nothing.
@@ -22,7 +24,7 @@ func (r *release) commit(ctx context.Context, image, message string) error {
 	if err := r.file.put(image); err != nil {
 		return err
 	}
-	if _, err := output(ctx, "git", "commit", "--quiet", "--message", message, "--", r.file.path); err != nil {
+	if _, err := command.Output(ctx, nil, "git", "commit", "--quiet", "--message", message, "--", r.file.path); err != nil {
 		return errors.Join(fmt.Errorf("committing %s: %w", r.file.path, err), r.file.put(before))
 	}
 	return nil
@@ -35,10 +37,10 @@ func (r *release) publish(ctx context.Context) error {
 	}
 	var err error
 	for range 3 {
-		if _, err = output(ctx, "git", "push", "--quiet"); err == nil {
+		if _, err = command.Output(ctx, nil, "git", "push", "--quiet"); err == nil {
 			return nil
 		}
-		if _, err := output(ctx, "git", "pull", "--quiet", "--rebase"); err != nil {
+		if _, err := command.Output(ctx, nil, "git", "pull", "--quiet", "--rebase"); err != nil {
 			return fmt.Errorf("main has moved, and %s in it too; what runs is %s: %w", r.file.path, r.file.image, err)
 		}
 	}
@@ -91,14 +93,4 @@ func diagnostics(output string) string {
 		}
 	}
 	return strings.Join(words, "\n")
-}
-
-// output runs a command for what it prints. Its error says why it failed.
-func output(ctx context.Context, name string, arguments ...string) (string, error) {
-	text, err := exec.CommandContext(ctx, name, arguments...).Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		err = fmt.Errorf("%s %s: %w: %s", name, arguments[0], err, strings.TrimSpace(string(failed.Stderr)))
-	}
-	return string(text), err
 }

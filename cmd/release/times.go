@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"lke-platform/cmd/internal/command"
 )
 
 // lately is how many releases the newest is compared with, itself among them.
@@ -42,7 +44,7 @@ func (r *release) compare(ctx context.Context, took time.Duration) {
 
 // times is how long the last releases took from their digest to all traffic, the newest first. Pulumi keeps them with the state.
 func (r *release) times(ctx context.Context) ([]time.Duration, error) {
-	text, err := output(ctx, "pulumi", "stack", "history", "--json", "--page-size", "100", "--stack", r.stack)
+	text, err := command.Output(ctx, nil, "pulumi", "stack", "history", "--json", "--page-size", "100", "--stack", r.stack)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func (r *release) times(ctx context.Context) ([]time.Duration, error) {
 		Kind, Message, Result string
 		StartTime, EndTime    time.Time
 	}
-	if err := json.Unmarshal([]byte(text), &updates); err != nil {
+	if err := json.Unmarshal(text, &updates); err != nil {
 		return nil, fmt.Errorf("what Pulumi keeps of the stack: %w", err)
 	}
 	var times []time.Duration

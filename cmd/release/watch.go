@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lke-platform/cmd/internal/command"
 )
 
 // errorPercent is how many of a hundred requests the origin answers with an error, of more than one a second.
@@ -131,7 +133,7 @@ func (r *release) errors(ctx context.Context) (float64, error) {
 
 // kubectl asks the cluster.
 func (r *release) kubectl(ctx context.Context, arguments ...string) (string, error) {
-	kubeconfig, err := output(ctx, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", r.stack)
+	kubeconfig, err := command.Output(ctx, nil, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", r.stack)
 	if err != nil {
 		return "", err
 	}
@@ -141,10 +143,12 @@ func (r *release) kubectl(ctx context.Context, arguments ...string) (string, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 	file := filepath.Join(folder, "kubeconfig")
-	if err := os.WriteFile(file, []byte(kubeconfig), 0o600); err != nil {
+	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
 		return "", err
 	}
-	return output(ctx, "kubectl", append([]string{"--kubeconfig", file, "--request-timeout", "10s"}, arguments...)...)
+	text, err := command.Output(ctx, nil, "kubectl",
+		append([]string{"--kubeconfig", file, "--request-timeout", "10s"}, arguments...)...)
+	return string(text), err
 }
 
 // sample is the one number of Prometheus' answer, zero where there is none.

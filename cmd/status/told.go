@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lke-platform/cmd/internal/pulumi"
+	"lke-platform/cmd/internal/command"
 	"lke-platform/internal/cloud"
 )
 
@@ -89,7 +89,7 @@ func (s *survey) ask(ctx context.Context) error {
 }
 
 func tell(ctx context.Context, answer any, arguments ...string) error {
-	text, err := pulumi.Run(ctx, nil, arguments...)
+	text, err := command.Output(ctx, nil, "pulumi", arguments...)
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,13 @@
 package cloud
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,66 +33,94 @@ func NewFastly(url, key string) API {
 	return API{URL: strings.TrimSuffix(url, "/"), Header: "Fastly-Key", Token: key}
 }
 
-// Get decodes the answer to a question.
+// Get decodes the answer to a question, unless answer is nil.
 func (a API) Get(ctx context.Context, path string, answer any) error {
-	return a.patiently(ctx, func() error {
-		response, err := a.do(ctx, http.MethodGet, path)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = response.Body.Close() }()
-		if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
-			return fmt.Errorf("GET %s: %w", path, err)
-		}
-		return nil
-	})
+	return a.patiently(ctx, func() error { return a.do(ctx, http.MethodGet, path, "", nil, answer) })
+}
+
+// Post makes something. It asks once: of a lost answer nobody knows what was done.
+func (a API) Post(ctx context.Context, path string, body, answer any) error {
+	return a.do(ctx, http.MethodPost, path, "application/json", body, answer)
+}
+
+// Patch merges a change into an object.
+func (a API) Patch(ctx context.Context, path string, change any) error {
+	return a.do(ctx, http.MethodPatch, path, "application/merge-patch+json", change, nil)
 }
 
 // Delete is content with what is gone already.
 func (a API) Delete(ctx context.Context, path string) error {
 	return a.patiently(ctx, func() error {
-		response, err := a.do(ctx, http.MethodDelete, path)
-		if IsAbsent(err) {
-			return nil
+		if err := a.do(ctx, http.MethodDelete, path, "", nil, nil); !IsAbsent(err) {
+			return err
 		}
-		if err == nil {
-			_ = response.Body.Close()
-		}
-		return err
+		return nil
 	})
 }
 
 // client gives up a connection that nothing comes from.
 var client = &http.Client{Timeout: time.Minute}
 
-// do returns the answer to a request that is done, and else an error.
-func (a API) do(ctx context.Context, method, path string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, method, a.URL+path, nil)
+// do sends a request with a body of a form, where that is not empty, and decodes the answer where somebody wants it.
+func (a API) do(ctx context.Context, method, path, form string, body, answer any) error {
+	var content io.Reader
+	if form != "" {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, a.URL+path, content)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	request.Header.Set(a.Header, a.Token)
 	request.Header.Set("Accept", cmp.Or(a.Accept, "application/json"))
+	if form != "" { // Kubernetes refuses its list of kinds to whoever says a type of nothing
+		request.Header.Set("Content-Type", form)
+	}
 	response, err := cmp.Or(a.Client, client).Do(request)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if response.StatusCode < http.StatusMultipleChoices {
-		return response, nil
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return refusalOf(method+" "+path, response)
 	}
-	_ = response.Body.Close()
-	return nil, &refusal{method + " " + path, response.StatusCode, askedFor(response.Header)}
+	if answer == nil {
+		return nil
+	}
+	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
 }
 
 // refusal is an answer, rather than the lack of one.
 type refusal struct {
-	call   string
-	status int
-	pause  time.Duration // that is asked for
+	call    string
+	status  int
+	reasons []string
+	pause   time.Duration // that is asked for
+}
+
+// refusalOf keeps the reasons that Linode gives.
+func refusalOf(call string, response *http.Response) error {
+	r := &refusal{call: call, status: response.StatusCode, pause: askedFor(response.Header)}
+	var said struct {
+		Errors []struct{ Reason string }
+	}
+	_ = json.NewDecoder(response.Body).Decode(&said) // others say it in other forms, and some nothing that can be read
+	for _, one := range said.Errors {
+		r.reasons = append(r.reasons, one.Reason)
+	}
+	return r
 }
 
 func (r *refusal) Error() string {
-	text := fmt.Sprintf("%s is answered %d %s", r.call, r.status, http.StatusText(r.status))
+	answer := fmt.Sprintf("%d %s", r.status, http.StatusText(r.status))
+	text := r.call + " is answered " + strings.Join(append([]string{answer}, r.reasons...), "; ")
 	if r.pause > 0 {
 		text += fmt.Sprintf("; ask again in %s", r.pause)
 	}

@@ -47,7 +47,7 @@ func TestABusyCloudIsAskedAgain(t *testing.T) {
 		"it says when":                 {answers{says(429, "", "Retry-After", "40"), fine}, 40 * time.Second, ""},
 		"it says never":                {answers{says(429, "", "Retry-After", "3600")}, 0, "GET /x is answered 429 Too Many Requests; ask again in 1h0m0s"},
 		"out of order for long":        {answers{says(500, ""), says(502, ""), says(500, ""), says(502, "")}, 3 * time.Second, "answered 502"},
-		"refused":                      {answers{says(403, "")}, 0, "GET /x is answered 403 Forbidden"},
+		"refused":                      {answers{says(403, `{"errors": [{"reason": "Not yours"}]}`)}, 0, "GET /x is answered 403 Forbidden; Not yours"},
 		"it takes longer than is left": {answers{says(429, "", "Retry-After", "50"), says(429, "", "Retry-After", "50")}, 50 * time.Second, "answered 429"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -69,7 +69,7 @@ type way struct {
 func TestWhatIsDisturbedConverges(t *testing.T) {
 	moments, seed := chaos(t, "CHAOS_MOMENTS", 1), chaos(t, "CHAOS_SEED", 1)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	e := &estate{healer: buildHealer(t), options: options{root: repository(t, unprotected), stack: chaosStack()}}
+	e := &estate{healer: buildProgram(t, "heal"), options: options{root: repository(t, unprotected), stack: chaosStack()}}
 	ownChart(t, e.root)
 	e.start(t)
 	stages := e.stages(t)
@@ -146,7 +146,7 @@ func TestEveryCallMayFail(t *testing.T) {
 	if ways = ways[:chaos(t, "CHAOS_WAYS", 0)]; len(ways) == 0 {
 		t.Skip("it takes some minutes for each way: make chaos runs it")
 	}
-	e := &estate{healer: buildHealer(t), options: options{root: repository(t, unprotected), stack: chaosStack()}}
+	e := &estate{healer: buildProgram(t, "heal"), options: options{root: repository(t, unprotected), stack: chaosStack()}}
 	e.bringUp(t)
 	want := e.inventory(t)
 	for _, way := range ways {
@@ -299,17 +299,6 @@ func (e *estate) heal(t *testing.T) error {
 		return fmt.Errorf("error: %w: %s", err, text) // so that lastLines has it
 	}
 	return nil
-}
-
-// buildHealer builds the program that `make heal` runs. It is for a test that is still in the folder of its source.
-func buildHealer(t *testing.T) (program string) {
-	t.Helper()
-	program = filepath.Join(t.TempDir(), "heal")
-	build := exec.Command("go", "build", "-o", program, "./cmd/heal")
-	build.Dir = filepath.Join("..", "..")
-	text, err := build.CombinedOutput()
-	require.NoError(t, err, string(text))
-	return program
 }
 
 // previewAsJSON is what `pulumi preview --json` prints.

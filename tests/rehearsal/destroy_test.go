@@ -28,11 +28,7 @@ import (
 // TestAUsedStackIsDestroyed has `make destroy` go through what stands in the way of the end of a stack that was in use: once all
 // that can be inside a cluster that answers, once a cluster that somebody deleted, and once one whose API is gone.
 func TestAUsedStackIsDestroyed(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "destroy")
-	build := exec.Command("go", "build", "-o", program, "./cmd/destroy")
-	build.Dir = filepath.Join("..", "..")
-	text, err := build.CombinedOutput()
-	require.NoError(t, err, string(text))
+	program := buildProgram(t, "destroy")
 	e := &estate{options: options{root: repository(t, func(stackFile string) string {
 		const zone = "      - name: staging.changelog.com\n"
 		return strings.Replace(stackFile, zone, zone+"      - {name: example.org, adopt: 4711}\n", 1)

@@ -68,6 +68,16 @@ func authority(ctx context.Context, domain string) (*net.Resolver, error) {
 	return nil, errors.New("there are none; is the domain registered?")
 }
 
+// NameServers are those that public DNS names for a zone. None are no error.
+func NameServers(ctx context.Context, zone string) (names []string, err error) {
+	const everybodys = "1.1.1.1:53" // which shows what everybody sees
+	servers, err := resolver(everybodys).LookupNS(ctx, zone+".")
+	for _, server := range servers {
+		names = append(names, server.Host)
+	}
+	return names, unlessNone(err)
+}
+
 // resolver asks some servers by turns; none are those of this machine.
 func resolver(servers ...string) *net.Resolver {
 	var asked atomic.Int64
