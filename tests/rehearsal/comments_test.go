@@ -67,8 +67,8 @@ func TestReviewersSeeWhatAChangeDoes(t *testing.T) {
 	}
 }
 
-// contentHash ends the name of a Secret with the keys of a bucket, which are others each time.
-var contentHash = regexp.MustCompile(`app-[0-9a-f]{8}`)
+// newName is one that the engine makes, another each time, or that ends with a hash of keys, which are others each time.
+var newName = regexp.MustCompile(`\b(app|monitoring-home)-[0-9a-f]{8}`)
 
 // comment is what a preview of the stack is told as.
 func (e *estate) comment(t *testing.T) string {
@@ -77,5 +77,5 @@ func (e *estate) comment(t *testing.T) string {
 	prices, err := cost.Recorded()
 	require.NoError(t, err)
 	comment := (&markdown.Preview{Stack: e.options.stack, Plan: preview.plan, Failed: preview.err != nil, Prices: prices}).String()
-	return contentHash.ReplaceAllString(comment, "app-…")
+	return newName.ReplaceAllString(comment, "$1-…")
 }
