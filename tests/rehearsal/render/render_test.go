@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
-
 	"lke-platform/cmd/report/markdown"
 	"lke-platform/cmd/report/rendered"
 	"lke-platform/components/charts/archive"

@@ -115,7 +115,8 @@ func (*ObjectStorageBucket) Read(
 	resp.Inputs = drifted(req.Inputs, req.State.ObjectStorageBucketArgs, state.ObjectStorageBucketArgs)
 	if in, declared := &resp.Inputs, req.Inputs; req.State.Label != "" {
 		// A refresh of the official provider declares nothing that Linode chooses, nor sees it change.
-		// Upstream: Computed in https://github.com/linode/terraform-provider-linode/blob/v3.9.0/linode/objbucket/schema_resource.go
+		// Upstream, each Computed:
+		// https://github.com/linode/terraform-provider-linode/blob/v3.9.0/linode/objbucket/schema_resource.go
 		in.Cluster, in.Region = ifDeclared(declared.Cluster, in.Cluster), ifDeclared(declared.Region, in.Region)
 		in.S3Endpoint = ifDeclared(declared.S3Endpoint, in.S3Endpoint)
 		in.EndpointType = ifDeclared(declared.EndpointType, in.EndpointType)
