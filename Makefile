@@ -97,7 +97,7 @@ drift: pulumi-cli charts program ## Tell where the cloud, the state and the prog
 	@go run ./cmd/report drift -stack '$(STACK)' -to '.reports/$(STACK)-drift.md' -- --stack '$(STACK)' $(BYPASSED) $(REPORT)
 
 status: .bin/status ## Tell in five seconds how STACK is, one line for each part, and fail where something is wrong (JSON=1; docs/status.md)
-	@.bin/status -stack '$(STACK)' $(if $(JSON),-json)
+	@PATH="$$PATH:$(CURDIR)/.bin" .bin/status -stack '$(STACK)' $(if $(JSON),-json)
 
 top: .bin/k9s .bin/kubectl .bin/status ## Open k9s on the cluster of STACK, with views and shortcuts made for it (the first time it is built)
 	@PATH="$$PATH:$(CURDIR)/.bin" tools/top '$(STACK)' '$(CURDIR)/.bin/k9s' '$(CURDIR)/.bin/status'

@@ -9,7 +9,7 @@ import (
 // home is one screen that says what visitors notice, since when, and where.
 func (p *Platform) home(stations []*page) *page {
 	return &page{uid: homeUID, title: "Platform", panels: slices.Concat(
-		alertPanels(), p.objectivePanels(), firingPanels(), along(stations), saturation(), p.deadlines(), p.versions(),
+		alertPanels(), p.objectivePanels(), p.firingPanels(), along(stations), saturation(), p.deadlines(), p.versions(),
 	)}
 }
 
@@ -46,10 +46,10 @@ func (p *Platform) objectivePanels() []panel {
 	}
 }
 
-func firingPanels() []panel {
+func (p *Platform) firingPanels() []panel {
 	return []panel{{
 		title: "What is firing", shape: list, unit: units.DateTimeFromNow, width: whole, height: 6,
-		about: "Since when, and of what.",
+		about: "Since when, and of what.", manual: p.AlertPages,
 		queries: []query{{name: "Since", expr: `min by (alertname, severity, namespace, instance, persistentvolumeclaim) (` +
 			`ALERTS_FOR_STATE and ignoring (alertstate) ALERTS{alertstate="firing", severity=~"critical|warning"}) * 1000`}},
 	}}
