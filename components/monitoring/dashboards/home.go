@@ -94,7 +94,7 @@ func saturation() []panel {
 	}
 }
 
-// deadlines are what comes to an end by itself. When a restore was last tried is measured by nothing, so that no panel says it.
+// deadlines are what comes to an end by itself.
 func (p *Platform) deadlines() []panel {
 	ends := []query{
 		{name: "In the cluster", expr: daysLeft("min" + certificateEnd)},
@@ -107,7 +107,9 @@ func (p *Platform) deadlines() []panel {
 	if p.Database {
 		panels = append(panels, panel{
 			title: "Age of the last backup", shape: tile, unit: seconds, width: third, height: 5, leads: dataUID,
-			queries: []query{{name: "Any", expr: lastBackup}, {name: "Full", expr: lastFull}},
+			queries: []query{
+				{name: "Any", expr: lastBackup}, {name: "Full", expr: lastFull}, {name: "Restored, as a test", expr: lastRestore},
+			},
 		})
 	}
 	return append(panels, panel{
