@@ -29,12 +29,12 @@ FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 # What lays the graph out keeps the code that it compiled among temporary files, under a name that others could take in /tmp.
 REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 # What a rehearsal is asked for beside the stack.
-REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)') \
+REHEARSED = -plugins .bin/plugins $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)') \
   $(if $(LIVE),-live)
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse sandbox charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
-	test chaos lint bench toolchain releases clean FORCE
+	test chaos lint bench toolchain plugins releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
 WITHOUT_FASTLY := --exclude '**fastly:index/**'
@@ -53,10 +53,10 @@ help: ## Show what can be made
 
 ## On this machine, with no account
 
-rehearse: toolchain .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; LIVE=1: run its containers; V=1: show every line; FASTLY_ACCOUNT=new or trial)
+rehearse: toolchain plugins .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; LIVE=1: run its containers; V=1: show every line; FASTLY_ACCOUNT=new or trial)
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED)
 
-sandbox: toolchain .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: toolchain plugins .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
@@ -148,6 +148,12 @@ clean: ## Remove everything that was built or rehearsed
 	rm -rf .bin .rehearsal .reports
 
 toolchain: $(TOOLCHAIN)
+
+# Rehearsals do without those that cannot be had. They are asked for again where a version, or a digest, is new.
+plugins: .bin/plugins/.asked
+.bin/plugins/.asked: go.mod tools/releases.sum
+	@$(TIMED) 'plugins of the providers' go run ./cmd/toolchain -plugins
+	@touch $@
 
 .bin/pulumi: tools/pulumi/go.mod
 $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod

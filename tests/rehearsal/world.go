@@ -156,11 +156,19 @@ func (w *world) start(ctx context.Context, o options) error {
 
 // setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.
 func (w *world) setEnvironment(o options) error {
-	debugProviders, err := w.serveStandIns(o)
+	plugins := o.plugins
+	if installed("linode", linodeplugin.Version) || installed("fastly", fastlyplugin.Version) ||
+		installed("kubernetes", kubernetesplugin.Version) {
+		plugins = "" // the user's own come first
+	}
+	home, err := newPulumiHome(filepath.Join(o.dir(), "home"), plugins)
 	if err != nil {
 		return err
 	}
-	home, err := newPulumiHome(filepath.Join(o.dir(), "home"))
+	if err := os.Setenv("PULUMI_HOME", home); err != nil { // where plugins are looked for
+		return err
+	}
+	debugProviders, err := w.serveStandIns(o, plugins == "")
 	if err != nil {
 		return err
 	}
@@ -198,8 +206,9 @@ func (w *world) setEnvironment(o options) error {
 	return os.Setenv("PATH", filepath.Join(o.root, ".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// serveStandIns serves a stand-in for each provider plugin that is not installed.
-func (w *world) serveStandIns(o options) (debugProviders string, err error) {
+// serveStandIns serves a stand-in for each provider plugin that is not installed. The official Kubernetes plugin plays no chart, so
+// that it needs all of them: where it is the user's own they have to be there, and else the stand-in takes its place.
+func (w *world) serveStandIns(o options, own bool) (debugProviders string, err error) {
 	constructors := map[string]plugins.Constructor{}
 	if !installed("linode", linodeplugin.Version) {
 		constructors["linode"] = linodeplugin.New
@@ -211,9 +220,11 @@ func (w *world) serveStandIns(o options) (debugProviders string, err error) {
 	if !installed("fastly", fastlyplugin.Version) || newer && !installed("fastly", fastlyplugin.NewerVersion) {
 		constructors["fastly"] = fastlyplugin.New
 	}
-	if !installed("kubernetes", kubernetesplugin.Version) {
+	missing, _ := lookAtCharts(o)
+	switch {
+	case !installed("kubernetes", kubernetesplugin.Version), !own && len(missing) > 0:
 		constructors["kubernetes"] = kubernetesplugin.New(kubernetesplugin.Options{NotRendered: w.unrendered})
-	} else if missing, _ := lookAtCharts(o); len(missing) > 0 {
+	case len(missing) > 0:
 		return "", fmt.Errorf("the official Kubernetes plugin is installed, and plays no chart; run `make charts`\n%w",
 			errors.Join(missing...))
 	}
@@ -226,19 +237,23 @@ func (w *world) serveStandIns(o options) (debugProviders string, err error) {
 	return debugProviders, nil
 }
 
-// newPulumiHome makes a folder for what the engine keeps for itself, so that a rehearsal leaves nothing in the user's own.
-func newPulumiHome(dir string) (string, error) {
+// newPulumiHome makes a folder for what the engine keeps for itself, so that a rehearsal leaves nothing in the user's own. Its plugins
+// are those of another folder, or the user's own.
+func newPulumiHome(dir, pluginFolder string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the folder of the engine: %w", err)
 	}
 	plugins := filepath.Join(dir, "plugins")
-	own, err := workspace.GetPluginDir()
-	if err != nil {
-		return "", fmt.Errorf("looking for the folder of the plugins: %w", err)
+	if pluginFolder == "" {
+		own, err := workspace.GetPluginDir()
+		if err != nil {
+			return "", fmt.Errorf("looking for the folder of the plugins: %w", err)
+		}
+		pluginFolder = own
 	}
-	if own != plugins {
+	if pluginFolder != plugins {
 		_ = os.Remove(plugins) // of an earlier rehearsal
-		if err := os.Symlink(own, plugins); err != nil {
+		if err := os.Symlink(pluginFolder, plugins); err != nil {
 			return "", fmt.Errorf("linking the folder of the plugins: %w", err)
 		}
 	}
