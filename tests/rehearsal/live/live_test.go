@@ -423,9 +423,3 @@ func processesOf(t *testing.T, dir string) (commands []string) {
 	}
 	return commands
 }
-
-func TestMemoryIsAskedForByNode(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, checkMemory(0))
-	require.ErrorContains(t, checkMemory(100_000), fmt.Sprintf("100000 nodes need %d MiB of memory, and ", ownMiB+100_000*machineMiB))
-}
