@@ -18,8 +18,8 @@ CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-s
 # What a rehearsal runs.
 TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 # What the machines of a live rehearsal run: programs of others, and our own.
-MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr bridge loopback host-local portmap)
-ON_MACHINES := $(MACHINES) .bin/live/node .bin/live/played .bin/live/certsync
+MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr ptp loopback host-local portmap)
+ON_MACHINES := $(MACHINES) $(addprefix .bin/live/,node played certsync coredns)
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -183,6 +183,9 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 
 .bin/live/certsync: FORCE
 	@$(TIMED) "building $(@F) for a container" env CGO_ENABLED=0 go build -o $@ ./cmd/certsync
+
+.bin/live/coredns: $(wildcard tools/coredns/*)
+	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(<D) -ldflags "-s -w" -o $(CURDIR)/$@ .
 
 .bin/certsync .bin/status: FORCE
 	@$(TIMED) "building $(@F)" go build -o $@ ./cmd/$(@F)

@@ -59,7 +59,7 @@ var programs = []program{
 	onMachines(containerd("containerd")),
 	onMachines(containerd("containerd-shim-runc-v2")),
 	onMachines(containerd("ctr")),
-	onMachines(network("bridge", "main")),
+	onMachines(network("ptp", "main")),
 	onMachines(network("loopback", "main")),
 	onMachines(network("host-local", "ipam")),
 	onMachines(network("portmap", "meta")),
@@ -144,7 +144,7 @@ func network(name, kind string) program {
 }
 
 // onMachines has a program where only the machines of a live rehearsal look for it. One on PATH may be meant for this computer,
-// as bridge is, and is not taken.
+// as containerd is, and is not taken.
 func onMachines(p program) program {
 	p.name = "live/" + p.name
 	return p

@@ -105,7 +105,7 @@ func (w *world) start(ctx context.Context, o options) error {
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
-		RateLimits: true, LinodeDelay: time.Second,
+		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live,
 	})
 	if err != nil {
 		return err
@@ -142,6 +142,7 @@ func (w *world) start(ctx context.Context, o options) error {
 		if err := w.machines.SetEnvironment(environment); err != nil {
 			return err
 		}
+		w.machines.ForwardNames(w.resolver)
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,

@@ -30,6 +30,8 @@ type Options struct {
 	ControlPlanes ControlPlanes
 	// RateLimits has requests refused that are too many for Linode.
 	RateLimits bool
+	// Troubles are possible where nodes are machines that run.
+	Troubles bool
 	// LinodeDelay is how long Linode takes to make the Linodes of new nodes.
 	LinodeDelay time.Duration
 	// Log takes failures of the background work and requests for what is not simulated; slog.Default() when nil.
@@ -116,6 +118,7 @@ func (a *API) versions() http.Handler {
 	for _, prefix := range []string{"/v4", "/v4beta"} {
 		mux.Handle(prefix+"/", http.StripPrefix(prefix, http.HandlerFunc(a.authorized)))
 	}
+	mux.HandleFunc(troublePath, a.transaction(a.trouble))
 	mux.HandleFunc("/", a.unknown)
 	return mux
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -42,7 +43,9 @@ func pack(o Options) (list string, err error) {
 		return "", err
 	}
 	programs := map[string]string{spec.Played: filepath.Join(o.Bin, "played")}
-	for image, path := range o.Programs {
+	own := o.equipped()
+	maps.Copy(own, o.Programs)
+	for image, path := range own {
 		repository, err := reference.ParseNormalizedNamed(image)
 		if err != nil {
 			return "", fmt.Errorf("image %s: %w", image, err)
