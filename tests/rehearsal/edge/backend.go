@@ -85,7 +85,9 @@ func dial(ctx context.Context, options *Options, network, address string) (net.C
 	return nil, err
 }
 
-var tlsVersions = map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
+var tlsVersions = map[string]uint16{
+	"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
+}
 
 // tlsConfiguration checks the certificate against a name of its own: Fastly asks for it by another.
 func (b *backend) tlsConfiguration(roots *x509.CertPool) (*tls.Config, error) {

@@ -69,9 +69,11 @@ func New(options Options) (*Edge, error) {
 		return nil, errors.Join(fmt.Errorf("edge: finding a free port: %w", err), e.Close())
 	}
 	quiet := slog.NewLogLogger(options.Log.Handler(), slog.LevelDebug)
-	configuration := &tls.Config{GetCertificate: e.certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	e.serve(tls.NewListener(e.encrypted, configuration), &http.Server{Handler: e, ReadHeaderTimeout: begun, ErrorLog: quiet})
-	e.serve(e.plain, &http.Server{Handler: e, ReadHeaderTimeout: begun, ErrorLog: quiet})
+	configuration := &tls.Config{
+		GetCertificate: e.certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	}
+	e.serve(tls.NewListener(e.encrypted, configuration), &http.Server{Handler: e, ReadHeaderTimeout: patience, ErrorLog: quiet})
+	e.serve(e.plain, &http.Server{Handler: e, ReadHeaderTimeout: patience, ErrorLog: quiet})
 	options.Fastly.OnChange(e.reload)
 	return e, nil
 }

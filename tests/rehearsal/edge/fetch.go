@@ -19,8 +19,8 @@ import (
 	"lke-platform/tests/rehearsal/edge/program"
 )
 
-// What Fastly keeps as a whole, and what is kept here of what it keeps in parts. That the origin is asked for parts is not played:
-// it is asked for everything, and the visitor gets his part once it is there.
+// What Fastly keeps as a whole, and what is kept here of what it keeps in parts. The origin is not asked for parts: it is asked
+// for everything, and whoever wants a part gets it once all is there.
 const (
 	largest        = 20 << 20
 	largestInParts = 256 << 20
@@ -95,10 +95,11 @@ func (v *visit) send() (*http.Response, error) {
 		return v.askShield(r, code), nil
 	}
 	r.Header.Del("Host")
+	withoutImageOptions(r)
 	if r.UserAgent() == "" {
 		r.Header.Set("User-Agent", "") // Go would say its own
 	}
-	b, err := v.service.choose(v.BackendName(), v.key, v.Request.RemoteAddr)
+	b, err := v.service.choose(v.BackendName(), v.key, v.client())
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +107,25 @@ func (v *visit) send() (*http.Response, error) {
 		cmp.Or(v.ConnectTimeout.Value, b.Connect), cmp.Or(v.FirstByteTimeout.Value, b.FirstByte),
 		cmp.Or(v.BetweenBytesTimeout.Value, b.BetweenBytes),
 	})
+}
+
+// client is who visits, for directors that always send him to the same backend.
+func (v *visit) client() string {
+	if v.ClientIdentity != nil {
+		return v.ClientIdentity.Value
+	}
+	return v.Request.Header.Get("Fastly-Client-IP")
+}
+
+// optimizer is by what VCL has an image optimized.
+const optimizer = "X-Fastly-Imageopto-Api"
+
+// withoutImageOptions takes off the parameters that are for the optimizer, as it does. Images stay as they are.
+func withoutImageOptions(r *http.Request) {
+	if options := r.Header.Get(optimizer); options != "" && !strings.Contains(options, "qp=*") {
+		r.URL.RawQuery, r.URL.ForceQuery = "", false
+	}
+	r.Header.Del(optimizer)
 }
 
 // edgeAddress is where shields see requests come from: one of Fastly's.
@@ -121,8 +141,7 @@ func fetch(v *visit) step {
 	v.begun = time.Now()
 	response, err := v.send()
 	if err != nil {
-		v.ObjectStatus, v.ObjectResponse = &value.Integer{Value: http.StatusServiceUnavailable}, &value.String{Value: err.Error()}
-		return fail
+		return v.failWith(err.Error())
 	}
 	for _, name := range hopByHop {
 		response.Header.Del(name)
@@ -194,7 +213,8 @@ func keep(v *visit) step {
 		StaleWhileRevalidate: v.BackendResponseStaleWhileRevalidate.Value, StaleIfError: v.BackendResponseStaleIfError.Value,
 	}
 	compressed := v.BackendResponseGzip.Value && header.Get("Content-Encoding") == ""
-	if (v.BackendResponseDoStream.Value || v.EnableSegmentedCaching.Value) && !compressed {
+	inParts := v.BackendResponseDoStream.Value || v.EnableSegmentedCaching.Value
+	if inParts && !compressed && v.Request.Header.Get("Range") == "" {
 		release := v.release
 		v.release = func() {} // the stream's business
 		v.stream = &copied{ReadCloser: v.stream, release: release, put: func(body []byte) {
@@ -203,10 +223,13 @@ func keep(v *visit) step {
 		}}
 		return handOut
 	}
-	body, err := v.readAll()
+	limit := largest
+	if inParts {
+		limit = largestInParts
+	}
+	body, err := v.readAll(limit)
 	if err != nil {
-		v.ObjectStatus, v.ObjectResponse = &value.Integer{Value: http.StatusServiceUnavailable}, &value.String{Value: err.Error()}
-		return fail
+		return v.failWith(err.Error())
 	}
 	if compressed {
 		body = zipped(header, body)
@@ -224,9 +247,9 @@ func keep(v *visit) step {
 var errTooLarge = &unavailable{"Response object too large"}
 
 // readAll reads an answer that is kept as a whole.
-func (v *visit) readAll() ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(v.stream, largest+1))
-	if err == nil && len(body) > largest {
+func (v *visit) readAll(limit int) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(v.stream, int64(limit)+1))
+	if err == nil && len(body) > limit {
 		err = errTooLarge
 	}
 	if closed := v.stream.Close(); err == nil {

@@ -11,7 +11,8 @@ import (
 	"lke-platform/tests/rehearsal/edge/program"
 )
 
-// health is what the checks of a backend have found. One prober stands for all of Fastly's machines, each of which asks for itself.
+// health is what the checks of a backend have found. One prober stands for all of Fastly's machines, each of which asks for
+// itself.
 type health struct {
 	*program.HealthCheck
 	well   atomic.Bool

@@ -41,8 +41,8 @@ func (e *Edge) purgeAddress(address string, soft bool) {
 	}
 }
 
-// purgePlace has the VCL say where the answer to a request is kept, and whether that needs the API's token, and throws away what is
-// there, at each site.
+// purgePlace has the VCL say where the answer to a request is kept, and whether to purge it needs the API's token, and throws
+// away what is there, at each site.
 func (e *Edge) purgePlace(svc *service, r *http.Request, authorized bool) *answer {
 	asked := r.Clone(r.Context())
 	asked.Method = purgeMethod

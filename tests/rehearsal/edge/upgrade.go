@@ -4,22 +4,16 @@ import (
 	"errors"
 	"io"
 	"net/http"
-
-	"github.com/ysugimoto/falco/interpreter/value"
 )
 
 // upgrade leads a WebSocket past everything else, which Fastly does for a service that has the product.
 // Upstream: https://www.fastly.com/documentation/guides/concepts/real-time-messaging/websockets-tunnel/
 func upgrade(v *visit) step {
-	refuse := func(reason string) step {
-		v.ObjectStatus, v.ObjectResponse = &value.Integer{Value: http.StatusServiceUnavailable}, &value.String{Value: reason}
-		return fail
-	}
 	if !v.service.webSockets {
-		return refuse("WebSockets are not enabled")
+		return v.failWith("WebSockets are not enabled")
 	}
 	if v.service.isShield(v.BackendName()) {
-		return refuse("WebSockets cannot be shielded")
+		return v.failWith("WebSockets cannot be shielded")
 	}
 	asked := v.Request.Header.Get("Upgrade")
 	v.requestAsItIs()
@@ -27,7 +21,7 @@ func upgrade(v *visit) step {
 	v.BackendRequest.Header.Set("Upgrade", asked)
 	response, err := v.send()
 	if err != nil {
-		return refuse(err.Error())
+		return v.failWith(err.Error())
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		v.BackendResponse, v.stream = response, response.Body

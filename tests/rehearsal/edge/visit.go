@@ -187,7 +187,8 @@ func (v *visit) refresh(old *cache.Object) {
 func (v *visit) hit(object *cache.Object, hits int) step {
 	v.CacheHitItem = &falcocache.CacheItem{EntryTime: object.Stored.Add(-object.Age), Hits: hits}
 	v.Object = responseOf(object, v.Request)
-	v.ObjectTTL, v.ObjectGrace = &value.RTime{Value: time.Until(object.Stored.Add(object.TTL))}, &value.RTime{Value: object.StaleIfError}
+	v.ObjectTTL = &value.RTime{Value: time.Until(object.Stored.Add(object.TTL))}
+	v.ObjectGrace = &value.RTime{Value: object.StaleIfError}
 	deliverIt := func(v *visit) step {
 		v.hand(object)
 		return deliver
@@ -224,6 +225,13 @@ func pass(v *visit) step {
 	})
 }
 
+// failWith is the error that Fastly makes of what it cannot do.
+func (v *visit) failWith(reason string) step {
+	v.ObjectStatus = &value.Integer{Value: http.StatusServiceUnavailable}
+	v.ObjectResponse = &value.String{Value: reason}
+	return fail
+}
+
 func fail(v *visit) step {
 	v.drop()
 	v.IsLocallyGenerated = &value.Boolean{Value: true}
@@ -246,8 +254,7 @@ func fail(v *visit) step {
 // deliverStale hands out what has run out, which is better than an error.
 func deliverStale(v *visit) step {
 	if !v.HasStale {
-		v.ObjectStatus, v.ObjectResponse = &value.Integer{Value: http.StatusServiceUnavailable}, &value.String{Value: "No stale object available"}
-		return fail
+		return v.failWith("No stale object available")
 	}
 	v.State, v.Stale.Value, v.StaleIsError.Value = "HIT-STALE", true, true
 	v.hand(v.old)

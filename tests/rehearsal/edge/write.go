@@ -49,7 +49,7 @@ func write(w http.ResponseWriter, r *http.Request, a *answer) {
 func writeZipped(w http.ResponseWriter, a *answer) {
 	header := w.Header()
 	sayZipped(header)
-	if cache.VariesIn(header, header)["Accept-Encoding"] == nil {
+	if _, varies := cache.VariesIn(header, header)["Accept-Encoding"]; !varies {
 		header.Add("Vary", "Accept-Encoding")
 	}
 	w.WriteHeader(a.StatusCode)
@@ -108,5 +108,5 @@ func misdirected(r *http.Request) *answer {
 		"Requested host does not match any Subject Alternative Names (SANs) on TLS certificate in use with this connection.")
 }
 
-// begun is how long a visitor may take to say what he wants.
-const begun = 10 * time.Second
+// patience is how long a visitor may take to say what he wants.
+const patience = 10 * time.Second

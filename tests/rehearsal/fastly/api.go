@@ -134,8 +134,9 @@ func (a *API) handle(pattern string, h handler) {
 		}
 		var content []byte
 		status, mediaType := http.StatusOK, plainJSON
+		asked := request{Request: r, fields: fields, header: w.Header(), account: &a.account, keepKeys: a.keepKeys}
 		run := func(s *state) error {
-			answer, err := h(s, request{Request: r, fields: fields, header: w.Header(), account: &a.account, keepKeys: a.keepKeys})
+			answer, err := h(s, asked)
 			if err != nil || answer == nil {
 				return err
 			}

@@ -13,7 +13,8 @@ type Deployment struct {
 	Version   int
 	// Domains are the names that lead to the service, classic ones and those of domain management.
 	Domains []string
-	// Objects are those of the version, as the API answers them, by their path below the version. Dynamic snippets have their content.
+	// Objects are those of the version, as the API answers them, by their path below the version. Dynamic snippets have their
+	// content.
 	Objects map[string][]map[string]any
 	// Settings are those of the version.
 	Settings map[string]any

@@ -1,5 +1,5 @@
-// Package cache keeps answers as a site of Fastly does: for as long as they say, and a while longer for when nothing better is there;
-// by what the request varies in; and until somebody purges them.
+// Package cache keeps answers as a site of Fastly does: for as long as they say, and a while longer for when nothing better is
+// there; by what they vary in; and until somebody purges them.
 package cache
 
 import (
@@ -19,8 +19,8 @@ type Object struct {
 	// Stored is when it came, and Age how old it was then.
 	Stored time.Time
 	Age    time.Duration
-	// TTL is how long it is fresh, and the other two are how long it may be handed out after that: while a new one is fetched, and
-	// when none can be had.
+	// TTL is how long it is fresh, and the other two are how long it may be handed out after that: while a new one is fetched,
+	// and when none can be had.
 	TTL, StaleWhileRevalidate, StaleIfError time.Duration
 	// Pass says that there is nothing to hand out: requests go to the backend side by side.
 	Pass bool
@@ -32,10 +32,14 @@ type Object struct {
 func (o *Object) Fresh(at time.Time) bool { return at.Before(o.Stored.Add(o.TTL)) }
 
 // StaleFor says whether it ran out no longer ago than that.
-func (o *Object) StaleFor(at time.Time, length time.Duration) bool { return at.Before(o.Stored.Add(o.TTL + length)) }
+func (o *Object) StaleFor(at time.Time, length time.Duration) bool {
+	return at.Before(o.Stored.Add(o.TTL + length))
+}
 
 // dead says that it is of no use any more.
-func (o *Object) dead(at time.Time) bool { return !o.StaleFor(at, max(o.StaleWhileRevalidate, o.StaleIfError)) }
+func (o *Object) dead(at time.Time) bool {
+	return !o.StaleFor(at, max(o.StaleWhileRevalidate, o.StaleIfError))
+}
 
 // fits says whether it is what a request asks for.
 func (o *Object) fits(request http.Header) bool {
@@ -132,7 +136,9 @@ func (c *Cache) Begin(key string) (others <-chan struct{}, end func()) {
 // urlPrefix sets apart what is purged by its place in the cache; keys hold no blanks.
 const urlPrefix = "url "
 
-func surrogateKeys(o *Object) []string { return strings.Fields(strings.Join(o.Header.Values("Surrogate-Key"), " ")) }
+func surrogateKeys(o *Object) []string {
+	return strings.Fields(strings.Join(o.Header.Values("Surrogate-Key"), " "))
+}
 
 // Purge throws away what bears one of the surrogate keys, or everything where there are none. A soft one has it run out instead.
 func (c *Cache) Purge(keys []string, soft bool) {

@@ -41,7 +41,7 @@ func Backends(d *fastly.Deployment) []Backend {
 	for _, check := range objects(d, "healthcheck") {
 		checks[check.text("name")] = &HealthCheck{
 			Method: check.text("method"), Host: check.text("host"), Path: check.text("path"), Headers: check.list("headers"),
-			Expected: check.number("expected_response"), Interval: max(check.milliseconds("check_interval"), time.Second),
+			Expected: check.number("expected_response"), Interval: max(check.milliseconds("check_interval"), time.Millisecond),
 			Timeout: check.milliseconds("timeout"), Window: check.number("window"), Threshold: check.number("threshold"),
 			Initial: check.number("initial"),
 		}
@@ -51,9 +51,10 @@ func Backends(d *fastly.Deployment) []Backend {
 		backends = append(backends, Backend{
 			Name: BackendName(b.text("name")), Address: b.text("address"), Port: b.number("port"), Weight: b.number("weight"),
 			TLS: b.flag("use_ssl"), CheckCertificate: b.flag("ssl_check_cert"),
-			ServerName:      cmp.Or(b.text("ssl_sni_hostname"), b.text("ssl_hostname"), b.text("address")),
-			CertificateName: cmp.Or(b.text("ssl_cert_hostname"), b.text("ssl_hostname"), b.text("address")),
-			Authority:       b.text("ssl_ca_cert"), ClientCertificate: b.text("ssl_client_cert"), ClientKey: b.text("ssl_client_key"),
+			ServerName:        cmp.Or(b.text("ssl_sni_hostname"), b.text("ssl_hostname"), b.text("address")),
+			CertificateName:   cmp.Or(b.text("ssl_cert_hostname"), b.text("ssl_hostname"), b.text("address")),
+			Authority:         b.text("ssl_ca_cert"),
+			ClientCertificate: b.text("ssl_client_cert"), ClientKey: b.text("ssl_client_key"),
 			MinTLS: b.text("min_tls_version"), MaxTLS: b.text("max_tls_version"), OverrideHost: b.text("override_host"),
 			Connect: b.milliseconds("connect_timeout"), FirstByte: b.milliseconds("first_byte_timeout"),
 			BetweenBytes: b.milliseconds("between_bytes_timeout"), MaxConnections: max(b.number("max_conn"), 1),

@@ -1,10 +1,11 @@
-// Package program runs the VCL of a Fastly service, a subroutine at a time, with falco's interpreter. What Fastly generates from a
-// version's objects is generated here; what falco's interpreter does otherwise than Fastly is said to it in other words, see rewrite.
-// What a subroutine decides is for whoever called it to do: falco neither keeps nor fetches anything here.
+// Package program runs the VCL of a Fastly service, a subroutine at a time, with falco's interpreter. What Fastly generates from
+// a version's objects is generated here; what falco's interpreter does otherwise than Fastly is said to it in other words, see
+// rewrite. What a subroutine decides is for whoever called it to do: falco neither keeps nor fetches anything here.
 //
-// Not as at Fastly, for the interpreter gives no way to it: a call of a subroutine forgets the caller's local variables and groups of
-// an expression, both sides of && and || are always looked at, an empty header is none, expressions are RE2 instead of PCRE, goto and
-// ESI do nothing, and who visits is nowhere (client.geo) and no known browser's bot. Rate counters count nothing.
+// Not as at Fastly, for the interpreter gives no way to it: a call of a subroutine forgets the caller's local variables and
+// groups of an expression, both sides of && and || are always looked at, an empty header is none, expressions are RE2 instead of
+// PCRE, goto and ESI do nothing, texts in local variables cannot be added to, rate counters count nothing, and where visitors are
+// (client.geo) is unknown. Where falco fails, the visitor gets an error that says so.
 package program
 
 import (

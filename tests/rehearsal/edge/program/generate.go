@@ -37,7 +37,8 @@ func generate(d *fastly.Deployment) string {
 		}
 	}
 	macros := map[string]string{
-		"recv": g.receive(), "miss": finishRequest, "pass": finishRequest, "fetch": g.fetch(), "error": g.fail(), "deliver": g.deliver(),
+		"recv": g.receive(), "miss": finishRequest, "pass": finishRequest, "fetch": g.fetch(), "error": g.fail(),
+		"deliver": g.deliver(),
 	}
 	for _, name := range subroutines {
 		macro := g.snippets(name) + macros[name]
@@ -155,8 +156,8 @@ func chooseBackend(backend object) string {
 	}
 	direct := "set req.backend = " + name + ";\n"
 	if shield := backend.text("shield"); shield != "" {
-		return fmt.Sprintf("if (fastly.ff.visits_this_service == 0 && req.restarts == 0) {\nset req.backend = %s;\n} else {\n%s}\n",
-			ShieldName(shield), direct)
+		const first = "fastly.ff.visits_this_service == 0 && req.restarts == 0"
+		return fmt.Sprintf("if (%s) {\nset req.backend = %s;\n} else {\n%s}\n", first, ShieldName(shield), direct)
 	}
 	return direct
 }
@@ -304,10 +305,9 @@ func headerRule(header object, name string) string {
 		return "unset " + name + ";\n"
 	case "append":
 		return fmt.Sprintf("set %s = %s %s;\n", name, name, source)
-	case "regex":
-		return fmt.Sprintf("set %s = regsub(%s, %s, %s);\n", name, source, quoted(header.text("regex")), quoted(header.text("substitution")))
-	case "regex_repeat":
-		return fmt.Sprintf("set %s = regsuball(%s, %s, %s);\n", name, source, quoted(header.text("regex")),
+	case "regex", "regex_repeat":
+		function := map[string]string{"regex": "regsub", "regex_repeat": "regsuball"}[header.text("action")]
+		return fmt.Sprintf("set %s = %s(%s, %s, %s);\n", name, function, source, quoted(header.text("regex")),
 			quoted(header.text("substitution")))
 	default:
 		return fmt.Sprintf("set %s = %s;\n", name, source)

@@ -31,7 +31,9 @@ func (o object) flag(name string) bool {
 	return value == "1" || value == "true"
 }
 
-func (o object) milliseconds(name string) time.Duration { return time.Duration(o.number(name)) * time.Millisecond }
+func (o object) milliseconds(name string) time.Duration {
+	return time.Duration(o.number(name)) * time.Millisecond
+}
 
 func (o object) list(name string) (texts []string) {
 	items, _ := o[name].([]any)

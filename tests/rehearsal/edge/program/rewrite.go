@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ysugimoto/falco/ast"
+	"github.com/ysugimoto/falco/token"
 )
 
 // prefix begins the names of variables that falco asks us for, as it knows none of such a name. What it knows wrongly is renamed.
@@ -25,7 +26,13 @@ const everyHeader = "-every-header-"
 var meta = reflect.TypeFor[*ast.Meta]()
 
 // rewrite says in other words what falco's interpreter does otherwise than Fastly.
-func rewrite(statements []ast.Statement) { walk(reflect.ValueOf(statements)) }
+func rewrite(statements []ast.Statement) {
+	for _, statement := range statements {
+		if subroutine, ok := statement.(*ast.SubroutineDeclaration); ok {
+			walk(reflect.ValueOf(subroutine.Block))
+		}
+	}
+}
 
 func walk(v reflect.Value) {
 	switch v.Kind() {
@@ -48,7 +55,9 @@ func walk(v reflect.Value) {
 		walk(v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
-			walk(v.Field(i))
+			if v.Type().Field(i).IsExported() {
+				walk(v.Field(i))
+			}
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
@@ -72,6 +81,10 @@ func instead(node any) any {
 	switch n := node.(type) {
 	case *ast.RTime:
 		return &ast.Ident{Meta: n.Meta, Value: prefix + lengthOfTime + n.Value}
+	case *ast.SetStatement:
+		if n.Operator.Token.Type == token.ADDITION { // which falco reads as an equals sign
+			n.Operator.Operator = "+="
+		}
 	case *ast.UnsetStatement:
 		if beginning, ok := strings.CutSuffix(n.Ident.Value, everyHeader); ok {
 			return order(n.Meta, unsetEvery+beginning)

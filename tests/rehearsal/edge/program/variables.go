@@ -3,7 +3,6 @@ package program
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path"
 	"regexp"
@@ -27,13 +26,13 @@ var variables = map[string]func(*Run) value.Value{
 	"req.url.basename": func(r *Run) value.Value { return text(path.Base(pathOf(r.URL.Value))) },
 	"req.url.dirname":  func(r *Run) value.Value { return text(path.Dir(pathOf(r.URL.Value))) },
 	"req.topurl":       func(r *Run) value.Value { return text(r.URL.Value) },
+	"req.hash":         func(r *Run) value.Value { return r.RequestHash },
 	"req.is_ipv6":      func(r *Run) value.Value { return truth(strings.Count(r.Request.RemoteAddr, ":") > 1) },
 	"bereq.url":        func(r *Run) value.Value { return r.BackendURL },
 	"bereq.url.path":   func(r *Run) value.Value { return text(pathOf(r.BackendURL.Value)) },
 	"bereq.url.qs":     func(r *Run) value.Value { return text(queryOf(r.BackendURL.Value)) },
 
 	"fastly.ff.visits_this_service": func(r *Run) value.Value { return &value.Integer{Value: r.Visits} },
-	"fastly.error":                  func(r *Run) value.Value { return r.FastlyError },
 	"req.is_background_fetch":       func(r *Run) value.Value { return truth(r.Background) },
 	"req.service_id":                func(r *Run) value.Value { return text(r.ServiceID) },
 	"req.vcl.version":               func(r *Run) value.Value { return &value.Integer{Value: int64(r.Version)} },
@@ -74,9 +73,10 @@ var variables = map[string]func(*Run) value.Value{
 // backendHealth is what VCL asks whether a backend is well by.
 var backendHealth = regexp.MustCompile(`^backend\.(.+)\.healthy$`)
 
-// CacheName is what a machine of a site is called.
-func CacheName(datacenter string) string {
-	return "cache-" + strings.ToLower(datacenter) + "1-" + strings.ToUpper(datacenter)
+// CacheName is what a machine of a site is called, by the site's code, which may be a shield's.
+func CacheName(code string) string {
+	code, _, _ = strings.Cut(code, "-")
+	return "cache-" + strings.ToLower(code) + "1-" + strings.ToUpper(code)
 }
 
 func text(s string) *value.String { return &value.String{Value: s} }
@@ -179,13 +179,14 @@ func (r *Run) header(object string) http.Header {
 	}
 }
 
-// change does what the operator says. Falco minds whether lengths of time are literal; Fastly does not.
+// change does what the operator says. Falco minds whether numbers are literal, and adds no texts.
 func change(left value.Value, operator string, right value.Value) error {
-	switch r := right.(type) {
-	case *value.Integer:
-		right = &value.Integer{Value: r.Value}
-	case *value.IP:
-		right = text(net.IP(r.Value).String())
+	if number, ok := right.(*value.Integer); ok {
+		right = &value.Integer{Value: number.Value}
+	}
+	if joined, ok := left.(*value.String); ok && operator == "+=" {
+		joined.Value += right.String()
+		return nil
 	}
 	changes := map[string]func(left, right value.Value) error{
 		"=": assign.Assign, "+=": assign.Addition, "-=": assign.Subtraction, "*=": assign.Multiplication, "/=": assign.Division,
