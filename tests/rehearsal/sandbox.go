@@ -43,6 +43,9 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	}
 	defer os.Remove(file)
 	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack)
+	if w.edge != nil {
+		fmt.Fprint(console.out, w.visit())
+	}
 	<-ctx.Done()
 	return nil
 }
@@ -62,6 +65,24 @@ Then for instance
 
 The folder project has a copy of the stack file, in which placeholders stand for secrets: that is the one to edit for Pulumi.
 Ctrl-C ends it; make sandbox RESUME=1 goes on from there.
+`
+
+// visit says how to ask the edge, for a name that it has a certificate for.
+func (w *world) visit() string {
+	host := "example.com"
+	for _, activation := range w.fastly.Activations() {
+		if host = activation.Domain; !strings.HasPrefix(host, "*.") {
+			break
+		}
+	}
+	host = strings.Replace(host, "*.", "www.", 1)
+	return fmt.Sprintf(visitHelp, host, w.edge.Address(), w.edge.PlainAddress())
+}
+
+const visitHelp = `
+Fastly's edge is at %[2]s, without TLS at %[3]s:
+
+  curl --insecure --include --connect-to %[1]s:443:%[2]s --connect-to %[1]s:80:%[3]s https://%[1]s/
 `
 
 // writeKubeconfig takes the kubeconfig from the stack's outputs.

@@ -164,8 +164,10 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 		},
 	}
 	if o.live {
-		s.NotRehearsed = slices.Replace(s.NotRehearsed, 0, 1,
-			"names in the cluster: no name server runs there", "network policies: nobody enforces them")
+		s.NotRehearsed = []string{
+			"names in the cluster: no name server runs there", "network policies: nobody enforces them",
+			"traffic: the edge serves, and reaches no Ingress and no bucket",
+		}
 	}
 	s.NotRehearsed = append(s.NotRehearsed, w.unset...)
 	_, refused := lookAtCharts(o)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/klog/v2"
 	"lke-platform/components/dns/public"
 
+	"lke-platform/tests/rehearsal/edge"
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
@@ -42,6 +44,7 @@ type world struct {
 	fastly   *fastly.API
 	clusters *kubernetes.Clusters
 	machines *live.Machines // that run containers; nil where nodes are simulated
+	edge     *edge.Edge     // that visitors ask; nil as well
 	// controllers are what runs in the clusters.
 	controllers *incluster.Controllers
 	linodeURL   string
@@ -129,7 +132,7 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	w.fastly, err = fastly.New(fastly.Options{
-		Dir: filepath.Join(o.dir(), "fastly"), Token: token, Account: o.fastlyAccount, Resolve: w.resolve,
+		Dir: filepath.Join(o.dir(), "fastly"), Token: token, Account: o.fastlyAccount, Resolve: w.resolve, KeepKeys: o.live,
 	})
 	if err != nil {
 		return err
@@ -143,6 +146,9 @@ func (w *world) start(ctx context.Context, o options) error {
 			return err
 		}
 		w.machines.ForwardNames(w.resolver)
+		if err := w.startEdge(fastlyLog); err != nil {
+			return err
+		}
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
@@ -153,6 +159,29 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	return w.setEnvironment(o)
+}
+
+// startEdge serves what is active at the simulated Fastly. It finds its origins as the zones have them.
+func (w *world) startEdge(log *slog.Logger) (err error) {
+	var dialer net.Dialer
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, w.resolver)
+	}}
+	w.edge, err = edge.New(edge.Options{
+		Fastly: w.fastly, Dial: w.dial, Log: log,
+		Resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return resolver.LookupNetIP(ctx, "ip", host)
+		},
+	})
+	if err == nil {
+		w.closers = append(w.closers, w.edge.Close)
+	}
+	return err
+}
+
+// dial connects to a public address of the simulated cloud. Nothing leaves the computer.
+func (w *world) dial(_ context.Context, _, address string) (net.Conn, error) {
+	return nil, fmt.Errorf("nothing listens at %s", address)
 }
 
 // setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.
