@@ -175,7 +175,7 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 
 # Go knows best what has changed.
 .bin/rehearse: FORCE
-	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -o $(CURDIR)/.bin/rehearse .
+	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -ldflags "-s -w" -o $(CURDIR)/.bin/rehearse .
 
 # In their containers and machines is nothing that they could be linked with.
 .bin/live/node .bin/live/played: FORCE
