@@ -9,9 +9,9 @@ BASE ?= origin/main
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE,$(eval override $(given) := $$(value $(given))))
+$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS,$(eval override $(given) := $$(value $(given))))
 export IMAGE REHEARSE_IMAGES
-$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE,\
+$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
@@ -33,7 +33,7 @@ REHEARSED = -plugins .bin/plugins $(if $(V),-v) $(if $(RESUME),-resume) $(if $(F
   $(if $(LIVE),-live)
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
+.PHONY: help rehearse sandbox visit charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
 	test chaos lint bench toolchain plugins releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -58,6 +58,11 @@ rehearse: toolchain plugins .bin/certsync .bin/rehearse charts-if-had $(if $(LIV
 
 sandbox: toolchain plugins .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
+
+visit: .bin/visit ## Visit a live sandbox (RATE=10 a second of each sort, FOR=30s, AS=known,reading), and tell what visitors noticed
+	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
+	  .bin/visit -rate '$(or $(RATE),10)' -for '$(or $(FOR),30s)' -as '$(AS)'
+
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)
@@ -186,6 +191,9 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 
 .bin/live/coredns: $(wildcard tools/coredns/*)
 	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(<D) -ldflags "-s -w" -o $(CURDIR)/$@ .
+
+.bin/visit: FORCE
+	@$(TIMED) "building the visitors" go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./visit
 
 .bin/certsync .bin/status: FORCE
 	@$(TIMED) "building $(@F)" go build -o $@ ./cmd/$(@F)

@@ -7,6 +7,7 @@ replace lke-platform => ../..
 replace github.com/pulumi/pulumi-fastly/sdk/v8 => ../../sdks/fastly
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/container-storage-interface/spec v1.11.0
 	github.com/fastly/go-fastly/v12 v12.1.0
 	github.com/fluxcd/cli-utils v1.2.0
@@ -16,6 +17,7 @@ require (
 	github.com/pulumi/pulumi-go-provider v1.4.0
 	github.com/pulumi/pulumi/sdk/v3 v3.259.0
 	github.com/stretchr/testify v1.11.1
+	github.com/tsenart/vegeta/v12 v12.13.0
 	github.com/vishvananda/netlink v1.3.1
 	github.com/vishvananda/netns v0.0.5
 	github.com/ysugimoto/falco v1.0.0
@@ -37,6 +39,10 @@ require (
 	github.com/aymanbagabas/go-udiff v0.4.1 // indirect
 	github.com/containerd/stargz-snapshotter/estargz v0.18.1 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/influxdata/tdigest v0.0.1 // indirect
+	github.com/josharian/intern v1.0.0 // indirect
+	github.com/mailru/easyjson v0.9.0 // indirect
+	github.com/rs/dnscache v0.0.0-20230804202142-fc85eb664529 // indirect
 	github.com/vbatts/tar-split v0.12.2 // indirect
 )
 

@@ -33,6 +33,9 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		// Behind what is installed, the Pulumi CLI above all: the one that was built here has no language plug-in.
 		"PATH": "$PATH:" + filepath.Join(o.root, ".bin"),
 	})
+	if w.internet != nil {
+		maps.Copy(exports, map[string]string{"REHEARSAL_PROXY": "http://" + w.internet.Address(), "REHEARSAL_HOST": w.host()})
+	}
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(exports)) {
 		fmt.Fprintf(&lines, "export %s=\"%s\"\n", name, exports[name])
@@ -44,7 +47,7 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	defer os.Remove(file)
 	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack)
 	if w.edge != nil {
-		fmt.Fprint(console.out, w.visit())
+		fmt.Fprintf(console.out, visitHelp, w.host(), w.internet.Address())
 	}
 	<-ctx.Done()
 	return nil
@@ -67,22 +70,23 @@ The folder project has a copy of the stack file, in which placeholders stand for
 Ctrl-C ends it; make sandbox RESUME=1 goes on from there.
 `
 
-// visit says how to ask the edge, for a name that it has a certificate for.
-func (w *world) visit() string {
+// host is a public name that the edge has a certificate for.
+func (w *world) host() string {
 	host := "example.com"
 	for _, activation := range w.fastly.Activations() {
 		if host = activation.Domain; !strings.HasPrefix(host, "*.") {
 			break
 		}
 	}
-	host = strings.Replace(host, "*.", "www.", 1)
-	return fmt.Sprintf(visitHelp, host, w.edge.Address(), w.edge.PlainAddress())
+	return strings.Replace(host, "*.", "www.", 1)
 }
 
+// visitHelp is what can be asked of a live sandbox.
 const visitHelp = `
-Fastly's edge is at %[2]s, without TLS at %[3]s:
+Public names are reached through a proxy:
 
-  curl --insecure --include --connect-to %[1]s:443:%[2]s --connect-to %[1]s:80:%[3]s https://%[1]s/
+  curl --insecure --include --proxy http://%[2]s https://%[1]s/
+  make visit
 `
 
 // writeKubeconfig takes the kubeconfig from the stack's outputs.

@@ -25,6 +25,7 @@ import (
 	"lke-platform/tests/rehearsal/edge"
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/incluster"
+	"lke-platform/tests/rehearsal/internet"
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/live"
@@ -45,6 +46,7 @@ type world struct {
 	clusters *kubernetes.Clusters
 	machines *live.Machines // that run containers; nil where nodes are simulated
 	edge     *edge.Edge     // that visitors ask; nil as well
+	internet *internet.Proxy
 	// controllers are what runs in the clusters.
 	controllers *incluster.Controllers
 	linodeURL   string
@@ -161,26 +163,39 @@ func (w *world) start(ctx context.Context, o options) error {
 	return w.setEnvironment(o)
 }
 
-// startEdge serves what is active at the simulated Fastly. It finds its origins as the zones have them.
+// startEdge serves what is active at the simulated Fastly, and has public names lead to it. The edge finds its origins as the zones
+// have them.
 func (w *world) startEdge(log *slog.Logger) (err error) {
 	var dialer net.Dialer
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return dialer.DialContext(ctx, network, w.resolver)
 	}}
-	w.edge, err = edge.New(edge.Options{
-		Fastly: w.fastly, Dial: w.dial, Log: log,
-		Resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return resolver.LookupNetIP(ctx, "ip", host)
-		},
-	})
-	if err == nil {
-		w.closers = append(w.closers, w.edge.Close)
+	resolve := func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return resolver.LookupNetIP(ctx, "ip", host)
 	}
-	return err
+	if w.edge, err = edge.New(edge.Options{Fastly: w.fastly, Dial: w.dial, Log: log, Resolve: resolve}); err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.edge.Close)
+	if w.internet, err = internet.New(internet.Options{Resolve: resolve, Dial: w.dial}); err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.internet.Close)
+	return nil
 }
 
-// dial connects to a public address of the simulated cloud. Nothing leaves the computer.
-func (w *world) dial(_ context.Context, _, address string) (net.Conn, error) {
+// dial connects to a public address of the simulated clouds. Nothing leaves the computer.
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, err
+	}
+	var dialer net.Dialer
+	if fastly.IsOurs(to.Addr()) {
+		if at := map[uint16]string{80: w.edge.PlainAddress(), 443: w.edge.Address()}[to.Port()]; at != "" {
+			return dialer.DialContext(ctx, network, at)
+		}
+	}
 	return nil, fmt.Errorf("nothing listens at %s", address)
 }
 
