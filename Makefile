@@ -19,7 +19,9 @@ CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-s
 TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 # What the machines of a live rehearsal run: programs of others, and our own.
 MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr bridge loopback host-local portmap)
-ON_MACHINES := $(MACHINES) .bin/live/node .bin/live/played .bin/live/certsync
+ON_MACHINES := $(MACHINES) .bin/live/node .bin/live/played .bin/live/certsync images
+# What is made into images for them: programs of others, and the test app.
+IMAGED := .bin/live/traefik
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -33,7 +35,7 @@ REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly
   $(if $(LIVE),-live)
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
+.PHONY: help rehearse sandbox charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had images \
 	test chaos lint bench toolchain releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -58,6 +60,11 @@ rehearse: toolchain .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_
 
 sandbox: toolchain .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
+
+images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at hand by itself, in .bin/images: Traefik and a test app
+	@traefik=$$(cd tools/traefik && go list -m -f '{{.Version}}' github.com/traefik/traefik/v3) && \
+	  go run -C $(REHEARSAL) ./images '$(CURDIR)/.bin/images' "docker.io/library/traefik:$$traefik=$(CURDIR)/.bin/live/traefik" \
+	  'lke-platform.rehearsal/app:latest=$(CURDIR)/.bin/live/app'
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)
@@ -158,7 +165,8 @@ $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/k9s: tools/k9s/go.mod
 $(filter .bin/live/kube%,$(MACHINES)): tools/kubernetes/go.mod
 $(filter-out .bin/live/kube%,$(MACHINES)): tools/containerd/go.mod
-$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES): cmd/toolchain/programs.go
+.bin/live/traefik: tools/traefik/go.mod
+$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES) $(IMAGED): cmd/toolchain/programs.go
 	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@:.bin/%=%)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new
@@ -172,7 +180,7 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -o $(CURDIR)/.bin/rehearse .
 
 # In their containers and machines is nothing that they could be linked with.
-.bin/live/node .bin/live/played: FORCE
+.bin/live/node .bin/live/played .bin/live/app: FORCE
 	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./live/$(@F)
 
 .bin/live/certsync: FORCE

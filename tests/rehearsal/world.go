@@ -27,6 +27,7 @@ import (
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/live"
 	"lke-platform/tests/rehearsal/nameserver"
+	"lke-platform/tests/rehearsal/nodebalancers"
 	"lke-platform/tests/rehearsal/plugins"
 	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
@@ -42,6 +43,8 @@ type world struct {
 	fastly   *fastly.API
 	clusters *kubernetes.Clusters
 	machines *live.Machines // that run containers; nil where nodes are simulated
+	// balancers are the NodeBalancers in front of those.
+	balancers *nodebalancers.Balancers
 	// controllers are what runs in the clusters.
 	controllers *incluster.Controllers
 	linodeURL   string
@@ -100,15 +103,20 @@ func (w *world) start(ctx context.Context, o options) error {
 		}
 		w.closers = append(w.closers, w.machines.Close)
 		clusters.Machines, programs = w.machines, nil // they run as containers
+		w.balancers = nodebalancers.New(nodebalancers.Options{Dial: w.machines.Dial, Log: linodeLog})
+		w.closers = append(w.closers, w.balancers.Close)
 	}
 	w.clusters = kubernetes.New(clusters)
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
-		RateLimits: true, LinodeDelay: time.Second,
+		RateLimits: true, LinodeDelay: time.Second, BackendHealth: w.balancers.Health,
 	})
 	if err != nil {
 		return err
+	}
+	if o.live {
+		w.balancers.Follow(w.linode.Balancers)
 	}
 	w.closers = append(w.closers, func() error { w.linode.Close(); return nil })
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
@@ -145,13 +153,22 @@ func (w *world) start(ctx context.Context, o options) error {
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
+		Traefik: w.traefik(),
+		Pods:    incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}
 	if err := w.linode.Resume(ctx); err != nil {
 		return err
 	}
 	return w.setEnvironment(o)
+}
+
+// traefik is the image of Traefik where containers run and it is at hand.
+func (w *world) traefik() string {
+	if w.machines == nil {
+		return ""
+	}
+	return w.machines.AtHand("docker.io/library/traefik")
 }
 
 // setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.
