@@ -19,7 +19,9 @@ CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-s
 TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 # What the machines of a live rehearsal run: programs of others, and our own.
 MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr ptp loopback host-local portmap)
-ON_MACHINES := $(MACHINES) $(addprefix .bin/live/,node played certsync coredns)
+ON_MACHINES := $(MACHINES) $(addprefix .bin/live/,node played certsync coredns) images
+# What is made into images for them: programs of others, and the test app.
+IMAGED := .bin/live/traefik
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -33,7 +35,7 @@ REHEARSED = -plugins .bin/plugins $(if $(V),-v) $(if $(RESUME),-resume) $(if $(F
   $(if $(LIVE),-live)
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox visit charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
+.PHONY: help rehearse sandbox visit charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had images \
 	test chaos lint bench toolchain plugins releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -63,6 +65,10 @@ visit: .bin/visit ## Visit a live sandbox (RATE=10 a second of each sort, FOR=30
 	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
 	  .bin/visit -rate '$(or $(RATE),10)' -for '$(or $(FOR),30s)' -as '$(AS)'
 
+images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at hand by itself, in .bin/images: Traefik and a test app
+	@traefik=$$(cd tools/traefik && go list -m -f '{{.Version}}' github.com/traefik/traefik/v3) && \
+	  go run -C $(REHEARSAL) ./images '$(CURDIR)/.bin/images' "docker.io/library/traefik:$$traefik=$(CURDIR)/.bin/live/traefik" \
+	  'lke-platform.rehearsal/app:latest=$(CURDIR)/.bin/live/app'
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)
@@ -169,7 +175,8 @@ $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/k9s: tools/k9s/go.mod
 $(filter .bin/live/kube%,$(MACHINES)): tools/kubernetes/go.mod
 $(filter-out .bin/live/kube%,$(MACHINES)): tools/containerd/go.mod
-$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES): cmd/toolchain/programs.go
+.bin/live/traefik: tools/traefik/go.mod
+$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES) $(IMAGED): cmd/toolchain/programs.go
 	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@:.bin/%=%)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new
@@ -183,7 +190,7 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -ldflags "-s -w" -o $(CURDIR)/.bin/rehearse .
 
 # In their containers and machines is nothing that they could be linked with.
-.bin/live/node .bin/live/played: FORCE
+.bin/live/node .bin/live/played .bin/live/app: FORCE
 	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./live/$(@F)
 
 .bin/live/certsync: FORCE

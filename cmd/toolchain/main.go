@@ -211,5 +211,8 @@ func (t *toolchain) build(ctx context.Context, p program) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", t.bin(p.name), "-tags", p.tags, "-ldflags", "-s -w "+p.stamps,
 		p.path+p.command)
 	build.Dir, build.Stdout, build.Stderr = filepath.Join(t.root, "tools", p.module), t.out, os.Stderr
+	if p.static {
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	}
 	return build.Run()
 }

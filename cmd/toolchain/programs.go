@@ -19,6 +19,8 @@ type program struct {
 	asks, answers string
 	// stamps are flags for the linker, and tags leave out what nobody here needs.
 	stamps, tags string
+	// static is linked with nothing: it runs in a container, where nothing else is.
+	static bool
 	// release is where the official release is, member the path of the program in it if that is an archive, and published the
 	// file beside it in which its publisher lists digests, if any.
 	release, member, published string
@@ -63,6 +65,11 @@ var programs = []program{
 	onMachines(network("loopback", "main")),
 	onMachines(network("host-local", "ipam")),
 	onMachines(network("portmap", "meta")),
+	onMachines(program{
+		// Its release, an archive, is not used.
+		name: "traefik", module: "traefik", path: "github.com/traefik/traefik/v3", command: "/cmd/traefik", static: true,
+		stamps: "-X github.com/traefik/traefik/v3/pkg/version.Version={version}",
+	}),
 	{
 		name: "golangci-lint", module: "lint", path: "github.com/golangci/golangci-lint/v2", command: "/cmd/golangci-lint",
 		asks: "version --short", answers: "{version}",

@@ -55,7 +55,7 @@ type options struct {
 	clean   bool // remove what rehearsals of all stacks left
 	verbose bool // show every line
 	live    bool // nodes run containers
-	// images is a folder of images for them.
+	// images is a folder of images for them, beside those that are made here.
 	images string
 	// plugins is a folder of the providers' plugins; empty for none but the user's own.
 	plugins string
@@ -68,6 +68,23 @@ func (o options) dir() string { return filepath.Join(o.root, ".rehearsal", o.sta
 
 // temporary holds what programs leave in their folder for temporary files, until the rehearsal ends.
 func (o options) temporary() string { return filepath.Join(o.dir(), "tmp") }
+
+// imageFolders are the folders of images for the machines of a live rehearsal.
+func (o options) imageFolders() []string {
+	var folders []string
+	if made := filepath.Join(o.root, ".bin", "images"); isFolder(made) {
+		folders = append(folders, made)
+	}
+	if o.images != "" {
+		folders = append(folders, o.images)
+	}
+	return folders
+}
+
+func isFolder(path string) bool {
+	found, err := os.Stat(path)
+	return err == nil && found.IsDir()
+}
 
 // machinePrograms has what the machines of a live rehearsal run.
 func (o options) machinePrograms() string { return filepath.Join(o.root, ".bin", "live") }

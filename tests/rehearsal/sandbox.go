@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,8 +50,20 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	if w.edge != nil {
 		fmt.Fprintf(console.out, visitHelp, w.host(), w.internet.Address())
 	}
+	w.tellBalancers(console)
 	<-ctx.Done()
 	return nil
+}
+
+// tellBalancers says where NodeBalancers can be reached.
+func (w *world) tellBalancers(console *console) {
+	if w.balancers == nil {
+		return
+	}
+	listening := w.balancers.Listening()
+	for _, public := range slices.SortedFunc(maps.Keys(listening), netip.AddrPort.Compare) {
+		fmt.Fprintf(console.out, "NodeBalancer %s is at %s (docs/live.md)\n", public, listening[public])
+	}
 }
 
 const sandboxHelp = `

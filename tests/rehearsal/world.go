@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +29,7 @@ import (
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/live"
 	"lke-platform/tests/rehearsal/nameserver"
+	"lke-platform/tests/rehearsal/nodebalancers"
 	"lke-platform/tests/rehearsal/plugins"
 	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
@@ -45,8 +45,10 @@ type world struct {
 	fastly   *fastly.API
 	clusters *kubernetes.Clusters
 	machines *live.Machines // that run containers; nil where nodes are simulated
-	edge     *edge.Edge     // that visitors ask; nil as well
-	internet *internet.Proxy
+	// balancers are the NodeBalancers in front of those, edge is what visitors ask, and internet their way there; nil as well.
+	balancers *nodebalancers.Balancers
+	edge      *edge.Edge
+	internet  *internet.Proxy
 	// controllers are what runs in the clusters.
 	controllers *incluster.Controllers
 	linodeURL   string
@@ -105,15 +107,20 @@ func (w *world) start(ctx context.Context, o options) error {
 		}
 		w.closers = append(w.closers, w.machines.Close)
 		clusters.Machines, programs = w.machines, nil // they run as containers
+		w.balancers = nodebalancers.New(nodebalancers.Options{Dial: w.machines.Dial, Log: linodeLog})
+		w.closers = append(w.closers, w.balancers.Close)
 	}
 	w.clusters = kubernetes.New(clusters)
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
-		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live,
+		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live, BackendHealth: w.balancers.Health,
 	})
 	if err != nil {
 		return err
+	}
+	if o.live {
+		w.balancers.Follow(w.linode.Balancers)
 	}
 	w.closers = append(w.closers, func() error { w.linode.Close(); return nil })
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
@@ -148,55 +155,20 @@ func (w *world) start(ctx context.Context, o options) error {
 			return err
 		}
 		w.machines.ForwardNames(w.resolver)
-		if err := w.startEdge(fastlyLog); err != nil {
+		if err := w.startTraffic(fastlyLog); err != nil {
 			return err
 		}
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
+		Traefik: w.traefik(),
+		Pods:    incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}
 	if err := w.linode.Resume(ctx); err != nil {
 		return err
 	}
 	return w.setEnvironment(o)
-}
-
-// startEdge serves what is active at the simulated Fastly, and has public names lead to it. The edge finds its origins as the zones
-// have them.
-func (w *world) startEdge(log *slog.Logger) (err error) {
-	var dialer net.Dialer
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, w.resolver)
-	}}
-	resolve := func(ctx context.Context, host string) ([]netip.Addr, error) {
-		return resolver.LookupNetIP(ctx, "ip", host)
-	}
-	if w.edge, err = edge.New(edge.Options{Fastly: w.fastly, Dial: w.dial, Log: log, Resolve: resolve}); err != nil {
-		return err
-	}
-	w.closers = append(w.closers, w.edge.Close)
-	if w.internet, err = internet.New(internet.Options{Resolve: resolve, Dial: w.dial}); err != nil {
-		return err
-	}
-	w.closers = append(w.closers, w.internet.Close)
-	return nil
-}
-
-// dial connects to a public address of the simulated clouds. Nothing leaves the computer.
-func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return nil, err
-	}
-	var dialer net.Dialer
-	if fastly.IsOurs(to.Addr()) {
-		if at := map[uint16]string{80: w.edge.PlainAddress(), 443: w.edge.Address()}[to.Port()]; at != "" {
-			return dialer.DialContext(ctx, network, at)
-		}
-	}
-	return nil, fmt.Errorf("nothing listens at %s", address)
 }
 
 // setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.

@@ -32,6 +32,9 @@ type Options struct {
 	RateLimits bool
 	// Troubles are possible where nodes are machines that run.
 	Troubles bool
+	// BackendHealth tells, by its ID, whether a backend is up of a NodeBalancer that runs. Where none does, or this is nil, a
+	// backend is up that is a Linode that runs.
+	BackendHealth func(backend int) (up, known bool)
 	// LinodeDelay is how long Linode takes to make the Linodes of new nodes.
 	LinodeDelay time.Duration
 	// Log takes failures of the background work and requests for what is not simulated; slog.Default() when nil.

@@ -7,18 +7,21 @@ package live
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -33,8 +36,10 @@ import (
 type Options struct {
 	// Bin has the programs that machines run, Dir takes all that they keep.
 	Bin, Dir string
-	// Images is a folder of images that are at hand, as OCI layouts or archives; empty for none.
-	Images string
+	// Images are folders of images that are at hand, as OCI layouts or archives. What a later one has takes precedence.
+	Images []string
+	// Apps are images of applications, in whose place the test app answers where they are not at hand and it is.
+	Apps []string
 	// Programs are those that run in pods, by the name of their image, of which tag and digest do not count.
 	Programs map[string]string
 	// Nodes is how many machines are expected, for which there has to be memory.
@@ -45,7 +50,7 @@ type Options struct {
 type Machines struct {
 	options Options
 	network *network
-	images  string // lists the archives
+	images  *packing
 	names   forwarder
 	alone   net.Listener
 	proxy   net.Listener // nil until somebody asks for it
@@ -130,6 +135,11 @@ func (m *Machines) SetEnvironment(variables map[string]string) error {
 
 // ServeAPI implements kubernetes.Machines.
 func (m *Machines) ServeAPI(port int) (address string, err error) { return m.network.serveAPI(port) }
+
+// Dial connects to a machine or a pod, from an address of a NodeBalancer.
+func (m *Machines) Dial(ctx context.Context, from netip.Addr, address string) (net.Conn, error) {
+	return m.network.dialFrom(ctx, from, address)
+}
 
 // Run implements kubernetes.Machines.
 func (m *Machines) Run(wanted kubernetes.Machine) error {
@@ -226,7 +236,8 @@ func (m *Machines) describe(wanted kubernetes.Machine) (spec.Machine, error) {
 		Attachable: int64(linode.Attachable(wanted.Type.Memory)),
 		Address:    wanted.PrivateIP, PodRange: fmt.Sprintf("10.2.%d.0/24", m.ranges[wanted.Name]),
 		PodNetwork: wanted.PodNetwork, ServiceNetwork: wanted.ServiceNetwork, NameServer: gateway,
-		Dir: dir, Bin: m.options.Bin, Images: m.images, Volumes: filepath.Join(m.options.Dir, "volumes"), Kubeconfig: kubeconfig,
+		Dir: dir, Bin: m.options.Bin, Images: m.images.list(), Volumes: filepath.Join(m.options.Dir, "volumes"),
+		Kubeconfig:   kubeconfig,
 		ControlGroup: "/" + filepath.Join(groupName, wanted.Name), Environment: m.environment,
 	}
 	content, err := json.Marshal(described)
@@ -338,6 +349,19 @@ func (m *Machines) Remove(name string) error {
 	defer m.mu.Unlock()
 	delete(m.ranges, name)
 	return os.RemoveAll(filepath.Join(m.options.Dir, "machines", name))
+}
+
+// StandIns lists the images in whose place the test app answers.
+func (m *Machines) StandIns() []string { return m.images.standIns }
+
+// AtHand returns the whole name of an image of a repository that is at hand, "" where none is.
+func (m *Machines) AtHand(repository string) string {
+	for _, name := range slices.Sorted(maps.Keys(m.images.archives)) {
+		if strings.HasPrefix(name, repository+":") {
+			return name
+		}
+	}
+	return ""
 }
 
 // Played lists the images that could not be had.

@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -17,6 +17,10 @@ import (
 	"github.com/miekg/dns"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/relay"
 )
 
 const (
@@ -91,7 +95,25 @@ func (n *network) addBridge() error {
 	if err := n.links.LinkAdd(n.bridge); err != nil {
 		return fmt.Errorf("adding a bridge: %w", err)
 	}
-	return setUp(n.links, bridgeName, gateway)
+	if err := setUp(n.links, bridgeName, gateway); err != nil {
+		return err
+	}
+	return n.addBalancers()
+}
+
+// addBalancers has the network itself be under all addresses of NodeBalancers.
+func (n *network) addBalancers() error {
+	_, all, err := net.ParseCIDR(linode.BalancerRange)
+	if err != nil {
+		return err
+	}
+	loopback, err := n.links.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return n.links.RouteAdd(&netlink.Route{
+		LinkIndex: loopback.Attrs().Index, Dst: all, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST,
+	})
 }
 
 // setUp gives a link its address in the private range, and sets it up, as well as the one that leads back.
@@ -224,44 +246,37 @@ func (n *network) listen(address string, port int) error {
 			if err != nil {
 				return
 			}
-			go relay(from, fmt.Sprintf("127.0.0.1:%d", port))
+			go lead(from, fmt.Sprintf("127.0.0.1:%d", port))
 		}
 	}()
 	return nil
 }
 
 // dial connects to a machine or a pod.
-func (n *network) dial(ctx context.Context, address string) (connection net.Conn, err error) {
+func (n *network) dial(ctx context.Context, address string) (net.Conn, error) {
+	return n.dialFrom(ctx, netip.Addr{}, address)
+}
+
+// dialFrom connects from an address of the network's own.
+func (n *network) dialFrom(ctx context.Context, from netip.Addr, address string) (connection net.Conn, err error) {
+	dialer := &net.Dialer{}
+	if from.IsValid() {
+		dialer.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
+	}
 	err = n.inside(func() (err error) {
-		connection, err = (&net.Dialer{}).DialContext(ctx, "tcp4", address)
+		connection, err = dialer.DialContext(ctx, "tcp4", address)
 		return err
 	})
 	return connection, err
 }
 
-func relay(from net.Conn, address string) {
+func lead(from net.Conn, address string) {
 	to, err := net.Dial("tcp4", address)
 	if err != nil {
 		_ = from.Close()
 		return
 	}
-	join(from, to)
-}
-
-// join passes on what each of two connections says, until both are done.
-func join(one, other net.Conn) {
-	var both sync.WaitGroup
-	for _, pair := range [][2]net.Conn{{one, other}, {other, one}} {
-		both.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			if half, can := pair[0].(interface{ CloseWrite() error }); can {
-				_ = half.CloseWrite()
-			}
-		})
-	}
-	both.Wait()
-	_ = one.Close()
-	_ = other.Close()
+	relay.Join(from, to)
 }
 
 func (n *network) close() error {

@@ -38,9 +38,10 @@ type containers struct {
 	api        client.Interface
 	policies   *policies.Enforcer
 	archives   spec.Images
-	played     string // the ID of the played image
-	importing  sync.Mutex
-	answering  sync.Map // the IDs of the played containers, for which commands succeed
+	// players are the programs of images that stand in for others, by the images' IDs.
+	players   sync.Map
+	importing sync.Mutex
+	answering sync.Map // the IDs of the played containers, for which commands succeed
 }
 
 // serveRuntime waits for containerd, and then serves the kubelet.
@@ -62,8 +63,13 @@ func (m *machine) serveRuntime() error {
 	if err != nil {
 		return fmt.Errorf("waiting for containerd: %w", err)
 	}
-	if r.played, err = r.bring(ctx, spec.Played); err != nil {
-		return err
+	for _, player := range []string{spec.Played, spec.App} {
+		if _, atHand := r.archives[player]; !atHand {
+			continue
+		}
+		if _, err = r.bring(ctx, player); err != nil {
+			return err
+		}
 	}
 	listener, err := net.Listen("unix", runtimeSocket)
 	if err != nil {
@@ -197,6 +203,13 @@ func (r *containers) bring(ctx context.Context, image string) (id string, err er
 	if !found {
 		archive, found = r.archives[reference.TrimNamed(name).String()]
 	}
+	player := ""
+	switch archive {
+	case "", r.archives[spec.Played]:
+		player = "/played"
+	case r.archives[spec.App]:
+		player = "/app"
+	}
 	if found {
 		err = r.importImage(ctx, archive, name.String())
 	} else {
@@ -207,6 +220,9 @@ func (r *containers) bring(ctx context.Context, image string) (id string, err er
 		var status *cri.ImageStatusResponse
 		status, err = r.images.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: name.String()}})
 		if id := status.GetImage().GetId(); id != "" {
+			if player != "" {
+				r.players.Store(id, player)
+			}
 			return id, nil
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -248,7 +264,7 @@ func (r *containers) runSandbox(ctx context.Context, in *cri.RunPodSandboxReques
 // create makes a container, which is told where the rehearsal is. A played one is told what it has to do.
 func (r *containers) create(ctx context.Context, in *cri.CreateContainerRequest) (*cri.CreateContainerResponse, error) {
 	config := in.GetConfig()
-	played := config.GetImage().GetImage() == r.played
+	player, played := r.players.Load(config.GetImage().GetImage())
 	if played {
 		labels := config.GetLabels()
 		pods := r.api.CoreV1().Pods(labels["io.kubernetes.pod.namespace"])
@@ -256,7 +272,7 @@ func (r *containers) create(ctx context.Context, in *cri.CreateContainerRequest)
 		if err != nil {
 			return nil, fmt.Errorf("asking what a played container has to do: %w", err)
 		}
-		config.Command, config.Args = []string{"/played"}, part(pod, labels["io.kubernetes.container.name"])
+		config.Command, config.Args = []string{player.(string)}, part(pod, labels["io.kubernetes.container.name"])
 	}
 	for name, value := range r.Environment {
 		config.Envs = append(config.Envs, &cri.KeyValue{Key: name, Value: []byte(value)})

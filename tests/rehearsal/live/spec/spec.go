@@ -42,6 +42,9 @@ const StorageDriver = "linodebs.csi.linode.com"
 // Played is the image that is run in the place of one that cannot be had.
 const Played = "lke-platform.rehearsal/played:latest"
 
+// App is the test app, which answers in the place of an application's image that is not at hand.
+const App = "lke-platform.rehearsal/app:latest"
+
 // Images are archives, as `docker save` writes them, of images that are at hand. They are found by the whole name of an image or
 // by that without tag and digest. Each archive holds one image, under the name Imported.
 type Images map[string]string
