@@ -79,6 +79,7 @@ func TestTheTestAppStandsIn(t *testing.T) {
 	require.NoError(t, err)
 	writeLayout(t, filepath.Join(made, "app"), played, map[string]string{"org.opencontainers.image.ref.name": spec.App})
 	writeLayout(t, filepath.Join(hand, "web"), played, map[string]string{"org.opencontainers.image.ref.name": "ghcr.io/org/web:1.2"})
+	program(t, dir, "coredns")
 	options := Options{
 		Bin: dir, Dir: filepath.Join(dir, "kept"), Images: []string{made, hand},
 		Apps: []string{"ghcr.io/org/web:1.2", "shop@sha256:" + strings.Repeat("ab", 32)},
