@@ -19,7 +19,9 @@ CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-s
 TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 # What the machines of a live rehearsal run: programs of others, and our own.
 MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr bridge loopback host-local portmap)
-ON_MACHINES := $(MACHINES) .bin/live/node .bin/live/played .bin/live/certsync
+# The server behind its buckets.
+GATEWAY := .bin/live/versitygw
+ON_MACHINES := $(MACHINES) $(GATEWAY) .bin/live/node .bin/live/played .bin/live/certsync
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -123,7 +125,7 @@ pulumi-cli:
 ## Work on it
 
 # Each module ends with what was skipped in it, and why: nobody has to take for tested what could not be tried here.
-test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum charts-if-had ## Run all tests, and name those that could not run
+test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum $(GATEWAY) charts-if-had ## Run all tests, and name those that could not run
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 45m ./...) || exit 1; \
@@ -158,7 +160,8 @@ $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/k9s: tools/k9s/go.mod
 $(filter .bin/live/kube%,$(MACHINES)): tools/kubernetes/go.mod
 $(filter-out .bin/live/kube%,$(MACHINES)): tools/containerd/go.mod
-$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES): cmd/toolchain/programs.go
+$(GATEWAY): tools/versitygw/go.mod
+$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES) $(GATEWAY): cmd/toolchain/programs.go
 	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@:.bin/%=%)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new

@@ -61,6 +61,10 @@ var programs = []program{
 	onMachines(network("loopback", "main")),
 	onMachines(network("host-local", "ipam")),
 	onMachines(network("portmap", "meta")),
+	onMachines(program{
+		name: "versitygw", module: "versitygw", path: "github.com/versity/versitygw", command: "/cmd/versitygw",
+		stamps: "-X main.Version=v{version}",
+	}),
 	{
 		name: "golangci-lint", module: "lint", path: "github.com/golangci/golangci-lint/v2", command: "/cmd/golangci-lint",
 		asks: "version --short", answers: "{version}",
