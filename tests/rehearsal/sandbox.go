@@ -43,6 +43,7 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	}
 	defer os.Remove(file)
 	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack)
+	fmt.Fprint(console.out, w.outsideHelp(o))
 	<-ctx.Done()
 	return nil
 }
