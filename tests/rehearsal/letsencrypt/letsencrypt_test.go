@@ -163,12 +163,12 @@ func TestCAARecordsSayWhoMayIssue(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, t.TempDir())
 	r.set(`ours.test. 60 IN CAA 0 issue "letsencrypt.org"`, `others.test. 60 IN CAA 0 issue "other.example"`,
-		`nobodys.test. 60 IN CAA 0 issue ";"`, `tame.test. 60 IN CAA 0 issuewild ";"`,
+		`nobodys.test. 60 IN CAA 0 issue ";"`, `tame.test. 60 IN CAA 0 issuewild ";"`, `wild.test. 60 IN CAA 0 issuewild ";"`,
 		`told.test. 60 IN CAA 0 iodef "mailto:post@told.test"`,
 		`ours.others.test. 60 IN CAA 0 issue "letsencrypt.org; validationmethods=dns-01"`)
 	for name, found := range map[string]string{
 		"none.test": "", "ours.test": "", "www.ours.test": "", "tame.test": "", "told.test": "", "ours.others.test": "",
-		"others.test": "others.test", "www.others.test": "others.test", "nobodys.test": "nobodys.test", "*.tame.test": "tame.test",
+		"others.test": "others.test", "www.others.test": "others.test", "nobodys.test": "nobodys.test", "*.wild.test": "wild.test",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // a client waits a second until it looks again
