@@ -70,6 +70,10 @@ var programs = []program{
 		name: "traefik", module: "traefik", path: "github.com/traefik/traefik/v3", command: "/cmd/traefik", static: true,
 		stamps: "-X github.com/traefik/traefik/v3/pkg/version.Version={version}",
 	}),
+	onMachines(program{
+		name: "versitygw", module: "versitygw", path: "github.com/versity/versitygw", command: "/cmd/versitygw",
+		stamps: "-X main.Version=v{version}",
+	}),
 	{
 		name: "golangci-lint", module: "lint", path: "github.com/golangci/golangci-lint/v2", command: "/cmd/golangci-lint",
 		asks: "version --short", answers: "{version}",

@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 
+	"lke-platform/components/certificates"
+
 	"lke-platform/tests/rehearsal/edge"
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/internet"
+	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/nameserver"
 )
 
 // The addresses that NodeBalancers see: of visitors, and of Fastly when it asks for what it has no copy of.
@@ -17,14 +22,14 @@ var visitorsAddress, fastlysAddress = netip.MustParseAddr("203.0.113.7"), netip.
 
 // startTraffic serves what is active at the simulated Fastly, and has public names lead to it. Names lead where the zones say.
 func (w *world) startTraffic(log *slog.Logger) (err error) {
-	var dialer net.Dialer
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, w.resolver)
-	}}
 	resolve := func(ctx context.Context, host string) ([]netip.Addr, error) {
-		return resolver.LookupNetIP(ctx, "ip", host)
+		return nameserver.Addresses(ctx, w.resolver, host)
 	}
-	w.edge, err = edge.New(edge.Options{Fastly: w.fastly, Dial: w.balancers.Dial(fastlysAddress), Log: log, Resolve: resolve})
+	// Fastly trusts whom everybody trusts: not Let's Encrypt's server for tests.
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(w.outside.acme[certificates.Servers[certificates.Production]].Roots)
+	roots.AppendCertsFromPEM(w.outside.buckets.Roots)
+	w.edge, err = edge.New(edge.Options{Fastly: w.fastly, Dial: w.dialAs(fastlysAddress), Roots: roots, Log: log, Resolve: resolve})
 	if err != nil {
 		return err
 	}
@@ -44,14 +49,24 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 		return nil, err
 	}
 	if !fastly.IsOurs(to.Addr()) {
-		return w.balancers.Dial(visitorsAddress)(ctx, network, address)
+		return w.dialAs(visitorsAddress)(ctx, network, address)
 	}
 	at := map[uint16]string{80: w.edge.PlainAddress(), 443: w.edge.Address()}[to.Port()]
 	if at == "" {
-		return nil, fmt.Errorf("Fastly listens at ports 80 and 443, and not at %s", address) //nolint:staticcheck // a name
+		return nil, fmt.Errorf("nothing listens at %s: of Fastly's ports there are 80 and 443", address)
 	}
 	var dialer net.Dialer
 	return dialer.DialContext(ctx, network, at)
+}
+
+// dialAs connects who has an address to what is at Linode: buckets, and NodeBalancers, which see the address.
+func (w *world) dialAs(client netip.Addr) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if to, err := netip.ParseAddrPort(address); err == nil && to.Addr() == linode.StorageAddress {
+			return w.outside.buckets.Dial(ctx, network, address)
+		}
+		return w.balancers.Dial(client)(ctx, network, address)
+	}
 }
 
 // traefik is the image of Traefik where containers run and it is at hand.

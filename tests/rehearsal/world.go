@@ -55,6 +55,8 @@ type world struct {
 	fastlyURL   string
 	// storageURL is where the S3 API of all buckets is.
 	storageURL string
+	// outside is what a live rehearsal has beside the APIs of the clouds.
+	outside outside
 	// nameServer and resolver are where the name server of all zones is, and a resolver that asks it.
 	nameServer, resolver string
 	// elsewhere are the zones at other DNS providers.
@@ -114,7 +116,7 @@ func (w *world) start(ctx context.Context, o options) error {
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
-		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live, BackendHealth: w.balancers.Health,
+		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live, BackendHealth: w.balancers.Health, Contents: w.contents(o),
 	})
 	if err != nil {
 		return err
@@ -126,10 +128,10 @@ func (w *world) start(ctx context.Context, o options) error {
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
 		return err
 	}
-	if w.storageURL, err = w.serve(w.linode.ObjectStorage(), linodeLog); err != nil {
+	if w.storageURL, err = w.serveStorage(o, linodeLog); err != nil {
 		return err
 	}
-	w.elsewhere = &nameserver.Elsewhere{Linode: w.linode}
+	w.elsewhere = &nameserver.Elsewhere{Linode: w.authority(o)}
 	if w.nameServer, err = w.serveNames(w.elsewhere); err != nil {
 		return err
 	}
@@ -155,14 +157,17 @@ func (w *world) start(ctx context.Context, o options) error {
 			return err
 		}
 		w.machines.ForwardNames(w.resolver)
+		if err := w.startAuthorities(o, logs); err != nil {
+			return err
+		}
 		if err := w.startTraffic(fastlyLog); err != nil {
 			return err
 		}
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		Traefik: w.traefik(),
-		Pods:    incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
+		Traefik: w.traefik(), ACME: w.outside.acme,
+		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}
 	if err := w.linode.Resume(ctx); err != nil {

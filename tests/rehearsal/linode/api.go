@@ -5,6 +5,7 @@
 package linode
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,6 +38,11 @@ type Options struct {
 	BackendHealth func(backend int) (up, known bool)
 	// LinodeDelay is how long Linode takes to make the Linodes of new nodes.
 	LinodeDelay time.Duration
+	// Publishing is how long the name servers take until they answer with a change; by default as much faster than Linode's minute
+	// as all DNS of a rehearsal is.
+	Publishing time.Duration
+	// Contents counts what is in a bucket, and its bytes, where somebody else than ObjectStorage serves it.
+	Contents func(endpoint, label string) (objects, size int)
 	// Log takes failures of the background work and requests for what is not simulated; slog.Default() when nil.
 	Log *slog.Logger
 }
@@ -74,6 +80,7 @@ func New(options Options) (*API, error) {
 		return nil, fmt.Errorf("linode: reading the catalog: %w", err)
 	}
 	a := &API{options: options, log: options.Log, catalog: catalog, store: store, planes: map[int]*plane{}}
+	a.options.Publishing = cmp.Or(options.Publishing, publishing)
 	a.rationing.windows = map[string]*window{}
 	if a.log == nil {
 		a.log = slog.Default()
@@ -187,7 +194,7 @@ func (a *API) transaction(handle handler) http.HandlerFunc {
 			return
 		}
 		if changed != nil {
-			time.AfterFunc(publishing, func() { a.publish(changed) })
+			time.AfterFunc(a.options.Publishing, func() { a.publish(changed) })
 		}
 		writeJSON(w, http.StatusOK, answer)
 	}
