@@ -37,7 +37,8 @@ func (w *world) serveStorage(o options, log *slog.Logger) (url string, err error
 		return w.serve(w.linode.ObjectStorage(), log)
 	}
 	w.outside.buckets, err = buckets.Start(buckets.Options{
-		Gateway: filepath.Join(o.machinePrograms(), "versitygw"), Dir: filepath.Join(o.dir(), "buckets"), Account: w.linode, Log: log,
+		Gateway: filepath.Join(o.machinePrograms(), "versitygw"), Dir: filepath.Join(o.dir(), "buckets"),
+		Account: w.linode, Log: log,
 	})
 	if err != nil {
 		return "", err

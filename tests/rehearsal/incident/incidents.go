@@ -22,9 +22,13 @@ var incidents = map[string]*incident{
 	}},
 	"drain": {begin: (*platform).drain, after: (*platform).uncordon},
 
-	"app-pod-lost":     {begin: func(p *platform, ctx context.Context) error { return p.loseAPod(ctx, p.namespace, p.app) }},
-	"ingress-pod-lost": {begin: func(p *platform, ctx context.Context) error { return p.loseAPod(ctx, ingressNamespace, "traefik") }},
-	"health-broken":    {begin: (*platform).breakHealth},
+	"app-pod-lost": {begin: func(p *platform, ctx context.Context) error {
+		return p.loseAPod(ctx, p.namespace, p.app)
+	}},
+	"ingress-pod-lost": {begin: func(p *platform, ctx context.Context) error {
+		return p.loseAPod(ctx, ingressNamespace, "traefik")
+	}},
+	"health-broken": {begin: (*platform).breakHealth},
 
 	"node-lost": {begin: troubled("lose"), after: troubled("mend")},
 	"node-hung": {begin: troubled("hang"), after: troubled("mend")},

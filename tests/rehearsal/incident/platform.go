@@ -124,8 +124,8 @@ func (p *platform) lacks(ctx context.Context) (string, error) {
 	return p.lacksPods(ctx)
 }
 
-// lacksPods says which Deployment lacks pods: a node that is lost may stay so, when its pods are elsewhere, and a StatefulSet's wait
-// for somebody who says that it is.
+// lacksPods says which Deployment lacks pods: a node that is lost may stay so, when its pods are elsewhere, and a StatefulSet's
+// wait for somebody who says that it is.
 func (p *platform) lacksPods(ctx context.Context) (string, error) {
 	var found struct{ Items []workload }
 	if err := p.get(ctx, &found, "deployments"); err != nil {

@@ -29,7 +29,7 @@ func Named(text string) (chosen []Sort, err error) {
 func Way() (*url.URL, *x509.CertPool, error) {
 	address := os.Getenv("REHEARSAL_PROXY")
 	if address == "" {
-		return nil, nil, errors.New("no live sandbox is known: run make sandbox LIVE=1, and in another shell source .rehearsal/sandbox.env")
+		return nil, nil, errors.New("no live sandbox runs: make sandbox LIVE=1, in another shell")
 	}
 	proxy, err := url.Parse(address)
 	if err != nil {
