@@ -9,9 +9,9 @@ BASE ?= origin/main
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS,$(eval override $(given) := $$(value $(given))))
+$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS NAME RUNS,$(eval override $(given) := $$(value $(given))))
 export IMAGE REHEARSE_IMAGES
-$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS,\
+$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS NAME RUNS,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
@@ -35,7 +35,7 @@ REHEARSED = -plugins .bin/plugins $(if $(V),-v) $(if $(RESUME),-resume) $(if $(F
   $(if $(LIVE),-live)
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox visit charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had images \
+.PHONY: help rehearse sandbox visit incident charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had images \
 	test chaos lint bench toolchain plugins releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
@@ -69,6 +69,10 @@ images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at 
 	@traefik=$$(cd tools/traefik && go list -m -f '{{.Version}}' github.com/traefik/traefik/v3) && \
 	  go run -C $(REHEARSAL) ./images '$(CURDIR)/.bin/images' "docker.io/library/traefik:$$traefik=$(CURDIR)/.bin/live/traefik" \
 	  'lke-platform.rehearsal/app:latest=$(CURDIR)/.bin/live/app'
+
+incident: .bin/incident ## Bring a live sandbox into trouble (NAME=node-lost, RUNS=5; NAME=all), and measure what visitors notice
+	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
+	  .bin/incident -name '$(NAME)' -runs '$(or $(RUNS),1)' -rate '$(or $(RATE),10)' $(if $(AS),-as '$(AS)')
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)
@@ -200,8 +204,8 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 .bin/live/coredns: $(wildcard tools/coredns/*)
 	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(<D) -ldflags "-s -w" -o $(CURDIR)/$@ .
 
-.bin/visit: FORCE
-	@$(TIMED) "building the visitors" go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./visit
+.bin/visit .bin/incident: FORCE
+	@$(TIMED) "building $(@F)" go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./$(@F)
 
 .bin/certsync .bin/status: FORCE
 	@$(TIMED) "building $(@F)" go build -o $@ ./cmd/$(@F)
