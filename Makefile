@@ -9,9 +9,9 @@ BASE ?= origin/main
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS NAME RUNS,$(eval override $(given) := $$(value $(given))))
+$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR VISITORS NAME RUNS,$(eval override $(given) := $$(value $(given))))
 export IMAGE REHEARSE_IMAGES
-$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS NAME RUNS,\
+$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR VISITORS NAME RUNS,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
@@ -61,9 +61,9 @@ rehearse: toolchain plugins .bin/certsync .bin/rehearse charts-if-had $(if $(LIV
 sandbox: toolchain plugins .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
 
-visit: .bin/visit ## Visit a live sandbox (RATE=10 a second of each sort, FOR=30s, AS=known,reading), and tell what visitors noticed
+visit: .bin/visit ## Visit a live sandbox (RATE=10 a second of each sort, FOR=30s, VISITORS=known,reading), and tell what visitors noticed
 	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
-	  .bin/visit -rate '$(or $(RATE),10)' -for '$(or $(FOR),30s)' -as '$(AS)'
+	  .bin/visit -rate '$(or $(RATE),10)' -for '$(or $(FOR),30s)' -as '$(VISITORS)'
 
 images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at hand by itself, in .bin/images: Traefik and a test app
 	@traefik=$$(cd tools/traefik && go list -m -f '{{.Version}}' github.com/traefik/traefik/v3) && \
@@ -72,7 +72,7 @@ images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at 
 
 incident: .bin/incident ## Bring a live sandbox into trouble (NAME=node-lost, RUNS=5; NAME=all), and measure what visitors notice
 	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
-	  .bin/incident -name '$(NAME)' -runs '$(or $(RUNS),1)' -rate '$(or $(RATE),10)' $(if $(AS),-as '$(AS)')
+	  .bin/incident -name '$(NAME)' -runs '$(or $(RUNS),1)' -rate '$(or $(RATE),10)' $(if $(VISITORS),-as '$(VISITORS)')
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)

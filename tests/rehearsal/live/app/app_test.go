@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -105,6 +106,26 @@ func TestHealthBreaksOnDemand(t *testing.T) {
 	require.Contains(t, metrics, `http_requests_total{code="503",method="get"} 2`)
 	refused, _ := do(t, http.MethodPost, url+"/sigterm?how=gladly", "")
 	require.Equal(t, http.StatusBadRequest, refused)
+}
+
+// A database that is played speaks HTTP.
+func TestAPlayedDatabaseIsNotTakenForOne(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(connection, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		}
+	}()
+	t.Setenv("DATABASE_URL", "postgres://app:secret@"+listener.Addr().String()+"/shop?sslmode=disable")
+	status, page := do(t, http.MethodGet, serveApp(t)+"/db", "")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, page, "a web server answers in the place of a database")
 }
 
 func TestWithoutBackingServicesTheirPagesSayWhatIsMissing(t *testing.T) {

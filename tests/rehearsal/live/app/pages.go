@@ -29,6 +29,7 @@ type app struct {
 // newApp serves
 //
 //	GET  /…                             who the caller is, and what it said: at all paths but these
+//	GET  /page/…                        the same, and may be kept for five seconds
 //	GET  /slow?for=5s                   the same, after a while
 //	GET  /stream?lines=10&every=100ms   line after line
 //	GET  /websocket                     says what it hears
@@ -105,6 +106,9 @@ func mirror(w http.ResponseWriter, r *http.Request) {
 		seen.Headers[name] = strings.Join(values, ", ")
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if strings.HasPrefix(r.URL.Path, "/page/") {
+		w.Header().Set("Cache-Control", "public, max-age=5")
+	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(seen) // who does not hear it is gone
