@@ -397,6 +397,20 @@ func TestAStreamIsNotHeldBack(t *testing.T) {
 	require.Contains(t, string(rest), "data: 2")
 }
 
+// Whoever takes his time, or has gone, holds nobody up.
+func TestADownloadIsThereForOthersToo(t *testing.T) {
+	t.Parallel()
+	c := serve(t, declare(t, nil))
+	file := strings.Repeat("0123456789abcdef", 1<<20)
+	c.servers["origin"].answer(page(file, "Cache-Control: max-age=60"))
+	slow, err := c.visitor().Get(home + "/file.zip")
+	require.NoError(t, err)
+	require.True(t, file == c.get(home+"/file.zip").body)
+	require.Equal(t, "MISS, HIT", c.get(home+"/file.zip").Header.Get("X-Cache"))
+	require.NoError(t, slow.Body.Close())
+	require.Len(t, c.servers["origin"].requests(), 1)
+}
+
 func TestAnOriginThatCannotBeTrustedOrWaitedForIsAnError(t *testing.T) {
 	t.Parallel()
 	for reason, edit := range map[string]func(backend map[string]any){

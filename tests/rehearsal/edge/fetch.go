@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,9 +36,10 @@ var hopByHop = []string{
 // conditional are the headers that ask for less than everything.
 var conditional = []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
 
-// requestForAll makes the request whose answer is for everybody.
+// requestForAll makes the request whose answer is for everybody, also when this visitor has gone.
 func (v *visit) requestForAll() {
 	v.newRequest()
+	v.BackendRequest = detached(v.BackendRequest)
 	if v.BackendRequest.Method == http.MethodHead {
 		v.BackendRequest.Method = http.MethodGet
 	}
@@ -179,7 +181,7 @@ const passedFor = 2 * time.Minute
 // keepNothing remembers that requests need not wait for each other.
 func keepNothing(v *visit) step {
 	if !v.passing {
-		v.put(&cache.Object{Pass: true, TTL: max(v.BackendResponseTTL.Value, passedFor)})
+		v.put(&cache.Object{Pass: true, Header: v.BackendResponse.Header, TTL: max(v.BackendResponseTTL.Value, passedFor)})
 	}
 	v.passing = true
 	return handOut
@@ -193,7 +195,6 @@ func handOut(v *visit) step {
 
 func (v *visit) put(object *cache.Object) {
 	object.Stored, object.Request = time.Now(), cache.VariesIn(v.BackendResponse.Header, v.Request.Header)
-	object.Header = v.BackendResponse.Header
 	if object.Pass {
 		object.Request = nil
 	}
@@ -209,18 +210,13 @@ func keep(v *visit) step {
 	}
 	header := v.BackendResponse.Header
 	object := &cache.Object{
-		Status: v.BackendResponse.StatusCode, TTL: v.BackendResponseTTL.Value, Age: cache.Age(header),
+		Status: v.BackendResponse.StatusCode, Header: header, TTL: v.BackendResponseTTL.Value, Age: cache.Age(header),
 		StaleWhileRevalidate: v.BackendResponseStaleWhileRevalidate.Value, StaleIfError: v.BackendResponseStaleIfError.Value,
 	}
 	compressed := v.BackendResponseGzip.Value && header.Get("Content-Encoding") == ""
 	inParts := v.BackendResponseDoStream.Value || v.EnableSegmentedCaching.Value
 	if inParts && !compressed && v.Request.Header.Get("Range") == "" {
-		release := v.release
-		v.release = func() {} // the stream's business
-		v.stream = &copied{ReadCloser: v.stream, release: release, put: func(body []byte) {
-			object.Body = body
-			v.put(object)
-		}}
+		v.keepStream(object)
 		return handOut
 	}
 	limit := largest
@@ -244,6 +240,23 @@ func keep(v *visit) step {
 	return deliver
 }
 
+// keepStream keeps the answer while it goes out. Whoever wants the same waits until it is there.
+func (v *visit) keepStream(object *cache.Object) {
+	release := v.release
+	v.release = func() {}
+	if length, _ := strconv.Atoi(object.Header.Get("Content-Length")); length > largestInParts {
+		release()
+		return
+	}
+	v.stream = fill(v.stream, func(body []byte, err error) {
+		if errors.Is(err, io.EOF) && len(body) <= largestInParts {
+			object.Body = body
+			v.put(object)
+		}
+		release()
+	})
+}
+
 var errTooLarge = &unavailable{"Response object too large"}
 
 // readAll reads an answer that is kept as a whole.
@@ -257,36 +270,6 @@ func (v *visit) readAll(limit int) ([]byte, error) {
 	}
 	v.stream = nil
 	return body, err
-}
-
-// copied is a stream that is kept once it has come as a whole.
-type copied struct {
-	io.ReadCloser
-	read    []byte
-	ended   bool
-	tooMuch bool
-	put     func(body []byte)
-	release func()
-}
-
-func (c *copied) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	if !c.tooMuch {
-		c.read = append(c.read, p[:n]...)
-	}
-	if len(c.read) > largestInParts {
-		c.read, c.tooMuch = nil, true
-	}
-	if errors.Is(err, io.EOF) && !c.ended && !c.tooMuch {
-		c.ended = true
-		c.put(c.read)
-	}
-	return n, err
-}
-
-func (c *copied) Close() error {
-	defer c.release()
-	return c.ReadCloser.Close()
 }
 
 // zipped compresses a body, and says so.
