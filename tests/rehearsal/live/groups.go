@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"lke-platform/tests/rehearsal/live/spec"
@@ -136,12 +137,20 @@ func (h hierarchy) delegate() error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	for _, group := range []string{h.path, parent} {
-		for _, controller := range h.controllers {
-			if err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil &&
-				slices.Contains(needed, controller) {
-				return fmt.Errorf("handing controller %s to machines: %w", controller, err)
-			}
+	return errors.Join(h.handDown(h.path), h.handDown(parent))
+}
+
+// handDown lets the groups in a group have the controllers of the hierarchy.
+func (h hierarchy) handDown(group string) error {
+	for _, controller := range h.controllers {
+		err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
+		switch {
+		case err == nil || !slices.Contains(needed, controller):
+		case errors.Is(err, syscall.EBUSY):
+			return fmt.Errorf("processes are in the control group %s, so that none in it is limited "+
+				"(is this a container? start it with --cgroupns=host): %w", group, err)
+		default:
+			return fmt.Errorf("handing controller %s to machines: %w", controller, err)
 		}
 	}
 	return nil

@@ -98,8 +98,16 @@ func checkGroups() error {
 	}
 	for _, h := range all {
 		group := filepath.Join(h.path, groupName+"-check")
-		if err := errors.Join(os.MkdirAll(group, 0o755), os.Remove(group)); err != nil {
-			return fmt.Errorf("control groups cannot be made (is this a container? give it --privileged): %w", err)
+		if err := os.MkdirAll(group, 0o755); err != nil {
+			return fmt.Errorf("control groups cannot be made (is this a container? start it with --privileged): %w", err)
+		}
+		if err := os.Remove(group); err != nil {
+			return err
+		}
+		if h.unified {
+			if err := h.handDown(h.path); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -168,7 +176,8 @@ func checkRules() error {
 		var complaint bytes.Buffer
 		nft.Stderr = &complaint
 		if err := nft.Run(); err != nil {
-			return fmt.Errorf("nftables cannot do what kube-proxy asks (CONFIG_NF_TABLES, CONFIG_NFT_NAT, …): %w\n%s",
+			return fmt.Errorf("nftables cannot do what kube-proxy asks "+
+				"(a kernel without CONFIG_NF_TABLES, CONFIG_NFT_NAT, …, or a container without CAP_NET_ADMIN?): %w\n%s",
 				err, bytes.TrimSpace(complaint.Bytes()))
 		}
 		return nil
