@@ -108,11 +108,10 @@ func (w *world) start(ctx context.Context, o options) error {
 	}
 	w.clusters = kubernetes.New(clusters)
 	w.closers = append(w.closers, w.clusters.Close)
-	w.linode, err = linode.New(linode.Options{
+	if w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
 		RateLimits: true, LinodeDelay: time.Second, BackendHealth: w.balancers.Health,
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
 	if o.live {
@@ -153,8 +152,7 @@ func (w *world) start(ctx context.Context, o options) error {
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		Traefik: w.traefik(),
-		Pods:    incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
+		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs}, Traefik: w.traefik(),
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}
 	if err := w.linode.Resume(ctx); err != nil {
