@@ -11,8 +11,8 @@ import (
 	"lke-platform/components/internal/kube"
 )
 
-// servers are Let's Encrypt's.
-var servers = map[string]string{
+// Servers are the directories of Let's Encrypt, by kind of issuer.
+var Servers = map[string]string{
 	Production: "https://acme-v02.api.letsencrypt.org/directory",
 	Staging:    "https://acme-staging-v02.api.letsencrypt.org/directory",
 }
@@ -47,7 +47,7 @@ func (i *Issuers) newIssuer(
 			Annotations: pulumi.StringMap{"pulumi.com/waitFor": pulumi.String("condition=Ready")},
 		},
 		OtherFields: kubernetes.UntypedArgs{"spec": pulumi.Map{"acme": pulumi.Map{
-			"server":              pulumi.String(servers[kind]),
+			"server":              pulumi.String(Servers[kind]),
 			"email":               pulumi.String(args.Email),
 			"privateKeySecretRef": pulumi.Map{"name": pulumi.String(issuer)},
 			"solvers":             solvers,

@@ -57,6 +57,8 @@ type options struct {
 	live    bool // nodes run containers
 	// images is a folder of images for them, beside those that are made here.
 	images string
+	// plugins is a folder of the providers' plugins; empty for none but the user's own.
+	plugins string
 	// fastlyAccount is the sort of account at Fastly, see fastly.AccountOf.
 	fastlyAccount string
 }
@@ -103,6 +105,7 @@ func parseFlags(arguments []string) (options, error) {
 	flags.BoolVar(&o.resume, "resume", false, "go on with the simulated cloud that the last rehearsal left")
 	flags.BoolVar(&o.sandbox, "sandbox", false, "keep everything running for other programs")
 	flags.StringVar(&o.fastlyAccount, "fastly-account", fastly.Usual, "sort of account at Fastly, for instance new or trial")
+	flags.StringVar(&o.plugins, "plugins", "", "folder of the providers' plugins, for who has none of them")
 	flags.BoolVar(&o.verbose, "v", false, "show every line of what happens, and all of the summary")
 	flags.BoolVar(&o.live, "live", false, "have nodes run containers, which takes Linux and root")
 	flags.StringVar(&o.images, "images", os.Getenv("REHEARSE_IMAGES"), "folder of images for them, OCI layouts or archives")
@@ -115,6 +118,9 @@ func parseFlags(arguments []string) (options, error) {
 		return o, fmt.Errorf("finding the repository: %w", err)
 	}
 	o.root = root
+	if o.plugins != "" {
+		o.plugins = filepath.Join(root, o.plugins)
+	}
 	if _, err := os.Stat(o.stackFile()); err != nil && !o.clean {
 		return o, fmt.Errorf("stack %q: there is no %s (run from the top of the repository; STACK=<name> chooses the stack)",
 			o.stack, filepath.Base(o.stackFile()))

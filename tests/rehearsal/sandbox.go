@@ -34,6 +34,11 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		// Behind what is installed, the Pulumi CLI above all: the one that was built here has no language plug-in.
 		"PATH": "$PATH:" + filepath.Join(o.root, ".bin"),
 	})
+	if w.internet != nil {
+		maps.Copy(exports, map[string]string{
+			"REHEARSAL_PROXY": "http://" + w.internet.Address(), "REHEARSAL_HOST": w.host(), "REHEARSAL_ROOTS": o.rootsFile(),
+		})
+	}
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(exports)) {
 		fmt.Fprintf(&lines, "export %s=\"%s\"\n", name, exports[name])
@@ -44,7 +49,11 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	}
 	defer os.Remove(file)
 	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack)
+	if w.edge != nil {
+		fmt.Fprintf(console.out, visitHelp, w.host(), w.internet.Address(), o.rootsFile())
+	}
 	w.tellBalancers(console)
+	fmt.Fprint(console.out, w.outsideHelp(o))
 	<-ctx.Done()
 	return nil
 }
@@ -75,6 +84,25 @@ Then for instance
 
 The folder project has a copy of the stack file, in which placeholders stand for secrets: that is the one to edit for Pulumi.
 Ctrl-C ends it; make sandbox RESUME=1 goes on from there.
+`
+
+// host is a public name that the edge has a certificate for.
+func (w *world) host() string {
+	host := "example.com"
+	for _, activation := range w.fastly.Activations() {
+		if host = activation.Domain; !strings.HasPrefix(host, "*.") {
+			break
+		}
+	}
+	return strings.Replace(host, "*.", "www.", 1)
+}
+
+// visitHelp is what can be asked of a live sandbox.
+const visitHelp = `
+Public names are reached through a proxy:
+
+  curl --include --cacert %[3]s --proxy http://%[2]s https://%[1]s/
+  make visit
 `
 
 // writeKubeconfig takes the kubeconfig from the stack's outputs.

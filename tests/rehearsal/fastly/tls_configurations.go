@@ -1,6 +1,7 @@
 package fastly
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -43,6 +44,23 @@ func newAccountsConfiguration() *tlsConfiguration {
 	}
 	c.DNSRecords = append(c.DNSRecords, dnsRecord{"CNAME", "t.sni.global.fastly.net", "global"})
 	return c
+}
+
+// Addresses are those of a host of Fastly's that the aliases of domains lead to. Others have none.
+func (a *API) Addresses(host string) (addresses []netip.Addr) {
+	a.store.View(func(s *state) {
+		for _, c := range s.TLS.configurations() {
+			if slices.ContainsFunc(c.DNSRecords, func(r dnsRecord) bool { return r.Type == "CNAME" && r.Value == host }) {
+				for _, record := range c.DNSRecords {
+					if address, err := netip.ParseAddr(record.Value); err == nil {
+						addresses = append(addresses, address)
+					}
+				}
+				return
+			}
+		}
+	})
+	return addresses
 }
 
 func (c *tlsConfiguration) describe() *resource {

@@ -12,7 +12,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -25,6 +27,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
@@ -55,8 +58,18 @@ type certificate struct {
 		} `json:"secretTemplate"`
 	} `json:"spec"`
 	Status struct {
-		Revision int64 `json:"revision"`
+		Revision               int64        `json:"revision"`
+		RenewalTime            *metav1.Time `json:"renewalTime"`
+		LastFailureTime        *metav1.Time `json:"lastFailureTime"`
+		FailedIssuanceAttempts int          `json:"failedIssuanceAttempts"`
 	} `json:"status"`
+}
+
+// issued is a certificate that was issued, and what goes into its Secret.
+type issued struct {
+	leaf       *x509.Certificate
+	chain, key []byte
+	authority  *x509.Certificate // nil where it is in no Secret
 }
 
 // readyIssuer registers the account of an issuer, so to speak. One that signs by itself is ready when it has what it signs with.
@@ -69,6 +82,9 @@ func (c *cluster) readyIssuer(
 	if isYoung(object) {
 		return errNotYet
 	}
+	if _, err := c.account(ctx, object); err != nil {
+		return err
+	}
 	reason, message := "ACMEAccountRegistered", "The ACME account was registered with the ACME server"
 	if _, acme, _ := unstructured.NestedMap(object.Object, "spec", "acme"); !acme {
 		if _, err := c.authority(ctx, object); err != nil {
@@ -79,59 +95,96 @@ func (c *cluster) readyIssuer(
 	return c.setStatus(ctx, resource, object, map[string]any{"conditions": []any{holds(object, "Ready", reason, message)}})
 }
 
-// issueCertificate issues a certificate when its issuer is ready and Linode has the zones that prove its names.
+// issueCertificate issues a certificate when its issuer is ready and Linode has the zones that prove its names, and anew when it
+// is to be renewed: in its time, or because somebody asks for it, as `cmctl renew` does by a condition.
 func (c *cluster) issueCertificate(
 	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured,
 ) error {
-	if object.GetDeletionTimestamp() != nil || conditionHolds(object, "Ready") {
-		return nil
-	}
 	var wanted certificate
 	if err := decode(object, &wanted); err != nil {
 		return err
+	}
+	renewed := conditionHolds(object, "Issuing")
+	if object.GetDeletionTimestamp() != nil || conditionHolds(object, "Ready") && !renewed && !wanted.isDue() {
+		return nil
 	}
 	issuer, err := c.issuerOf(ctx, resource, &wanted)
 	switch {
 	case err != nil:
 		return err
-	case isYoung(object) || issuer == nil || !conditionHolds(issuer, "Ready"):
+	case isYoung(object) || issuer == nil || !conditionHolds(issuer, "Ready") || wanted.isHeldBack(object):
 		return errNotYet
 	}
 	kept, err := c.keptCertificate(ctx, &wanted)
 	if err != nil {
 		return err
 	}
-	if kept != nil {
-		return c.setStatus(ctx, resource, object, wanted.status(object, kept))
+	if kept != nil && !renewed {
+		return c.patchStatus(ctx, resource, object, wanted.status(object, kept))
 	}
-	if _, acme, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server"); acme {
-		if err := c.prove(ctx, issuer, &wanted); err != nil {
-			return err
+	got, err := c.obtain(ctx, issuer, &wanted)
+	if why := new(refusal); errors.As(err, &why) {
+		return c.noteRefusal(ctx, resource, object, &wanted, why)
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.keepCertificate(ctx, &wanted, got); err != nil {
+		return err
+	}
+	status := wanted.status(object, got.leaf)
+	status["revision"] = wanted.Status.Revision + 1
+	return c.patchStatus(ctx, resource, object, status)
+}
+
+// obtain has a certificate issued, by who is asked in the issuer's place or else by what that signs with.
+func (c *cluster) obtain(ctx context.Context, issuer *unstructured.Unstructured, wanted *certificate) (*issued, error) {
+	if _, isACME, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server"); isACME {
+		proven, err := c.prove(ctx, issuer, wanted)
+		if err != nil {
+			return nil, err
+		}
+		if proven.client != nil {
+			return proven.fetch(ctx, wanted)
 		}
 	}
 	signer, err := c.authority(ctx, issuer)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	issued, key, err := wanted.issue(signer)
+	return wanted.issue(signer)
+}
+
+// isDue says whether the certificate is to be renewed by now.
+func (w *certificate) isDue() bool {
+	return w.Status.RenewalTime != nil && time.Now().After(w.Status.RenewalTime.Time)
+}
+
+// patchStatus changes fields of a status; nil takes one away. Conditions are those that are given, and no others.
+func (c *cluster) patchStatus(
+	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured, status map[string]any,
+) error {
+	patch, err := json.Marshal(map[string]any{"status": status})
 	if err != nil {
 		return err
 	}
-	if err := c.keepCertificate(ctx, &wanted, issued, key, signer); err != nil {
-		return err
+	_, err = c.dynamic.Resource(resource).Namespace(object.GetNamespace()).Patch(ctx, object.GetName(), types.MergePatchType,
+		patch, metav1.PatchOptions{FieldManager: fieldManager}, "status")
+	if apierrors.IsNotFound(err) { // it went meanwhile
+		return nil
 	}
-	status := wanted.status(object, issued)
-	status["revision"] = wanted.Status.Revision + 1
-	return c.setStatus(ctx, resource, object, status)
+	return err
 }
 
 // status is that of a certificate that is there.
-func (w *certificate) status(object *unstructured.Unstructured, issued *x509.Certificate) map[string]any {
+func (w *certificate) status(object *unstructured.Unstructured, leaf *x509.Certificate) map[string]any {
 	return map[string]any{
 		"conditions":  []any{holds(object, "Ready", "Ready", "Certificate is up to date and has not expired")},
-		"notBefore":   timestamp(issued.NotBefore),
-		"notAfter":    timestamp(issued.NotAfter),
-		"renewalTime": timestamp(w.renewal(issued)),
+		"notBefore":   timestamp(leaf.NotBefore),
+		"notAfter":    timestamp(leaf.NotAfter),
+		"renewalTime": timestamp(w.renewal(leaf)),
+		// of a failure before it
+		"lastFailureTime": nil, "failedIssuanceAttempts": nil,
 	}
 }
 
@@ -149,11 +202,16 @@ func (c *cluster) keptCertificate(ctx context.Context, wanted *certificate) (*x5
 		return nil, nil
 	}
 	kept, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil || !slices.Equal(kept.DNSNames, wanted.Spec.DNSNames) || time.Now().After(wanted.renewal(kept)) ||
+	if err != nil || !sameNames(kept.DNSNames, wanted.Spec.DNSNames) || time.Now().After(wanted.renewal(kept)) ||
 		secret.Annotations["cert-manager.io/issuer-name"] != wanted.Spec.IssuerRef.Name {
 		return nil, nil
 	}
 	return kept, nil
+}
+
+// sameNames says whether two certificates are for the same names, in whatever order.
+func sameNames(one, other []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(one)), slices.Sorted(slices.Values(other)))
 }
 
 // issuerOf returns the issuer of a certificate; nil where there is none.
@@ -172,13 +230,11 @@ func (c *cluster) issuerOf(
 }
 
 // keepCertificate writes the Secret of a certificate as cert-manager does.
-func (c *cluster) keepCertificate(
-	ctx context.Context, wanted *certificate, issued *x509.Certificate, key []byte, signer *authority,
-) error {
+func (c *cluster) keepCertificate(ctx context.Context, wanted *certificate, got *issued) error {
 	annotations := map[string]string{
 		"cert-manager.io/alt-names":        strings.Join(wanted.Spec.DNSNames, ","),
 		"cert-manager.io/certificate-name": wanted.Name,
-		"cert-manager.io/common-name":      issued.Subject.CommonName,
+		"cert-manager.io/common-name":      got.leaf.Subject.CommonName,
 		"cert-manager.io/issuer-group":     certificateGroup,
 		"cert-manager.io/issuer-kind":      wanted.Spec.IssuerRef.Kind,
 		"cert-manager.io/issuer-name":      wanted.Spec.IssuerRef.Name,
@@ -186,9 +242,9 @@ func (c *cluster) keepCertificate(
 	maps.Copy(annotations, wanted.Spec.SecretTemplate.Annotations)
 	labels := map[string]string{"controller.cert-manager.io/fao": "true"}
 	maps.Copy(labels, wanted.Spec.SecretTemplate.Labels)
-	data := map[string][]byte{corev1.TLSCertKey: encodeCertificate(issued), corev1.TLSPrivateKeyKey: key}
-	if signer != nil {
-		data[authorityKey] = encodeCertificate(signer.certificate)
+	data := map[string][]byte{corev1.TLSCertKey: got.chain, corev1.TLSPrivateKeyKey: got.key}
+	if got.authority != nil {
+		data[authorityKey] = encodeCertificate(got.authority)
 	}
 	secret := corev1apply.Secret(wanted.Spec.SecretName, wanted.Namespace).
 		WithAnnotations(annotations).WithLabels(labels).WithType(corev1.SecretTypeTLS).WithData(data)
@@ -197,14 +253,14 @@ func (c *cluster) keepCertificate(
 }
 
 // issue makes a key and a certificate, signed by an authority; where there is none, by itself.
-func (w *certificate) issue(signer *authority) (*x509.Certificate, []byte, error) {
+func (w *certificate) issue(signer *authority) (*issued, error) {
 	key, encoded, err := w.newKey()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	duration := 90 * 24 * time.Hour // Let's Encrypt's, and cert-manager's default
 	if w.Spec.Duration != nil {
@@ -220,16 +276,19 @@ func (w *certificate) issue(signer *authority) (*x509.Certificate, []byte, error
 		IsCA:         w.Spec.IsCA, BasicConstraintsValid: true,
 	}
 	template.KeyUsage, template.ExtKeyUsage = w.usages()
-	parent, signingKey := template, key
+	got, parent, signingKey := &issued{key: encoded}, template, key
 	if signer != nil {
-		parent, signingKey = signer.certificate, signer.key
+		parent, signingKey, got.authority = signer.certificate, signer.key, signer.certificate
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signingKey)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	issued, err := x509.ParseCertificate(der)
-	return issued, encoded, err
+	if got.leaf, err = x509.ParseCertificate(der); err != nil {
+		return nil, err
+	}
+	got.chain = encodeCertificate(got.leaf)
+	return got, nil
 }
 
 // usages are what the certificate is good for; Let's Encrypt's are for servers, whatever is asked for.
@@ -301,8 +360,8 @@ func encodeKey(key crypto.Signer, encoding string) ([]byte, error) {
 }
 
 // renewal is when cert-manager would issue the certificate anew: by default when a third of its life is left.
-func (w *certificate) renewal(issued *x509.Certificate) time.Time {
-	life := issued.NotAfter.Sub(issued.NotBefore)
+func (w *certificate) renewal(leaf *x509.Certificate) time.Time {
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
 	before := life / 3
 	switch {
 	case w.Spec.RenewBefore != nil:
@@ -310,5 +369,5 @@ func (w *certificate) renewal(issued *x509.Certificate) time.Time {
 	case w.Spec.RenewBeforePercentage != nil:
 		before = life * time.Duration(*w.Spec.RenewBeforePercentage) / 100
 	}
-	return issued.NotAfter.Add(-before)
+	return leaf.NotAfter.Add(-before)
 }

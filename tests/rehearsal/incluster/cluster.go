@@ -42,8 +42,9 @@ type cluster struct {
 	pods    Pods
 	options *Options
 	notes   *notes
-	acme    *acme
 	log     *slog.Logger
+
+	letsEncrypt *letsEncrypt
 
 	// orders are the certificates that are being proven, by their UID and generation.
 	orders sync.Map
@@ -67,7 +68,7 @@ func connect(id int, kubeconfig []byte, c *Controllers) (*cluster, error) {
 	}
 	return &cluster{
 		id: id, client: typed, dynamic: untyped, linode: &c.linode, pods: c.options.Pods, options: &c.options,
-		notes: &c.notes, acme: &c.acme, log: c.options.Log.With("cluster", id),
+		notes: &c.notes, letsEncrypt: &c.letsEncrypt, log: c.options.Log.With("cluster", id),
 	}, nil
 }
 

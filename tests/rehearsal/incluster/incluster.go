@@ -14,6 +14,8 @@ import (
 
 	"github.com/linode/linodego"
 	"golang.org/x/sync/errgroup"
+
+	"lke-platform/tests/rehearsal/letsencrypt"
 )
 
 // Options tell the controllers where they work.
@@ -24,6 +26,9 @@ type Options struct {
 	Token string
 	// NameServer and Resolver are the addresses of Linode's name server, and of a resolver that asks it.
 	NameServer, Resolver string
+	// ACME are the servers that are asked in place of those whose directories issuers name. Where there is none for an issuer,
+	// its certificates sign themselves.
+	ACME map[string]*letsencrypt.Server
 	// GiveUp takes what is bound to fail, only later: a wait that will not be long enough, for instance.
 	GiveUp func(error)
 	// Traefik is the image that runs in the place of a release of Traefik's chart that cannot be had. Empty: nothing runs.
@@ -36,10 +41,10 @@ type Options struct {
 
 // Controllers are the controllers of all clusters of a rehearsal, and what they found out. They are safe for concurrent use.
 type Controllers struct {
-	options Options
-	linode  linodego.Client
-	notes   notes
-	acme    acme
+	options     Options
+	linode      linodego.Client
+	notes       notes
+	letsEncrypt letsEncrypt
 
 	mu       sync.Mutex
 	clusters map[int]*cluster // those that run

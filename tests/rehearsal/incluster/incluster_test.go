@@ -36,6 +36,7 @@ import (
 
 	"lke-platform/tests/rehearsal/incluster"
 	"lke-platform/tests/rehearsal/kubernetes"
+	"lke-platform/tests/rehearsal/letsencrypt"
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/nameserver"
 )
@@ -72,6 +73,7 @@ type fixture struct {
 	logs        string // of pods that are not simulated
 	nameServer  string
 	elsewhere   *nameserver.Elsewhere
+	acme        *letsencrypt.Server
 	doomed      chan error
 	linode      linodego.Client
 	client      client.Interface
@@ -89,9 +91,11 @@ func newFixture(t *testing.T) *fixture {
 		Linode: dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { f.api.ServeDNS(w, query) }),
 	}
 	f.nameServer = f.serveNames(f.elsewhere)
+	f.startACME()
 	f.controllers = incluster.New(incluster.Options{
 		LinodeURL: url, Token: token, Traefik: "docker.io/library/traefik:v3.7.11", Pods: f.livePods(), GiveUp: f.giveUp,
 		NameServer: f.nameServer, Resolver: f.serveNames(&nameserver.Resolver{NameServer: f.nameServer}),
+		ACME: map[string]*letsencrypt.Server{acmeServer: f.acme},
 	})
 	f.clusters = kubernetes.New(kubernetes.Options{
 		Bin: programsFolder(t), Dir: t.TempDir(), Controllers: f.controllers.Start, LeaveAlone: []string{liveImage},
@@ -232,6 +236,7 @@ func TestCluster(t *testing.T) {
 			})
 		}
 	})
+	t.Run("certificates of an ACME server", func(t *testing.T) { acmeCertificates(within(t)) })
 	t.Run("volumes per node", func(t *testing.T) { volumesPerNode(within(t)) })
 	t.Run("resume", func(t *testing.T) { resume(within(t)) })
 }

@@ -22,11 +22,10 @@ func (c *cluster) makeCertificate(ctx context.Context, owner *unstructured.Unstr
 		host := service + "." + wanted.Namespace + ".svc"
 		asked.Spec.DNSNames = append(asked.Spec.DNSNames, host, host+".cluster.local")
 	}
-	issued, key, err := asked.issue(nil)
+	got, err := asked.issue(nil)
 	if err != nil {
 		return err
 	}
-	text := encodeCertificate(issued)
 	_, err = secrets.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name,
@@ -35,7 +34,7 @@ func (c *cluster) makeCertificate(ctx context.Context, owner *unstructured.Unstr
 			},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(owner, owner.GroupVersionKind())},
 		},
-		Data: map[string][]byte{corev1.TLSCertKey: text, corev1.TLSPrivateKeyKey: key, "ca.crt": text},
+		Data: map[string][]byte{corev1.TLSCertKey: got.chain, corev1.TLSPrivateKeyKey: got.key, "ca.crt": got.chain},
 	}, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil

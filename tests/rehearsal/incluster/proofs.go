@@ -2,6 +2,7 @@ package incluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/linode/linodego"
 	"github.com/miekg/dns"
+	"golang.org/x/crypto/acme"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -24,6 +26,8 @@ const (
 	certManager = "cert-manager"
 	// resolversOnly has cert-manager ask resolvers for proofs, and never the name servers of the zone.
 	resolversOnly = "--dns01-recursive-nameservers-only"
+	// proofPrefix begins the names of proofs.
+	proofPrefix = "_acme-challenge."
 	// proofTTL is that of a proof. cert-manager waits for so long once it has seen one.
 	proofTTL = time.Minute
 	// ordersPerWeek is how many certificates Let's Encrypt issues for the same names in seven days.
@@ -31,93 +35,127 @@ const (
 	ordersPerWeek = 5
 )
 
-// acme is what Let's Encrypt remembers.
-type acme struct {
-	mu     sync.Mutex
-	orders map[string]int // by names
+// letsEncrypt is what Let's Encrypt remembers, and who is known to it.
+type letsEncrypt struct {
+	mu       sync.Mutex
+	orders   map[string]int          // by names
+	accounts map[string]*acme.Client // by directory
 }
 
-// order refuses one certificate too many. The staging environment is for those who need many.
-func (a *acme) order(server string, names []string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.orders == nil {
-		a.orders = map[string]int{}
+// count refuses one certificate too many. The staging environment is for those who need many.
+func (l *letsEncrypt) count(server string, names []string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.orders == nil {
+		l.orders = map[string]int{}
 	}
 	set := strings.Join(slices.Sorted(slices.Values(names)), ", ")
-	if a.orders[set] >= ordersPerWeek && !strings.Contains(server, "staging") {
+	if l.orders[set] >= ordersPerWeek && !strings.Contains(server, "staging") {
 		return fmt.Errorf("too many certificates (%d) already issued for this exact set of identifiers in the last 168h0m0s: %s",
 			ordersPerWeek, set)
 	}
-	a.orders[set]++
+	l.orders[set]++
 	return nil
+}
+
+// order is that of a certificate, while its names are proven.
+type order struct {
+	challenges []*challenge // those that are left
+	client     *acme.Client // nil where no server is asked
+	finalize   string       // where the certificate is to be had then
 }
 
 // challenge is the proof of one name, a TXT record.
 type challenge struct {
 	record, text string
-	follows      bool      // an alias at the record, to where the proof is written
-	at           string    // where it was written; "" until then
-	seen         time.Time // by cert-manager
+	follows      bool             // an alias at the record, to where the proof is written
+	account      *linodego.Client // that writes it
+	at           string           // where it was written; "" until then
+	seen         time.Time        // by cert-manager
+	reply        *acme.Challenge  // to the server; nil once that knows that the proof is there, and where no server is asked
+	authorizes   string           // where the server says whether it has found it
 }
 
 // prove proves all names of a certificate, with errNotYet as long as that takes. A domain and its wildcard have the same record,
 // so that they are proven one after the other.
 // Upstream: https://cert-manager.io/docs/configuration/acme/dns01/
-func (c *cluster) prove(ctx context.Context, issuer *unstructured.Unstructured, wanted *certificate) error {
-	server, _, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server")
+func (c *cluster) prove(ctx context.Context, issuer *unstructured.Unstructured, wanted *certificate) (*order, error) {
 	key := fmt.Sprint(wanted.UID, "/", wanted.Generation)
 	found, ordered := c.orders.Load(key)
 	if !ordered {
-		if err := c.acme.order(server, wanted.Spec.DNSNames); err != nil {
-			c.giveUp("%s: %w", wanted.Name, err)
-			return errNotYet
+		placed, err := c.order(ctx, issuer, wanted)
+		if err != nil {
+			return nil, err
 		}
-		challenges := []*challenge{}
-		for i, name := range wanted.Spec.DNSNames {
-			name = strings.TrimPrefix(name, "*.")
-			challenges = append(challenges, &challenge{
-				record: "_acme-challenge." + name, text: fmt.Sprintf("%s-%d", wanted.UID, i),
-				follows: followsAliases(issuer, name),
-			})
-		}
-		found = challenges
+		found = placed
+		c.orders.Store(key, placed)
 	}
-	challenges := found.([]*challenge)
-	for i, one := range challenges {
-		if err := c.meet(ctx, wanted, one); err != nil {
-			c.orders.Store(key, challenges[i:])
-			return err
+	placed := found.(*order)
+	for i, one := range placed.challenges {
+		if err := c.meet(ctx, wanted, placed, one); err != nil {
+			placed.challenges = placed.challenges[i:]
+			if refused := new(refusal); errors.As(err, &refused) {
+				c.orders.Delete(key)
+			}
+			return nil, err
 		}
 	}
 	c.orders.Delete(key)
-	return nil
+	return placed, nil
 }
 
-// followsAliases says whether the solver of an issuer that is for a name writes its proof where an alias leads: that with the
-// longest zone, or without any.
+// order orders a certificate, where there is nobody to ask by making up what proves its names.
+func (c *cluster) order(ctx context.Context, issuer *unstructured.Unstructured, wanted *certificate) (*order, error) {
+	server, _, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server")
+	asked := c.options.ACME[server] != nil
+	if err := c.letsEncrypt.count(server, wanted.Spec.DNSNames); err != nil && asked {
+		return nil, &refusal{"errored", "Failed to create Order: 429 urn:ietf:params:acme:error:rateLimited: " + err.Error()}
+	} else if err != nil {
+		c.giveUp("%s: %w", wanted.Name, err)
+		return nil, errNotYet
+	}
+	if asked {
+		return c.orderFrom(ctx, issuer, wanted)
+	}
+	placed := &order{}
+	for i, name := range wanted.Spec.DNSNames {
+		name = strings.TrimPrefix(name, "*.")
+		placed.challenges = append(placed.challenges, &challenge{
+			record: proofPrefix + name, text: fmt.Sprintf("%s-%d", wanted.UID, i),
+			follows: followsAliases(solverOf(issuer, name)), account: c.linode,
+		})
+	}
+	return placed, nil
+}
+
+// solverOf is the solver of an issuer that is for a name: that with the longest zone, or without any.
 // Upstream: https://cert-manager.io/docs/configuration/acme/#adding-multiple-solver-types
-func followsAliases(issuer *unstructured.Unstructured, name string) (follows bool) {
+func solverOf(issuer *unstructured.Unstructured, name string) (chosen map[string]any) {
 	solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
 	longest := -1
 	for _, one := range solvers {
 		solver, _ := one.(map[string]any)
-		strategy, _, _ := unstructured.NestedString(solver, "dns01", "cnameStrategy")
 		zones, _, _ := unstructured.NestedStringSlice(solver, "selector", "dnsZones")
 		if len(zones) == 0 {
 			zones = []string{""}
 		}
 		for _, zone := range zones {
 			if (zone == "" || dns.IsSubDomain(zone, name)) && len(zone) > longest {
-				longest, follows = len(zone), strategy == "Follow"
+				longest, chosen = len(zone), solver
 			}
 		}
 	}
-	return follows
+	return chosen
 }
 
-// meet proves one name: the record is written, looked for, and taken away again.
-func (c *cluster) meet(ctx context.Context, wanted *certificate, one *challenge) error {
+// followsAliases says whether a solver writes its proof where an alias leads.
+func followsAliases(solver map[string]any) bool {
+	strategy, _, _ := unstructured.NestedString(solver, "dns01", "cnameStrategy")
+	return strategy == "Follow"
+}
+
+// meet proves one name: the record is written, looked for, shown to the server, and taken away again.
+func (c *cluster) meet(ctx context.Context, wanted *certificate, placed *order, one *challenge) error {
 	if one.at == "" {
 		if err := c.present(ctx, one); err != nil {
 			return err
@@ -141,7 +179,11 @@ func (c *cluster) meet(ctx context.Context, wanted *certificate, one *challenge)
 	if time.Since(one.seen) < proofTTL/simulation.Haste {
 		return errNotYet
 	}
-	return c.cleanUp(ctx, one)
+	verdict := placed.show(ctx, one)
+	if errors.Is(verdict, errNotYet) {
+		return verdict
+	}
+	return errors.Join(verdict, cleanUp(ctx, one))
 }
 
 func (c *cluster) giveUp(format string, arguments ...any) {
@@ -176,7 +218,7 @@ func (c *cluster) selfCheck(ctx context.Context, one *challenge) (seen bool, kep
 	if only {
 		server = c.options.Resolver
 	}
-	answer, err := question(ctx, server, name, dns.TypeTXT)
+	answer, err := nameserver.Ask(ctx, server, name, dns.TypeTXT)
 	if err != nil {
 		return false, 0, err
 	}
@@ -191,13 +233,10 @@ func (c *cluster) selfCheck(ctx context.Context, one *challenge) (seen bool, kep
 	return false, nameserver.Life(answer), nil
 }
 
-// longestChain is how many aliases are followed.
-const longestChain = 8
-
 // leadsTo returns where a name leads through the aliases that resolvers know, and for how long they remember the last of them.
 func (c *cluster) leadsTo(ctx context.Context, name string) (end string, life time.Duration, err error) {
-	for range longestChain {
-		answer, err := question(ctx, c.options.Resolver, name, dns.TypeCNAME)
+	for range nameserver.LongestChain {
+		answer, err := nameserver.Ask(ctx, c.options.Resolver, name, dns.TypeCNAME)
 		if err != nil {
 			return "", 0, err
 		}
@@ -209,10 +248,6 @@ func (c *cluster) leadsTo(ctx context.Context, name string) (end string, life ti
 		}
 	}
 	return name, life, nil
-}
-
-func question(ctx context.Context, server, name string, recordType uint16) (*dns.Msg, error) {
-	return dns.ExchangeContext(ctx, new(dns.Msg).SetQuestion(dns.Fqdn(name), recordType), server)
 }
 
 // asksResolversOnly says whether cert-manager was told to look for proofs at resolvers only.
@@ -260,14 +295,14 @@ func (c *cluster) present(ctx context.Context, one *challenge) error {
 			return err
 		}
 	}
-	zone, record, err := c.proofRecord(ctx, at)
+	zone, record, err := proofRecord(ctx, one.account, at)
 	if err != nil {
 		return err
 	}
 	if record != nil {
-		_, err = c.linode.UpdateDomainRecord(ctx, zone.ID, record.ID, linodego.DomainRecordUpdateOptions{Target: one.text})
+		_, err = one.account.UpdateDomainRecord(ctx, zone.ID, record.ID, linodego.DomainRecordUpdateOptions{Target: one.text})
 	} else {
-		_, err = c.linode.CreateDomainRecord(ctx, zone.ID, linodego.DomainRecordCreateOptions{
+		_, err = one.account.CreateDomainRecord(ctx, zone.ID, linodego.DomainRecordCreateOptions{
 			Type: linodego.RecordTypeTXT, Name: strings.TrimSuffix(at, "."+zone.Domain), Target: one.text, TTLSec: 180,
 		})
 	}
@@ -278,17 +313,19 @@ func (c *cluster) present(ctx context.Context, one *challenge) error {
 }
 
 // cleanUp deletes the first TXT record of that name.
-func (c *cluster) cleanUp(ctx context.Context, one *challenge) error {
-	zone, record, err := c.proofRecord(ctx, one.at)
+func cleanUp(ctx context.Context, one *challenge) error {
+	zone, record, err := proofRecord(ctx, one.account, one.at)
 	if err != nil || record == nil {
 		return err
 	}
-	return c.linode.DeleteDomainRecord(ctx, zone.ID, record.ID)
+	return one.account.DeleteDomainRecord(ctx, zone.ID, record.ID)
 }
 
 // proofRecord finds the zone of a proof, and its first TXT record of that name, nil where there is none.
-func (c *cluster) proofRecord(ctx context.Context, name string) (*linodego.Domain, *linodego.DomainRecord, error) {
-	zones, err := c.linode.ListDomains(ctx, nil)
+func proofRecord(
+	ctx context.Context, account *linodego.Client, name string,
+) (*linodego.Domain, *linodego.DomainRecord, error) {
+	zones, err := account.ListDomains(ctx, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -301,7 +338,7 @@ func (c *cluster) proofRecord(ctx context.Context, name string) (*linodego.Domai
 	if zone == nil {
 		return nil, nil, errNotYet
 	}
-	records, err := c.linode.ListDomainRecords(ctx, zone.ID, nil)
+	records, err := account.ListDomainRecords(ctx, zone.ID, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@
 package linode
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,11 +31,18 @@ type Options struct {
 	ControlPlanes ControlPlanes
 	// RateLimits has requests refused that are too many for Linode.
 	RateLimits bool
+	// Troubles are possible where nodes are machines that run.
+	Troubles bool
 	// BackendHealth tells, by its ID, whether a backend is up of a NodeBalancer that runs. Where none does, or this is nil, a
 	// backend is up that is a Linode that runs.
 	BackendHealth func(backend int) (up, known bool)
 	// LinodeDelay is how long Linode takes to make the Linodes of new nodes.
 	LinodeDelay time.Duration
+	// Publishing is how long the name servers take until they answer with a change; by default as much faster than Linode's
+	// minute as all DNS of a rehearsal is.
+	Publishing time.Duration
+	// Contents counts what is in a bucket, and its bytes, where somebody else than ObjectStorage serves it.
+	Contents func(endpoint, label string) (objects, size int)
 	// Log takes failures of the background work and requests for what is not simulated; slog.Default() when nil.
 	Log *slog.Logger
 }
@@ -72,6 +80,7 @@ func New(options Options) (*API, error) {
 		return nil, fmt.Errorf("linode: reading the catalog: %w", err)
 	}
 	a := &API{options: options, log: options.Log, catalog: catalog, store: store, planes: map[int]*plane{}}
+	a.options.Publishing = cmp.Or(options.Publishing, publishing)
 	a.rationing.windows = map[string]*window{}
 	if a.log == nil {
 		a.log = slog.Default()
@@ -119,6 +128,7 @@ func (a *API) versions() http.Handler {
 	for _, prefix := range []string{"/v4", "/v4beta"} {
 		mux.Handle(prefix+"/", http.StripPrefix(prefix, http.HandlerFunc(a.authorized)))
 	}
+	mux.HandleFunc(troublePath, a.transaction(a.trouble))
 	mux.HandleFunc("/", a.unknown)
 	return mux
 }
@@ -184,7 +194,7 @@ func (a *API) transaction(handle handler) http.HandlerFunc {
 			return
 		}
 		if changed != nil {
-			time.AfterFunc(publishing, func() { a.publish(changed) })
+			time.AfterFunc(a.options.Publishing, func() { a.publish(changed) })
 		}
 		writeJSON(w, http.StatusOK, answer)
 	}

@@ -31,8 +31,11 @@ type bucket struct {
 }
 
 // counted is the bucket with what is in it.
-func (b *bucket) counted() bucketView {
+func (a *API) counted(b *bucket) bucketView {
 	shown := b.bucketView
+	if a.options.Contents != nil {
+		shown.Objects, shown.Size = a.options.Contents(b.S3Endpoint, b.Label)
+	}
 	for _, v := range b.Versions {
 		shown.Objects++
 		shown.Size += v.Size
@@ -55,14 +58,14 @@ type accessRequest struct {
 func (a *API) bucketRoutes() routes {
 	all := collection[*bucket]{
 		items: func(c *call) ([]*bucket, error) { return c.state.Buckets, nil },
-		show:  func(_ *call, b *bucket) any { return b.counted() },
+		show:  func(_ *call, b *bucket) any { return a.counted(b) },
 	}
 	buckets := collection[*bucket]{
 		path:   "/object-storage/buckets/{region}",
 		items:  a.bucketsOfRegion,
 		id:     func(b *bucket) string { return b.Label },
 		show:   all.show,
-		delete: deleteBucket,
+		delete: a.deleteBucket,
 	}
 	r := buckets.routes()
 	r["GET /object-storage/buckets"] = all.list
@@ -76,8 +79,8 @@ func (a *API) bucketRoutes() routes {
 
 // deleteBucket refuses what is not empty. Parts of uploads count: whether Linode deletes them by itself, nobody says.
 // Upstream: https://github.com/linode/terraform-provider-linode/blob/main/linode/objbucket/resource_test.go
-func deleteBucket(c *call, b *bucket) error {
-	if len(b.Versions)+len(b.Uploads) > 0 {
+func (a *API) deleteBucket(c *call, b *bucket) error {
+	if a.counted(b).Objects+len(b.Uploads) > 0 {
 		return refuse(http.StatusBadRequest, "", "Bucket %s is not empty. Please delete all objects and try again.", b.Label)
 	}
 	c.state.Buckets = without(c.state.Buckets, b)

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
+	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/nameserver"
 	"lke-platform/tests/rehearsal/simulation"
 )
@@ -231,6 +232,54 @@ func TestNameServersServeWhatWasPublishedWhileThereIsALinode(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return ask(t, server, "example.com.", dns.TypeSOA).Answer[0].(*dns.SOA).Minttl == 300
 	}, soon, instant)
+}
+
+func TestNameServersFollowAliasesThroughTheZonesOfTheAccount(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *linode.Options) { o.Publishing = instant })
+	server, stop, err := nameserver.Serve(r.api)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stop()) })
+	r.cluster("one", 1)
+	other := r.zone("example.org").ID
+	zone := r.zone("example.com").ID
+	for id, records := range map[int][]linodego.DomainRecordCreateOptions{
+		other: {
+			{Type: "A", Name: "site", Target: "192.0.2.1"}, {Type: "AAAA", Name: "site", Target: "2001:db8::1", TTLSec: 400},
+			{Type: "CNAME", Name: "far", Target: "far.example.net"},
+		},
+		zone: {
+			{Type: "CNAME", Name: "www", Target: "site.example.org"}, {Type: "CNAME", Name: "far", Target: "far.example.org"},
+			{Type: "CNAME", Name: "lost", Target: "none.example.org"}, {Type: "CNAME", Name: "loop", Target: "loop.example.com"},
+			{Type: "CAA", Target: "letsencrypt.org", Tag: new("issue")}, {Type: "MX", Target: "mail", Priority: new(10)},
+			{Type: "TXT", Name: "key", Target: strings.Repeat("k", 300)}, {Type: "A", Name: "last", Target: "192.0.2.2"},
+		},
+	} {
+		for _, options := range records {
+			_, err := r.CreateDomainRecord(t.Context(), id, options)
+			require.NoError(t, err)
+		}
+	}
+	require.Eventually(t, func() bool {
+		return len(ask(t, server, "last.example.com.", dns.TypeA).Answer)*len(ask(t, server, "far.example.org.", dns.TypeA).Answer) == 1
+	}, soon, instant)
+
+	answer := ask(t, server, "www.example.com.", dns.TypeAAAA).Answer
+	require.Len(t, answer, 2)
+	require.Equal(t, "2001:db8::1", answer[1].(*dns.AAAA).AAAA.String())
+	require.EqualValues(t, 3600, answer[1].Header().Ttl, "as Linode stores it")
+	require.Len(t, ask(t, server, "www.example.com.", dns.TypeCNAME).Answer, 1)
+	require.Len(t, ask(t, server, "far.example.com.", dns.TypeA).Answer, 2, "up to where others answer")
+	nothing := ask(t, server, "www.example.com.", dns.TypeTXT)
+	require.Equal(t, dns.RcodeSuccess, nothing.Rcode)
+	require.Equal(t, "example.org.", nothing.Ns[0].Header().Name, "the zone that says so")
+	require.Equal(t, dns.RcodeNameError, ask(t, server, "lost.example.com.", dns.TypeA).Rcode)
+	require.NotEmpty(t, ask(t, server, "loop.example.com.", dns.TypeA).Answer)
+	caa := ask(t, server, "example.com.", dns.TypeCAA).Answer[0].(*dns.CAA)
+	require.Equal(t, []string{"issue", "letsencrypt.org"}, []string{caa.Tag, caa.Value})
+	require.Equal(t, "mail.example.com.", ask(t, server, "example.com.", dns.TypeMX).Answer[0].(*dns.MX).Mx)
+	key := ask(t, server, "key.example.com.", dns.TypeTXT).Answer[0].(*dns.TXT)
+	require.Equal(t, strings.Repeat("k", 300), strings.Join(key.Txt, ""))
 }
 
 // A proof that is written while another change is about to be published has to wait for its own turn.

@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// publishing is how long the name servers take until they answer with what the API holds.
+	// publishing is how long the name servers take until they answer with what the API holds, where nothing else is said.
 	publishing = time.Minute / simulation.Haste
+	// longestChain is how many aliases they follow.
+	longestChain = 8
 	// defaultTTL is, in seconds, that of a zone that says nothing of it.
 	defaultTTL = 86400
 )
@@ -35,32 +37,45 @@ type zoneFile struct {
 }
 
 // ServeDNS answers a question as ns1.linode.com does: from what was published of the account's zones, and only as long as the
-// account has a Linode.
+// account has a Linode. Aliases are followed as far as the zones go.
 func (a *API) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	answer := new(dns.Msg)
 	if len(query.Question) != 1 {
 		_ = w.WriteMsg(answer.SetRcodeFormatError(query))
 		return
 	}
-	zone := a.served(query.Question[0].Name)
-	if zone == nil {
+	asked, published := query.Question[0], a.serving()
+	if published.zoneOf(asked.Name) == nil {
 		_ = w.WriteMsg(answer.SetRcode(query, dns.RcodeRefused))
 		return
 	}
-	zone.answer(answer.SetReply(query), query.Question[0])
+	answer.SetReply(query)
+	for range longestChain {
+		zone := published.zoneOf(asked.Name)
+		if zone == nil {
+			break
+		}
+		if asked.Name = zone.answer(answer, asked); asked.Name == "" {
+			break
+		}
+	}
 	_ = w.WriteMsg(answer)
 }
 
-// served returns the zone that a name belongs to, the longest that fits; nil where the name servers have none.
-func (a *API) served(name string) *zoneFile {
+// serving is what the name servers answer with; nothing while the account has no Linode.
+func (a *API) serving() *publication {
 	serving := false
 	a.store.View(func(s *state) { serving = len(s.Instances) > 0 })
 	if !serving {
-		return nil
+		return &publication{}
 	}
-	zones := a.published.Load().zones
+	return a.published.Load()
+}
+
+// zoneOf returns the zone that a name belongs to, the longest that fits; nil where there is none.
+func (p *publication) zoneOf(name string) *zoneFile {
 	for name = dns.CanonicalName(name); name != ""; name = parent(name) {
-		if zone := zones[name]; zone != nil {
+		if zone := p.zones[name]; zone != nil {
 			return zone
 		}
 	}
@@ -141,27 +156,34 @@ func (r *record) line(header dns.RR_Header) dns.RR {
 	}
 }
 
-// answer fills in what the zone says to a question.
-func (z *zoneFile) answer(m *dns.Msg, question dns.Question) {
+// answer fills in what the zone says to a question, and returns the name that it leads to, if that is an alias.
+func (z *zoneFile) answer(m *dns.Msg, question dns.Question) (target string) {
 	name := dns.CanonicalName(question.Name)
 	if m.Ns = z.delegation(name); m.Ns != nil {
-		return
+		return ""
 	}
 	m.Authoritative = true
-	found, exists := z.find(name)
-	for _, record := range found {
-		if kind := record.Header().Rrtype; kind == question.Qtype || kind == dns.TypeCNAME {
-			record = dns.Copy(record)
-			record.Header().Name = question.Name // which a wildcard answers for
-			m.Answer = append(m.Answer, record)
+	records, exists := z.find(name)
+	found := false
+	for _, record := range records {
+		kind := record.Header().Rrtype
+		if kind != question.Qtype && kind != dns.TypeCNAME {
+			continue
+		}
+		record = dns.Copy(record)
+		record.Header().Name = question.Name // which a wildcard answers for
+		m.Answer, found = append(m.Answer, record), true
+		if alias, isAlias := record.(*dns.CNAME); isAlias && question.Qtype != dns.TypeCNAME {
+			target = alias.Target
 		}
 	}
-	if len(m.Answer) == 0 {
+	if !found {
 		m.Ns = []dns.RR{z.soa}
 	}
 	if !exists {
 		m.Rcode = dns.RcodeNameError
 	}
+	return target
 }
 
 // delegation is where others answer for a name.

@@ -105,10 +105,7 @@ func (c *storageCall) open(s *state) (*bucket, error) {
 		return nil, refuseStorage(http.StatusNotFound, "NoSuchBucket")
 	}
 	for _, b := range namesakes {
-		if !k.Limited || slices.ContainsFunc(k.BucketAccess, func(g bucketGrant) bool {
-			may := g.Permissions == "read_write" || c.Method == http.MethodGet
-			return may && g.BucketName == b.Label && g.Region == b.Region
-		}) {
+		if k.opens(b.Region, b.Label, c.Method != http.MethodGet) {
 			return b, nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -39,7 +40,9 @@ func pack(o Options) (*packing, error) {
 		return nil, err
 	}
 	programs := map[string]string{spec.Played: filepath.Join(o.Bin, "played")}
-	for image, path := range o.Programs {
+	own := o.equipped()
+	maps.Copy(own, o.Programs)
+	for image, path := range own {
 		repository, err := reference.ParseNormalizedNamed(image)
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", image, err)

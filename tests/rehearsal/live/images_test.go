@@ -49,15 +49,17 @@ func TestImagesAreFoundByTheirNames(t *testing.T) {
 	require.NoError(t, tarball.WriteToFile(filepath.Join(hand, "nginx.tar"), tag, played))
 	require.NoError(t, os.WriteFile(filepath.Join(hand, "README"), nil, 0o600))
 
+	program(t, dir, "coredns")
 	packed, err := pack(Options{
 		Bin: dir, Dir: filepath.Join(dir, "kept"), Images: []string{hand},
 		Programs: map[string]string{"ghcr.io/org/certsync@sha256:" + digest.Hex: program(t, dir, "certsync")},
 	})
 	require.NoError(t, err)
 	found := readList(t, packed.list())
-	require.Len(t, found, 5)
+	require.Len(t, found, 6)
 	for _, called := range []string{
-		spec.Played, "ghcr.io/org/certsync", "ghcr.io/org/web:1.2", "ghcr.io/org/web@" + digest.String(), "docker.io/library/nginx:1.29",
+		spec.Played, "ghcr.io/org/certsync", "registry.k8s.io/coredns/coredns",
+		"ghcr.io/org/web:1.2", "ghcr.io/org/web@" + digest.String(), "docker.io/library/nginx:1.29",
 	} {
 		imported, err := name.NewTag(spec.Imported)
 		require.NoError(t, err)
@@ -77,6 +79,7 @@ func TestTheTestAppStandsIn(t *testing.T) {
 	require.NoError(t, err)
 	writeLayout(t, filepath.Join(made, "app"), played, map[string]string{"org.opencontainers.image.ref.name": spec.App})
 	writeLayout(t, filepath.Join(hand, "web"), played, map[string]string{"org.opencontainers.image.ref.name": "ghcr.io/org/web:1.2"})
+	program(t, dir, "coredns")
 	options := Options{
 		Bin: dir, Dir: filepath.Join(dir, "kept"), Images: []string{made, hand},
 		Apps: []string{"ghcr.io/org/web:1.2", "shop@sha256:" + strings.Repeat("ab", 32)},
@@ -114,6 +117,7 @@ func TestImagesThatCannotBeTaken(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(hand, "damaged", "blobs", "sha256", digest.Hex), []byte("torn"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(hand, "torn.tar"), []byte("no archive"), 0o600))
 
+	program(t, dir, "coredns")
 	_, err = pack(Options{Bin: dir, Dir: filepath.Join(dir, "kept"), Images: []string{hand}})
 	require.ErrorContains(t, err, hand+"/foreign: is for riscv64, and this computer is "+runtime.GOARCH)
 	require.ErrorContains(t, err, hand+`/nameless: says no whole name of an image (org.opencontainers.image.ref.name), but "latest"`)

@@ -51,6 +51,7 @@ type Machines struct {
 	options Options
 	network *network
 	images  *packing
+	names   forwarder
 	alone   net.Listener
 	proxy   net.Listener // nil until somebody asks for it
 
@@ -68,8 +69,9 @@ type machine struct {
 	spec.Machine
 
 	boots    int
-	first    *exec.Cmd // its first process
-	lifeline io.Closer // it dies when this closes
+	trouble  linode.Trouble
+	first    *exec.Cmd      // its first process
+	lifeline io.WriteCloser // takes commands, and it dies when this closes
 	done     chan struct{}
 	err      error // readable after done
 }
@@ -88,6 +90,9 @@ func New(o Options) (*Machines, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	if m.network, err = newNetwork(); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	if err := m.network.serveNames(&m.names); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	if m.images, err = pack(o); err != nil {
@@ -120,7 +125,7 @@ func (m *Machines) SetEnvironment(variables map[string]string) error {
 		if err != nil {
 			return fmt.Errorf("variable %s: %w", name, err)
 		}
-		if address.Host, err = m.Serve(port); err != nil {
+		if address.Host, err = m.network.serve(port); err != nil {
 			return err
 		}
 		m.environment[name] = address.String()
@@ -128,10 +133,8 @@ func (m *Machines) SetEnvironment(variables map[string]string) error {
 	return nil
 }
 
-// Serve implements kubernetes.Machines.
-func (m *Machines) Serve(port int) (address string, err error) {
-	return net.JoinHostPort(gateway, strconv.Itoa(port)), m.network.serve(port)
-}
+// ServeAPI implements kubernetes.Machines.
+func (m *Machines) ServeAPI(port int) (address string, err error) { return m.network.serveAPI(port) }
 
 // Dial connects to a machine or a pod, from an address of a NodeBalancer.
 func (m *Machines) Dial(ctx context.Context, from netip.Addr, address string) (net.Conn, error) {
@@ -142,25 +145,53 @@ func (m *Machines) Dial(ctx context.Context, from netip.Addr, address string) (n
 func (m *Machines) Run(wanted kubernetes.Machine) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	running := m.running[wanted.Name]
-	if running != nil && (running.boots != wanted.Boots || wanted.Off || running.hasEnded()) {
+	running, off := m.running[wanted.Name], wanted.Off || wanted.Trouble == linode.Lost
+	if running != nil && (running.boots != wanted.Boots || off || running.hasEnded()) {
 		if err := m.halt(running); err != nil {
 			return err
 		}
 		running = nil
 	}
-	if running != nil || wanted.Off {
+	if off {
 		return nil
 	}
+	if running == nil {
+		var err error
+		if running, err = m.start(wanted); err != nil {
+			return err
+		}
+	}
+	return m.trouble(running, wanted.Trouble)
+}
+
+func (m *Machines) start(wanted kubernetes.Machine) (*machine, error) {
 	described, err := m.describe(wanted)
 	if err != nil {
-		return fmt.Errorf("preparing machine %s: %w", wanted.Name, err)
+		return nil, fmt.Errorf("preparing machine %s: %w", wanted.Name, err)
 	}
 	started := &machine{Machine: described, boots: wanted.Boots, done: make(chan struct{})}
 	if err := m.boot(started, wanted.IPv4); err != nil {
-		return errors.Join(fmt.Errorf("booting machine %s: %w", wanted.Name, err), m.halt(started))
+		return nil, errors.Join(fmt.Errorf("booting machine %s: %w", wanted.Name, err), m.halt(started))
 	}
 	m.running[wanted.Name] = started
+	return started, nil
+}
+
+// trouble brings a machine that runs into trouble, or out of it.
+func (m *Machines) trouble(running *machine, trouble linode.Trouble) error {
+	if running.trouble == trouble {
+		return nil
+	}
+	command := spec.GoOn
+	if trouble == linode.Hung {
+		command = spec.Hang
+	}
+	_, err := running.lifeline.Write([]byte{command})
+	err = errors.Join(err, m.network.plug(running.first.Process.Pid, trouble != linode.CutOff))
+	if err != nil {
+		return fmt.Errorf("bringing machine %s into trouble, or out of it: %w", running.Name, err)
+	}
+	running.trouble = trouble
 	return nil
 }
 
@@ -204,7 +235,7 @@ func (m *Machines) describe(wanted kubernetes.Machine) (spec.Machine, error) {
 		ReservedMilliCPUs: wanted.ReservedMilliCPUs, ReservedMemoryMiB: wanted.ReservedMemoryMiB,
 		Attachable: int64(linode.Attachable(wanted.Type.Memory)),
 		Address:    wanted.PrivateIP, PodRange: fmt.Sprintf("10.2.%d.0/24", m.ranges[wanted.Name]),
-		PodNetwork: wanted.PodNetwork, ServiceNetwork: wanted.ServiceNetwork,
+		PodNetwork: wanted.PodNetwork, ServiceNetwork: wanted.ServiceNetwork, NameServer: gateway,
 		Dir: dir, Bin: m.options.Bin, Images: m.images.list(), Volumes: filepath.Join(m.options.Dir, "volumes"),
 		Kubeconfig:   kubeconfig,
 		ControlGroup: "/" + filepath.Join(groupName, wanted.Name), Environment: m.environment,
@@ -241,7 +272,7 @@ func (m *Machines) kubeconfig(content []byte, dir string) (path string, err erro
 		if err != nil {
 			return "", err
 		}
-		if server.Host, err = m.Serve(port); err != nil {
+		if server.Host, err = m.ServeAPI(port); err != nil {
 			return "", err
 		}
 		cluster.Server, cluster.TLSServerName = server.String(), "kubernetes"
@@ -282,7 +313,7 @@ func (m *Machines) boot(started *machine, public string) error {
 	if err := m.network.connect(started.first.Process.Pid, started.Address, public, started.PodRange); err != nil {
 		return fmt.Errorf("connecting it: %w", err)
 	}
-	_, err = lifeline.Write([]byte{'\n'})
+	_, err = lifeline.Write([]byte{spec.Begin})
 	return err
 }
 

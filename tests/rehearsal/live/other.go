@@ -31,8 +31,9 @@ func New(Options) (*Machines, error) {
 // Clean removes nothing, as nothing is there.
 func Clean() error { return nil }
 
-// SetEnvironment, Dial, StandIns, AtHand, Played and Close are never called.
+// SetEnvironment, ForwardNames, Dial, StandIns, AtHand, Played and Close are never called.
 func (*Machines) SetEnvironment(map[string]string) error                     { return nil }
+func (*Machines) ForwardNames(string)                                        {}
 func (*Machines) Dial(context.Context, netip.Addr, string) (net.Conn, error) { return nil, nil }
 func (*Machines) StandIns() []string                                         { return nil }
 func (*Machines) AtHand(string) string                                       { return "" }

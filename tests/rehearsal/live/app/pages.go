@@ -64,9 +64,14 @@ func newApp() *app {
 	return &app{Handler: identified(all), faults: faults}
 }
 
-// identified answers with the identifier of the request, as the app's logs would have it.
+// podHeader says which pod has answered.
+const podHeader = "X-App-Pod"
+
+// identified answers with the identifier of the request, as the app's logs would have it, and says who answers.
 func identified(next http.Handler) http.Handler {
+	pod, _ := os.Hostname()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(podHeader, pod)
 		if id := r.Header.Get(requestID); id != "" {
 			w.Header().Set(requestID, id)
 		}

@@ -19,10 +19,12 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	client "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"lke-platform/tests/rehearsal/live/policies"
 	"lke-platform/tests/rehearsal/live/spec"
 )
 
@@ -34,6 +36,7 @@ type containers struct {
 	containerd *grpc.ClientConn
 	images     cri.ImageServiceClient
 	api        client.Interface
+	policies   *policies.Enforcer
 	archives   spec.Images
 	// players are the programs of images that stand in for others, by the images' IDs.
 	players   sync.Map
@@ -93,7 +96,10 @@ func (r *containers) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	r.api, err = client.NewForConfig(config)
+	if r.api, err = client.NewForConfig(config); err != nil {
+		return err
+	}
+	r.policies, err = policies.Enforce(context.Background(), r.api, r.Name, func(err error) { r.ended <- err })
 	return err
 }
 
@@ -121,6 +127,10 @@ func (r *containers) handle(_ any, stream grpc.ServerStream) error {
 		return answer(stream, request, &cri.PullImageRequest{}, func(in *cri.PullImageRequest) (proto.Message, error) {
 			id, err := r.bring(ctx, in.GetImage().GetImage())
 			return &cri.PullImageResponse{ImageRef: id}, err
+		})
+	case cri.RuntimeService_RunPodSandbox_FullMethodName:
+		return answer(stream, request, &cri.RunPodSandboxRequest{}, func(in *cri.RunPodSandboxRequest) (proto.Message, error) {
+			return r.runSandbox(ctx, in)
 		})
 	case cri.RuntimeService_CreateContainer_FullMethodName:
 		in := &cri.CreateContainerRequest{}
@@ -230,6 +240,25 @@ func (r *containers) note(image string) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "node: noting a played image:", err)
 	}
+}
+
+// runSandbox makes what the containers of a pod share. They start when the network policies are in force for them.
+func (r *containers) runSandbox(ctx context.Context, in *cri.RunPodSandboxRequest) (*cri.RunPodSandboxResponse, error) {
+	runtime := cri.NewRuntimeServiceClient(r.containerd)
+	out, err := runtime.RunPodSandbox(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	sandbox, err := runtime.PodSandboxStatus(ctx, &cri.PodSandboxStatusRequest{PodSandboxId: out.GetPodSandboxId()})
+	if err != nil {
+		return nil, err
+	}
+	address := sandbox.GetStatus().GetNetwork().GetIp()
+	if address == "" { // the machine's
+		return out, nil
+	}
+	pod := in.GetConfig().GetMetadata()
+	return out, r.policies.Admit(ctx, pod.GetNamespace(), pod.GetName(), types.UID(pod.GetUid()), address)
 }
 
 // create makes a container, which is told where the rehearsal is. A played one is told what it has to do.

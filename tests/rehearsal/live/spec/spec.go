@@ -17,6 +17,8 @@ type Machine struct {
 	PodRange string // of which its pods get their addresses
 	// PodNetwork and ServiceNetwork are those of the cluster.
 	PodNetwork, ServiceNetwork string
+	// NameServer is the address of the machine's own, which pods ask by the cluster's.
+	NameServer string
 
 	Dir string // keeps all that is the machine's own
 	// Bin has the programs, Images what Images of this package lists, and Volumes a folder for each volume.
@@ -26,6 +28,13 @@ type Machine struct {
 	// Environment is laid over that of all containers, to point them at the rehearsal.
 	Environment map[string]string
 }
+
+// What the first process of a machine is told, on its standard input.
+const (
+	Begin byte = 'b' // the network is there
+	Hang  byte = 'h'
+	GoOn  byte = 'g'
+)
 
 // StorageDriver is Linode's driver of volumes.
 const StorageDriver = "linodebs.csi.linode.com"
