@@ -9,19 +9,21 @@ BASE ?= origin/main
 
 # What somebody gives is data: make expands nothing that stands in it. An image may come from far: recipes take it from their
 # environment, where no quote in it ends theirs. (Make 4.4 would expand it for each $(shell), so this stands first.)
-$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE,$(eval override $(given) := $$(value $(given))))
+$(foreach given,STACK APP IMAGE REHEARSE_IMAGES NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS,$(eval override $(given) := $$(value $(given))))
 export IMAGE REHEARSE_IMAGES
-$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE,\
+$(foreach name,STACK APP NODE FASTLY_ACCOUNT COUNT SEED BASE RATE FOR AS,\
   $(if $(findstring ',$($(name)))$(word 2,$($(name))),$(error $(name) is a name: it has no quote and no blank in it)))
 
 CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-scheduler etcd kwok)
 # What a rehearsal runs.
 TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 # What the machines of a live rehearsal run: programs of others, and our own.
-MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr bridge loopback host-local portmap)
+MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr ptp loopback host-local portmap)
 # The server behind its buckets.
 GATEWAY := .bin/live/versitygw
-ON_MACHINES := $(MACHINES) $(GATEWAY) .bin/live/node .bin/live/played .bin/live/certsync
+ON_MACHINES := $(MACHINES) $(GATEWAY) $(addprefix .bin/live/,node played certsync coredns) images
+# What is made into images for them: programs of others, and the test app.
+IMAGED := .bin/live/traefik
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -31,12 +33,12 @@ FETCH_CHARTS = $(TIMED) charts go run ./cmd/charts $(if $(CI),-frozen)
 # What lays the graph out keeps the code that it compiled among temporary files, under a name that others could take in /tmp.
 REHEARSE = TMPDIR='$(CURDIR)/.bin' .bin/rehearse
 # What a rehearsal is asked for beside the stack.
-REHEARSED = $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)') \
+REHEARSED = -plugins .bin/plugins $(if $(V),-v) $(if $(RESUME),-resume) $(if $(FASTLY_ACCOUNT),-fastly-account '$(FASTLY_ACCOUNT)') \
   $(if $(LIVE),-live)
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse sandbox charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had \
-	test chaos lint bench toolchain releases clean FORCE
+.PHONY: help rehearse sandbox visit charts rendered preview up heal records release alert-test bypass drift status top heal-node destroy program pulumi-cli charts-if-had images \
+	test chaos lint bench toolchain plugins releases clean FORCE
 
 # Fastly may be down while a stack leads past it, so nothing of it is looked at or changed then.
 WITHOUT_FASTLY := --exclude '**fastly:index/**'
@@ -55,11 +57,20 @@ help: ## Show what can be made
 
 ## On this machine, with no account
 
-rehearse: toolchain .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; LIVE=1: run its containers; V=1: show every line; FASTLY_ACCOUNT=new or trial)
+rehearse: toolchain plugins .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## Run the program of STACK on this machine, at no cost (RESUME=1: go on from the last time; LIVE=1: run its containers; V=1: show every line; FASTLY_ACCOUNT=new or trial)
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED)
 
-sandbox: toolchain .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
+sandbox: toolchain plugins .bin/kubectl .bin/certsync .bin/rehearse charts-if-had $(if $(LIVE),$(ON_MACHINES)) ## The same, and keep everything running for kubectl, linode-cli, the Fastly and Pulumi CLIs
 	@$(REHEARSE) -stack $(STACK) $(REHEARSED) -sandbox
+
+visit: .bin/visit ## Visit a live sandbox (RATE=10 a second of each sort, FOR=30s, AS=known,reading), and tell what visitors noticed
+	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
+	  .bin/visit -rate '$(or $(RATE),10)' -for '$(or $(FOR),30s)' -as '$(AS)'
+
+images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at hand by itself, in .bin/images: Traefik and a test app
+	@traefik=$$(cd tools/traefik && go list -m -f '{{.Version}}' github.com/traefik/traefik/v3) && \
+	  go run -C $(REHEARSAL) ./images '$(CURDIR)/.bin/images' "docker.io/library/traefik:$$traefik=$(CURDIR)/.bin/live/traefik" \
+	  'lke-platform.rehearsal/app:latest=$(CURDIR)/.bin/live/app'
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)
@@ -99,7 +110,7 @@ drift: pulumi-cli charts program ## Tell where the cloud, the state and the prog
 	@go run ./cmd/report drift -stack '$(STACK)' -to '.reports/$(STACK)-drift.md' -- --stack '$(STACK)' $(BYPASSED) $(REPORT)
 
 status: .bin/status ## Tell in five seconds how STACK is, one line for each part, and fail where something is wrong (JSON=1; docs/status.md)
-	@.bin/status -stack '$(STACK)' $(if $(JSON),-json)
+	@PATH="$$PATH:$(CURDIR)/.bin" .bin/status -stack '$(STACK)' $(if $(JSON),-json)
 
 top: .bin/k9s .bin/kubectl .bin/status ## Open k9s on the cluster of STACK, with views and shortcuts made for it (the first time it is built)
 	@PATH="$$PATH:$(CURDIR)/.bin" tools/top '$(STACK)' '$(CURDIR)/.bin/k9s' '$(CURDIR)/.bin/status'
@@ -151,6 +162,12 @@ clean: ## Remove everything that was built or rehearsed
 
 toolchain: $(TOOLCHAIN)
 
+# Rehearsals do without those that cannot be had. They are asked for again where a version, or a digest, is new.
+plugins: .bin/plugins/.asked
+.bin/plugins/.asked: go.mod tools/releases.sum
+	@$(TIMED) 'plugins of the providers' go run ./cmd/toolchain -plugins
+	@touch $@
+
 .bin/pulumi: tools/pulumi/go.mod
 $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/golangci-lint: tools/lint/go.mod
@@ -160,8 +177,9 @@ $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 .bin/k9s: tools/k9s/go.mod
 $(filter .bin/live/kube%,$(MACHINES)): tools/kubernetes/go.mod
 $(filter-out .bin/live/kube%,$(MACHINES)): tools/containerd/go.mod
+.bin/live/traefik: tools/traefik/go.mod
 $(GATEWAY): tools/versitygw/go.mod
-$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES) $(GATEWAY): cmd/toolchain/programs.go
+$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES) $(IMAGED) $(GATEWAY): cmd/toolchain/programs.go
 	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@:.bin/%=%)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new
@@ -172,14 +190,20 @@ $(shell find .bin -type f -size -8 2>/dev/null): FORCE
 
 # Go knows best what has changed.
 .bin/rehearse: FORCE
-	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -o $(CURDIR)/.bin/rehearse .
+	@$(TIMED) "building the rehearsal" go build -C $(REHEARSAL) -ldflags "-s -w" -o $(CURDIR)/.bin/rehearse .
 
 # In their containers and machines is nothing that they could be linked with.
-.bin/live/node .bin/live/played: FORCE
+.bin/live/node .bin/live/played .bin/live/app: FORCE
 	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./live/$(@F)
 
 .bin/live/certsync: FORCE
 	@$(TIMED) "building $(@F) for a container" env CGO_ENABLED=0 go build -o $@ ./cmd/certsync
+
+.bin/live/coredns: $(wildcard tools/coredns/*)
+	@$(TIMED) "building $(@F)" env CGO_ENABLED=0 go build -C $(<D) -ldflags "-s -w" -o $(CURDIR)/$@ .
+
+.bin/visit: FORCE
+	@$(TIMED) "building the visitors" go build -C $(REHEARSAL) -o $(CURDIR)/$@ ./visit
 
 .bin/certsync .bin/status: FORCE
 	@$(TIMED) "building $(@F)" go build -o $@ ./cmd/$(@F)

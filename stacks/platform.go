@@ -190,6 +190,7 @@ func (p *platform) declareDatabase() error {
 	}
 	args.Name, args.Protect = p.config.App.Name, p.config.Protect
 	args.Namespace, args.StorageClass = p.appNamespace.Name, pulumi.String(lke.StorageRetain)
+	args.ScratchClass = pulumi.String(lke.StorageDelete)
 	args.Repository = postgres.Repository{
 		Bucket: backups.Name, Endpoint: backups.Endpoint, Region: backups.Region,
 		AccessKey: backups.AccessKey, SecretKey: backups.SecretKey,

@@ -25,7 +25,7 @@ import (
 var platforms = map[string]dashboards.Platform{
 	"everything": {
 		Controller: "traefik", Apps: []string{"changelog", "news"}, CDN: true, Database: true, Caches: true, Certsync: true,
-		Statistics: true, Objectives: true, Logs: "loki",
+		Statistics: true, Objectives: true, Logs: "loki", AlertPages: "https://example.com/docs/alerts/README.md",
 	},
 	"nginx":               {Controller: "nginx", Apps: []string{"changelog"}, CDN: true, Database: true, Objectives: true},
 	"nothing but the app": {Controller: "traefik", Apps: []string{"changelog"}},
@@ -158,6 +158,20 @@ func TestAPanelLeadsToItsLogs(t *testing.T) {
 			}
 			require.Equal(t, [2]string{"${__from}", "${__to}"}, [2]string{panes.Logs.Range.From, panes.Logs.Range.To})
 		}
+	}
+}
+
+// Whoever sees an alert on the home page is one click from what it means.
+func TestWhatIsFiringLeadsToWhatItMeans(t *testing.T) {
+	t.Parallel()
+	for name, platform := range platforms {
+		_, pages := shown(t, platform)
+		i := slices.IndexFunc(pages[0].Panels, func(panel panelJSON) bool { return panel.Title == "What is firing" })
+		var leads []string
+		for _, link := range pages[0].Panels[i].Links {
+			leads = append(leads, link.URL)
+		}
+		require.Equal(t, platform.AlertPages != "", slices.Contains(leads, "https://example.com/docs/alerts/README.md"), name)
 	}
 }
 

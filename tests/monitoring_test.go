@@ -607,7 +607,7 @@ func TestEveryAlertIsTestedBothWaysAndExplainsItself(t *testing.T) {
 }
 
 // ofLabel is a label in an annotation; the pages have its name in brackets.
-var ofLabel = regexp.MustCompile(`\{\{ \$labels\.(\w+) \}\}`)
+var ofLabel = regexp.MustCompile(`\{\{ \$(?:labels|externalLabels)\.(\w+) \}\}`)
 
 // Whoever is woken finds what the message says, and more, at the place that it leads to, and nothing there is about an alert of
 // old.

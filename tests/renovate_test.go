@@ -130,10 +130,12 @@ func TestRenovateReadsEveryModule(t *testing.T) {
 	require.Subset(t, config.EnabledManagers, []string{"gomod", "github-actions", "custom.regex"})
 	require.NotNil(t, config.IgnorePaths)
 	require.Empty(t, config.IgnorePaths)
-	modules := slices.DeleteFunc(slices.Collect(maps.Keys(repository(t))), func(file string) bool { return path.Base(file) != "go.mod" })
+	files := repository(t)
+	modules := slices.DeleteFunc(slices.Collect(maps.Keys(files)), func(file string) bool { return path.Base(file) != "go.mod" })
 	require.Subset(t, modules, []string{"go.mod", "sdks/fastly/go.mod", "tests/rehearsal/go.mod", "tools/pulumi/go.mod"})
 	for _, file := range modules {
-		if strings.HasPrefix(file, "tools/") { // Renovate leaves indirect requirements alone, but for those of tools
+		_, program := files[path.Join(path.Dir(file), "main.go")]
+		if strings.HasPrefix(file, "tools/") && !program { // Renovate leaves indirect requirements alone, but for those of tools
 			require.Regexp(t, `(?m)^tool `, textOf(t, "../"+file), file)
 		}
 	}
@@ -156,4 +158,28 @@ func TestUpgradesThatNeedAHandWaitForIt(t *testing.T) {
 	require.True(t, approved[strings.TrimPrefix(charts.PostgresOperator.Name, "oci://")])
 	require.True(t, apart["custom.lke"])
 	require.Equal(t, "https://api.linode.com/v4/lke/versions", config.CustomDatasources["lke"].DefaultRegistryURLTemplate)
+}
+
+// A chart that a stack installs for itself is read as the documentation writes it, in a block and on a line.
+func TestRenovateReadsTheChartsOfAStack(t *testing.T) {
+	t.Parallel()
+	config := readRenovate(t)
+	i := slices.IndexFunc(config.CustomManagers, func(manager customManager) bool {
+		return slices.Contains(manager.ManagerFilePatterns, "Pulumi.*.yaml") && manager.DatasourceTemplate == "helm"
+	})
+	pattern := regexp.MustCompile(config.CustomManagers[i].MatchStrings[0])
+	const repository, sum = "https://charts.example.com", "0000000000000000000000000000000000000000000000000000000000000000"
+	for _, text := range []string{
+		"- name: search\n  chart: opensearch\n  repository: " + repository + "\n  version: 3.2.0\n  sha256: \"" + sum + "\" # told\n",
+		"- {name: search, chart: opensearch, repository: " + repository + ", version: \"3.2.0\", sha256: " + sum + "}\n",
+	} {
+		found := pattern.FindStringSubmatch(text)
+		require.NotNil(t, found, text)
+		for group, value := range map[string]string{
+			"depName": "opensearch", "registryUrl": repository, "currentValue": "3.2.0", "currentDigest": sum,
+		} {
+			require.Equal(t, value, found[pattern.SubexpIndex(group)], text)
+		}
+	}
+	require.Regexp(t, pattern, textOf(t, "../docs/extend.md"))
 }

@@ -92,7 +92,7 @@ func (f *fake) try(t *testing.T) (string, error) {
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	printed := &bytes.Buffer{}
-	test := &trial{out: printed, pause: time.Millisecond, patience: 20 * time.Millisecond, alertmanager: alertmanager{
+	test := &trial{stack: "prod", out: printed, pause: time.Millisecond, patience: 20 * time.Millisecond, alertmanager: alertmanager{
 		address: server.URL,
 		log: func(context.Context) (string, error) {
 			return `level=WARN msg="Notify attempt failed" component=dispatcher receiver=pager integration=webhook[0] attempts=1 ` +
@@ -100,6 +100,9 @@ func (f *fake) try(t *testing.T) (string, error) {
 		},
 	}}
 	err := test.run(t.Context())
+	for _, sent := range f.alerts {
+		require.Equal(t, "prod", sent.Labels["stack"], "as Prometheus' have")
+	}
 	return printed.String(), err
 }
 

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"lke-platform/cmd/internal/cluster"
 )
 
 func main() {
@@ -25,18 +27,26 @@ func main() {
 }
 
 func run(ctx context.Context, stack string) (err error) {
-	cluster, err := reach(ctx, stack)
+	reached, err := cluster.Reach(ctx, stack)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, cluster.leave()) }()
-	address, err := cluster.forward(ctx)
+	defer func() { err = errors.Join(err, reached.Leave()) }()
+	address, err := reached.Forward(ctx, cluster.Alertmanager)
 	if err != nil {
 		return err
 	}
 	test := &trial{
-		alertmanager: alertmanager{address: address, log: cluster.log},
-		out:          os.Stdout, pause: 2 * time.Second, patience: 2 * time.Minute,
+		alertmanager: alertmanager{address: address, log: logOf(reached)},
+		stack:        stack, out: os.Stdout, pause: 2 * time.Second, patience: 2 * time.Minute,
 	}
 	return test.run(ctx)
+}
+
+// logOf is what a cluster's Alertmanager has said in the last minutes.
+func logOf(reached *cluster.Cluster) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return reached.Kubectl(ctx, "--namespace", cluster.Alertmanager.Namespace, "logs", "--selector",
+			"app.kubernetes.io/name=alertmanager", "--container", "alertmanager", "--since", "5m", "--tail", "-1")
+	}
 }

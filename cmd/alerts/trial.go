@@ -25,7 +25,8 @@ const lifetime = 10 * time.Minute
 // trial has Alertmanager tell its receivers of alerts that are none.
 type trial struct {
 	alertmanager
-	out io.Writer
+	stack string
+	out   io.Writer
 	// pause is the time between two looks, and patience how long receivers may take.
 	pause, patience time.Duration
 }
@@ -46,7 +47,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	alerts := testAlerts(time.Now())
+	alerts := testAlerts(t.stack, time.Now())
 	if err := t.post(ctx, alerts); err != nil {
 		return err
 	}
@@ -65,11 +66,12 @@ func (t *trial) run(ctx context.Context) (err error) {
 }
 
 // testAlerts are of a group each, which was never there before: what is new in a group is told minutes later.
-func testAlerts(now time.Time) (alerts []*alert) {
+func testAlerts(stack string, now time.Time) (alerts []*alert) {
 	for _, severity := range severities {
 		alerts = append(alerts, &alert{
 			Labels: map[string]string{
-				"alertname": "AlertTest", "severity": severity, "namespace": fmt.Sprintf("test-%s-%d", severity, now.UnixMilli()),
+				"alertname": "AlertTest", "severity": severity, "stack": stack,
+				"namespace": fmt.Sprintf("test-%s-%d", severity, now.UnixMilli()),
 			},
 			Annotations: map[string]string{
 				"summary":     "This is a test, of severity " + severity,

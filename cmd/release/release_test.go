@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,8 +29,8 @@ config:
     processes: [{name: proxy, image: "nginx@sha256:0"}]
 `
 
-// platform is a repository with one stack, and stand-ins for what reaches the cloud: pulumi runs the script, and Prometheus says
-// that so many requests of a hundred fail.
+// platform is a repository with one stack, and stand-ins for what reaches the cloud: pulumi runs the script, and Prometheus, to
+// which kubectl finds a way, says that so many requests of a hundred fail.
 func platform(t *testing.T, pulumi, errors string) {
 	t.Helper()
 	machine := t.TempDir()
@@ -38,7 +40,8 @@ func platform(t *testing.T, pulumi, errors string) {
 	}
 	script("pulumi", "[ \"$1 $2\" = 'stack history' ] && exec cat history.json\n"+
 		"[ \"$1\" = stack ] && exec echo kubeconfig\necho \"$*\" >>calls\n"+pulumi)
-	script("kubectl", `echo '{"data": {"result": [{"value": [0, "'"$(`+errors+`)"'"]}]}}'`)
+	script("kubectl", "case \"$*\" in *' --namespace monitoring port-forward service/prometheus-operated :9090')\n"+
+		"echo 'Forwarding from "+serve(t, errors)+" -> 9090'; exec sleep 60;; *) echo '{}';; esac")
 	t.Setenv("PATH", machine+":"+os.Getenv("PATH"))
 	for name, value := range map[string]string{
 		"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
@@ -50,6 +53,21 @@ func platform(t *testing.T, pulumi, errors string) {
 	for _, arguments := range [][]string{{"init", "--quiet"}, {"add", "Pulumi.prod.yaml"}, {"commit", "--quiet", "-m", "Begin"}} {
 		require.NoError(t, exec.Command("git", arguments...).Run())
 	}
+}
+
+// serve is a Prometheus that answers with what a script says.
+func serve(t *testing.T, script string) (address string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := exec.Command("sh", "-c", script).Output()
+		if err != nil || r.URL.Path != "/api/v1/query" || r.URL.Query().Get("query") != errorPercent {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"data": {"result": [{"value": [0, %q]}]}}`, strings.TrimSpace(string(text)))
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
 }
 
 // try releases version two, and returns what was printed.

@@ -3,26 +3,22 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"lke-platform/cmd/internal/command"
+	"lke-platform/cmd/internal/cluster"
+	"lke-platform/internal/cloud"
 )
 
 // errorPercent is how many of a hundred requests the origin answers with an error, of more than one a second.
 const errorPercent = `100 * (sum(rate(traefik_entrypoint_requests_total{code=~"5.."}[1m]))
   or sum(rate(nginx_ingress_controller_requests{status=~"5.."}[1m])) or vector(0))
 / ((sum(rate(traefik_entrypoint_requests_total[1m])) or sum(rate(nginx_ingress_controller_requests[1m]))) > 1)`
-
-// Prometheus is asked through the API server, which lets the kubeconfig's owner in from where he is.
-const prometheus = "/api/v1/namespaces/monitoring/services/prometheus-operated:9090/proxy/api/v1/query?query="
 
 // patience is how many looks in a row have to be bad: one may be of the rollout itself.
 const patience = 3
@@ -122,48 +118,50 @@ func stuckIn(text string) map[string]stuckError {
 	return stuck
 }
 
-// errors is how many of a hundred requests the origin answers with an error; none where there are too few to tell.
-func (r *release) errors(ctx context.Context) (float64, error) {
-	answer, err := r.kubectl(ctx, "get", "--raw", prometheus+url.QueryEscape(strings.ReplaceAll(errorPercent, "\n", " ")))
+// errors is how many of a hundred requests the origin answers with an error; none where there are too few to tell. Each look
+// finds its own way to Prometheus, which a rollout of the nodes may move.
+func (r *release) errors(ctx context.Context) (percent float64, err error) {
+	reached, err := cluster.Reach(ctx, r.stack)
 	if err != nil {
 		return 0, err
 	}
-	return sample(answer)
+	defer func() { err = errors.Join(err, reached.Leave()) }()
+	ctx, stop := context.WithTimeout(ctx, 20*time.Second)
+	defer stop()
+	address, err := reached.Forward(ctx, cluster.Prometheus)
+	if err != nil {
+		return 0, err
+	}
+	answer := &vector{}
+	prometheus := cloud.API{URL: address, Once: true}
+	if err := prometheus.Get(ctx, "/api/v1/query?query="+url.QueryEscape(errorPercent), answer); err != nil {
+		return 0, fmt.Errorf("asking Prometheus: %w", err)
+	}
+	return answer.sample()
 }
 
 // kubectl asks the cluster.
-func (r *release) kubectl(ctx context.Context, arguments ...string) (string, error) {
-	kubeconfig, err := command.Output(ctx, nil, "pulumi", "stack", "output", "kubeconfig", "--show-secrets", "--stack", r.stack)
+func (r *release) kubectl(ctx context.Context, arguments ...string) (text string, err error) {
+	reached, err := cluster.Reach(ctx, r.stack)
 	if err != nil {
 		return "", err
 	}
-	folder, err := os.MkdirTemp("", "release-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	file := filepath.Join(folder, "kubeconfig")
-	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
-		return "", err
-	}
-	text, err := command.Output(ctx, nil, "kubectl",
-		append([]string{"--kubeconfig", file, "--request-timeout", "10s"}, arguments...)...)
-	return string(text), err
+	defer func() { err = errors.Join(err, reached.Leave()) }()
+	return reached.Kubectl(ctx, arguments...)
 }
 
-// sample is the one number of Prometheus' answer, zero where there is none.
-func sample(answer string) (float64, error) {
-	var found struct {
-		Data struct {
-			Result []struct{ Value [2]any }
-		}
+// vector is Prometheus' answer.
+type vector struct {
+	Data struct {
+		Result []struct{ Value [2]any }
 	}
-	if err := json.Unmarshal([]byte(answer), &found); err != nil {
-		return 0, fmt.Errorf("what Prometheus answers: %w", err)
-	}
-	if len(found.Data.Result) == 0 {
+}
+
+// sample is the one number of an answer, zero where there is none.
+func (v *vector) sample() (float64, error) {
+	if len(v.Data.Result) == 0 {
 		return 0, nil
 	}
-	text, _ := found.Data.Result[0].Value[1].(string)
+	text, _ := v.Data.Result[0].Value[1].(string)
 	return strconv.ParseFloat(text, 64)
 }

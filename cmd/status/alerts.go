@@ -5,28 +5,41 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 
+	"lke-platform/cmd/internal/cluster"
 	"lke-platform/internal/cloud"
 )
-
-// alertmanager is its API, through the API server: nobody outside reaches it.
-const alertmanager = "/api/v1/namespaces/monitoring/services/alertmanager-operated:9093/proxy/api/v2/alerts" +
-	"?active=true&silenced=false&inhibited=false"
 
 // watchdog is the alert that always fires.
 const watchdog = "Watchdog"
 
-func (s *survey) lookAtAlerts(ctx context.Context) (*finding, error) {
+// alert is one of Alertmanager's.
+type alert struct{ Labels map[string]string }
+
+// firing asks Alertmanager, which nobody outside the cluster reaches.
+func (s *survey) firing(ctx context.Context) (alerts []alert, err error) {
 	if s.kubernetes == nil {
 		return nil, errors.New("there is no cluster")
 	}
-	var alerts []struct{ Labels map[string]string }
-	err := s.kubernetes.Get(ctx, alertmanager, &alerts)
-	if status := cloud.Status(err); status != 0 {
-		return nil, fmt.Errorf("the API server does not reach Alertmanager (%d %s)", status, http.StatusText(status))
+	reached, err := cluster.Open([]byte(s.told.Kubeconfig))
+	if err != nil {
+		return nil, err
 	}
+	defer func() { err = errors.Join(err, reached.Leave()) }()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	address, err := reached.Forward(ctx, cluster.Alertmanager)
+	if err != nil {
+		return nil, err
+	}
+	alertmanager := cloud.API{URL: address, Once: true}
+	err = alertmanager.Get(ctx, "/api/v2/alerts?active=true&silenced=false&inhibited=false", &alerts)
+	return alerts, err
+}
+
+func (s *survey) lookAtAlerts(ctx context.Context) (*finding, error) {
+	alerts, err := s.firing(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,9 @@ func (t *toolchain) fetch(ctx context.Context, p program) error {
 	if err := unpack(release, p, whole); err != nil {
 		return fmt.Errorf("unpacking %s: %w", p.release, err)
 	}
+	if p.plugin { // its folder is what the engine goes by, so that it is there at once, with all that is in it
+		return errors.Join(os.Remove(release), os.Rename(folder, filepath.Dir(t.bin(p.name))))
+	}
 	// It may be for another machine than this, or a digest may have been recorded of something else.
 	if err := p.suits(ctx, whole); err != nil {
 		return fmt.Errorf("%s does not suit: %w", p.release, err)

@@ -3,9 +3,11 @@
 // its Go module, which takes minutes. Make calls it, from the top of the repository:
 //
 //	go run ./cmd/toolchain <program>...
+//	go run ./cmd/toolchain -plugins
 //	go run ./cmd/toolchain -record
 //
-// The second records the digests of releases that have none yet. With OFFLINE set no release is asked for.
+// The second puts the official plugins of the providers into .bin/plugins, as far as their releases can be had, and the third records
+// the digests of releases that have none yet. With OFFLINE set no release is asked for.
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -27,10 +30,11 @@ import (
 )
 
 func main() {
+	plugins := flag.Bool("plugins", false, "put the plugins of the providers into .bin/plugins")
 	record := flag.Bool("record", false, "record the digests of releases that have none yet")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *record, flag.Args())
+	err := run(ctx, *plugins, *record, flag.Args())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tool-chain:", err)
@@ -38,7 +42,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, record bool, names []string) error {
+func run(ctx context.Context, plugins, record bool, names []string) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -48,8 +52,11 @@ func run(ctx context.Context, record bool, names []string) error {
 		// Below 200 kB a second a build is there first.
 		client: newClient(), pace: 10 * time.Second, least: 2_000_000,
 	}
-	if record {
+	switch {
+	case record:
 		return t.record(ctx)
+	case plugins:
+		return t.installPlugins(ctx)
 	}
 	for _, name := range names {
 		if err := t.install(ctx, name); err != nil {
@@ -123,6 +130,36 @@ func (t *toolchain) install(ctx context.Context, name string) error {
 	return t.build(ctx, p)
 }
 
+// installPlugins puts those into .bin that are not there yet.
+func (t *toolchain) installPlugins(ctx context.Context) error {
+	if err := os.MkdirAll(t.bin("plugins"), 0o755); err != nil {
+		return err
+	}
+	for _, p := range programs {
+		if !p.plugin {
+			continue
+		}
+		version, err := t.pinned(ctx, p)
+		if err != nil {
+			return err
+		}
+		p = p.at(version, t.system, t.processor)
+		if _, err := os.Stat(t.bin(p.name)); err == nil {
+			continue
+		}
+		reason := t.fetch(ctx, p)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case reason == nil:
+			t.say("%s v%s is the official release", path.Base(p.name), p.version)
+		default:
+			t.say("%s v%s is played in rehearsals: %s", path.Base(p.name), p.version, reason)
+		}
+	}
+	return nil
+}
+
 // isOurs tells whether a program on PATH is the one in .bin, which would call itself.
 func (t *toolchain) isOurs(path string) bool {
 	found, err := os.Stat(path)
@@ -174,5 +211,8 @@ func (t *toolchain) build(ctx context.Context, p program) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", t.bin(p.name), "-tags", p.tags, "-ldflags", "-s -w "+p.stamps,
 		p.path+p.command)
 	build.Dir, build.Stdout, build.Stderr = filepath.Join(t.root, "tools", p.module), t.out, os.Stderr
+	if p.static {
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	}
 	return build.Run()
 }

@@ -19,9 +19,13 @@ type program struct {
 	asks, answers string
 	// stamps are flags for the linker, and tags leave out what nobody here needs.
 	stamps, tags string
+	// static is linked with nothing: it runs in a container, where nothing else is.
+	static bool
 	// release is where the official release is, member the path of the program in it if that is an archive, and published the
 	// file beside it in which its publisher lists digests, if any.
 	release, member, published string
+	// plugin is what Pulumi's engine calls a provider by. It is the official release, or none: a rehearsal has stand-ins.
+	plugin bool
 	// system is the only operating system that there are releases for; empty for all.
 	system string
 }
@@ -57,13 +61,18 @@ var programs = []program{
 	onMachines(containerd("containerd")),
 	onMachines(containerd("containerd-shim-runc-v2")),
 	onMachines(containerd("ctr")),
-	onMachines(network("bridge", "main")),
+	onMachines(network("ptp", "main")),
 	onMachines(network("loopback", "main")),
 	onMachines(network("host-local", "ipam")),
 	onMachines(network("portmap", "meta")),
 	onMachines(program{
 		name: "versitygw", module: "versitygw", path: "github.com/versity/versitygw", command: "/cmd/versitygw",
 		stamps: "-X main.Version=v{version}",
+	}),
+	onMachines(program{
+		// Its release, an archive, is not used.
+		name: "traefik", module: "traefik", path: "github.com/traefik/traefik/v3", command: "/cmd/traefik", static: true,
+		stamps: "-X github.com/traefik/traefik/v3/pkg/version.Version={version}",
 	}),
 	{
 		name: "golangci-lint", module: "lint", path: "github.com/golangci/golangci-lint/v2", command: "/cmd/golangci-lint",
@@ -101,6 +110,19 @@ var programs = []program{
 		stamps:  "-X github.com/derailed/k9s/cmd.version=v{version}",
 		release: gitHub("derailed/k9s", "k9s_{System}_{arch}.tar.gz"), member: "k9s", published: "checksums.sha256",
 	},
+	plugin("linode", "v4"),
+	plugin("fastly", "v8"),
+	plugin("kubernetes", "v4"),
+}
+
+// plugin is a provider's, in the version of the SDK that the program uses and in the folder that the engine looks for it in.
+func plugin(name, major string) program {
+	const file = "pulumi-resource-"
+	return program{
+		name: "plugins/resource-" + name + "-v{version}/" + file + name, plugin: true,
+		module: "..", path: "github.com/pulumi/pulumi-" + name + "/sdk/" + major,
+		release: gitHub("pulumi/pulumi-"+name, file+name+"-v{version}-{os}-{arch}.tar.gz"), member: file + name,
+	}
 }
 
 // kubernetes is a program of Kubernetes. One of another patch release on PATH does as well.
@@ -133,7 +155,7 @@ func network(name, kind string) program {
 }
 
 // onMachines has a program where only the machines of a live rehearsal look for it. One on PATH may be meant for this computer,
-// as bridge is, and is not taken.
+// as containerd is, and is not taken.
 func onMachines(p program) program {
 	p.name = "live/" + p.name
 	return p
@@ -168,7 +190,7 @@ func (p program) at(version, system, processor string) program {
 	fill := strings.NewReplacer("{version}", version, "{major}", major, "{minor}", minor, "{os}", system, "{arch}", processor,
 		"{System}", strings.ToUpper(system[:1])+system[1:],
 		"{x64}", strings.Replace(processor, "amd64", "x64", 1), "{archive}", archive)
-	for _, text := range []*string{&p.answers, &p.stamps, &p.release, &p.member, &p.published} {
+	for _, text := range []*string{&p.name, &p.answers, &p.stamps, &p.release, &p.member, &p.published} {
 		*text = fill.Replace(*text)
 	}
 	if p.system != "" && p.system != system {

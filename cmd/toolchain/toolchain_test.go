@@ -130,6 +130,36 @@ func serve(content string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, content) }
 }
 
+// A plugin is there whole, in a folder of the version that the engine looks for, or not at all: then a stand-in plays it.
+func TestPluginsAreTheOfficialOnesOrNone(t *testing.T) {
+	const releases = "https://github.com/pulumi/pulumi-%s/releases/download/v2.9.9/pulumi-resource-%s-v2.9.9-linux-amd64.tar.gz"
+	linode := tarred(t, "pulumi-resource-linode", "the plugin")
+	m := newMachine(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "pulumi-linode") {
+			fmt.Fprint(w, linode)
+			return
+		}
+		fmt.Fprint(w, "something else")
+	})
+	m.pin(t, line(linode, fmt.Sprintf(releases, "linode", "linode")), line("as reviewed", fmt.Sprintf(releases, "fastly", "fastly")))
+	require.NoError(t, m.installPlugins(t.Context()))
+	plugin, err := os.ReadFile(m.bin("plugins/resource-linode-v2.9.9/pulumi-resource-linode"))
+	require.NoError(t, err)
+	require.Equal(t, "the plugin", string(plugin))
+	require.Contains(t, m.said.String(), "tool-chain: pulumi-resource-linode v2.9.9 is the official release\n")
+	require.Regexp(t, "pulumi-resource-fastly v2.9.9 is played in rehearsals: .* has sha256 ", m.said.String())
+	require.Contains(t, m.said.String(), "pulumi-resource-kubernetes v2.9.9 is played in rehearsals: tools/releases.sum has no digest of its release")
+	folders, err := filepath.Glob(m.bin("plugins/*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{m.bin("plugins/resource-linode-v2.9.9")}, folders)
+
+	m.said.Reset()
+	m.offline = true
+	require.NoError(t, m.installPlugins(t.Context()))
+	require.NotContains(t, m.said.String(), "linode", "it is there")
+	require.Contains(t, m.said.String(), "pulumi-resource-fastly v2.9.9 is played in rehearsals: OFFLINE is set")
+}
+
 func TestAProgramOnPathIsTakenOnlyWhereItsVersionSuits(t *testing.T) {
 	m := newMachine(t, http.NotFound)
 	onPath := filepath.Join(m.programs, "golangci-lint")

@@ -19,6 +19,14 @@ var (
 	Busybox = Image{"docker.io/library/busybox", "1.38.0"}
 )
 
+// PostgresServer is the image from which the operator, in PGO's version, runs servers of a major version of PostgreSQL. It has
+// pgBackRest too.
+// Upstream: https://github.com/CrunchyData/postgres-operator/blob/v6.0.3/config/components/images-by-tag/kustomization.yaml
+func PostgresServer(major int) string {
+	tag := map[int]string{15: "ubi9-15.19-2633", 16: "ubi9-16.15-2633", 17: "ubi9-17.11-2633"}[major]
+	return "registry.developers.crunchydata.com/crunchydata/crunchy-postgres:" + tag
+}
+
 // PostgresTools is the image with the client programs of a major version of PostgreSQL, that of the database: what a newer one
 // writes, an older server does not take. Its tag moves with the minor versions, which hold nothing but fixes.
 func PostgresTools(major int) string {

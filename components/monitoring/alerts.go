@@ -265,8 +265,9 @@ func (r *Receiver) receiver(grafanaURL string) pulumi.Map {
 // A message says what is wrong, what visitors notice, what to look at first, and where to read on. Alerts of the chart's own say
 // some of that.
 const (
-	title = `{{ .Status | toUpper }}: {{ .CommonLabels.alertname }} ({{ .Alerts | len }})`
-	text  = `{{ range .Alerts }}*{{ .Labels.severity }}: {{ .Annotations.summary }}*
+	title = `{{ .Status | toUpper }}: {{ .CommonLabels.alertname }}` +
+		`{{ with .CommonLabels.stack }} on {{ . }}{{ end }} ({{ .Alerts | len }})`
+	text = `{{ range .Alerts }}*{{ .Labels.severity }}: {{ .Annotations.summary }}*
 {{ .Annotations.description }}
 {{ with .Annotations.impact }}What visitors notice: {{ . }}
 {{ end }}{{ with .Annotations.command }}First: ` + "`{{ . }}`" + `

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"strings"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -73,6 +74,9 @@ func (a *Args) checkDashboard(file string) (uid string, err error) {
 func (s *Stack) newDashboards(ctx *pulumi.Context, name string, args *Args) (*corev1.ConfigMap, error) {
 	if args.LogsURL != "" {
 		args.Platform.Logs = logsUID
+	}
+	if args.Alerts.Pages != defaultPages {
+		args.Platform.AlertPages = strings.TrimSuffix(args.Alerts.Pages, "/") + "/README.md"
 	}
 	home, stations, err := args.Platform.Make()
 	if err != nil {

@@ -131,7 +131,7 @@ func (s *Stack) newRelease(
 		Chart:     charts.KubePrometheusStack,
 		Name:      "kube-prometheus-stack",
 		Namespace: s.Namespace,
-		Values:    args.values(login.Metadata.Name().Elem(), home.Metadata.Name().Elem()),
+		Values:    args.values(ctx.Stack(), login.Metadata.Name().Elem(), home.Metadata.Name().Elem()),
 		Overrides: args.Values,
 	}, pulumi.Parent(s), pulumi.DependsOn(waitFor))
 }

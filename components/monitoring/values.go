@@ -15,14 +15,17 @@ import (
 // alertmanagerStorage holds silences and what was sent already; no volume is smaller.
 const alertmanagerStorage = "10Gi"
 
+// stackLabel tells alerts which stack they are of.
+const stackLabel = "stack"
+
 // values are those of the chart kube-prometheus-stack.
 // Upstream: https://github.com/prometheus-community/helm-charts/tree/main/charts/kube-prometheus-stack
-func (a *Args) values(login, home pulumi.StringInput) pulumi.Map {
+func (a *Args) values(stack string, login, home pulumi.StringInput) pulumi.Map {
 	values := managedControlPlane()
 	maps.Copy(values, pulumi.Map{
 		"crds":                     crds(),
 		"prometheusOperator":       operator(),
-		"prometheus":               pulumi.Map{"prometheusSpec": a.prometheus()},
+		"prometheus":               pulumi.Map{"prometheusSpec": a.prometheus(stack)},
 		"alertmanager":             a.alertmanager(),
 		"grafana":                  a.grafana(login, home),
 		"kube-state-metrics":       stateMetrics(),
@@ -72,8 +75,11 @@ func operator() pulumi.Map {
 }
 
 // prometheus, like Alertmanager, keeps Kubernetes' own delay before it leaves a node that is not reached: see kube.Tolerations.
-func (a *Args) prometheus() pulumi.Map {
+func (a *Args) prometheus(stack string) pulumi.Map {
 	spec := pulumi.Map{
+		// Alerts of two stacks may come to one channel.
+		"externalLabels": pulumi.StringMap{stackLabel: pulumi.String(stack)},
+
 		"retention":     pulumi.String(a.Retention),
 		"retentionSize": pulumi.String(strconv.FormatInt(a.historyBytes()>>20, 10) + "MiB"),
 		"resources":     kube.Requests(a.Resources.CPU, a.Resources.Memory),

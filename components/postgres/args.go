@@ -62,6 +62,8 @@ type Args struct {
 	StorageClass pulumi.StringInput `json:"-"`
 	// Repository is the bucket of the backups.
 	Repository Repository `json:"-"`
+	// ScratchClass is the class of the volume that restores are tested on. It should delete it when it is released.
+	ScratchClass pulumi.StringInput `json:"-"`
 	// SecretValues holds a value for every secret of SecretNames, by name.
 	SecretValues pulumi.StringMapInput `json:"-"`
 	// Protect refuses to delete the cluster.
@@ -96,6 +98,9 @@ type Backups struct {
 	// Encryption names the secret that holds the passphrase of the backups. Without the passphrase they are lost, and it
 	// cannot be changed but together with Path.
 	Encryption string `json:"encryption"`
+	// Test is the schedule by which the newest backup is restored, beside the cluster, and all of it read; off does without.
+	// Default: Mondays at 05:00, but none for PostGIS, which needs Image.
+	Test string `json:"test"`
 }
 
 // Restore is a moment of the past. What was written after it is gone, but for the backups.

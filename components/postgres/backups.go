@@ -53,7 +53,7 @@ func (a *Args) backups(keys pulumi.StringPtrOutput) pulumi.Map {
 // dataSource is the backup that a new cluster starts from. keys names the Secret of its repository.
 func (a *Args) dataSource(keys pulumi.StringPtrOutput) pulumi.Map {
 	source := a.restoreJob(a.StartFrom.Time)
-	source["stanza"] = pulumi.String("db") // the operator's, in every cluster
+	source["stanza"] = pulumi.String(stanza)
 	source["configuration"] = secretFiles(keys)
 	source["global"] = repositoryOptions(a.backupPath(), true)
 	source["repo"] = a.repo(a.Repository.Bucket, a.Repository.Endpoint, a.Repository.Region)

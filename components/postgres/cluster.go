@@ -45,6 +45,8 @@ const (
 	// instanceSet names the servers of a cluster, and repository its one repository of backups. Neither may ever change.
 	instanceSet = "pg"
 	repository  = "repo1"
+	// stanza is what pgBackRest calls a cluster, by the operator's will every one.
+	stanza = "db"
 )
 
 // New declares a cluster. The operator has to be there: its caller depends on it, and on the kinds of object that monitoring
@@ -104,6 +106,11 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*api
 	setup, err := c.newSetup(ctx, name, args)
 	if err != nil {
 		return nil, err
+	}
+	if args.restoreTests() != "" {
+		if err := c.newRestoreTest(ctx, name, args, keys); err != nil {
+			return nil, err
+		}
 	}
 	spec := args.spec(keys, setup.Metadata.Name())
 	if args.StartFrom != nil {

@@ -16,6 +16,7 @@ func Bounds() []namespace.Bound {
 	return []namespace.Bound{
 		// 443 is the bucket's, too.
 		{Name: "database-bound", Pods: map[string]string{prefix + "data": "postgres"}, Ports: namespace.APIServer},
+		{Name: "restore-test-bound", Pods: map[string]string{"app.kubernetes.io/component": restoreTest}, Ports: []int{443}},
 		{Name: "pooler-bound", Pods: map[string]string{prefix + "role": "pgbouncer"}},
 	}
 }

@@ -40,6 +40,10 @@ func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults = append(faults, a.Pooler.validate(path.Child("pooler"))...)
 	faults = append(faults, a.validateConnections(path.Child("parameters").Key("max_connections"))...)
 	faults = append(faults, a.Backups.validate(path.Child("backups"))...)
+	if a.Backups.Test != "" && a.Backups.Test != off && a.restoreImage() == "" {
+		faults = append(faults, field.Forbidden(path.Child("backups", "test"),
+			"the operator alone knows its image with PostGIS; say one in image, or leave this out"))
+	}
 	faults = append(faults, a.validateOrigin(path)...)
 	if timeout, err := time.ParseDuration(a.Timeout); err != nil || timeout < time.Minute {
 		faults = append(faults, field.Invalid(path.Child("timeout"), a.Timeout,
@@ -84,6 +88,9 @@ func (a *Args) validateConnections(path *field.Path) field.ErrorList {
 func (b *Backups) validate(path *field.Path) field.ErrorList {
 	faults := schedule(path.Child("full"), b.Full)
 	faults = append(faults, schedule(path.Child("differential"), b.Differential)...)
+	if b.Test != "" && b.Test != off {
+		faults = append(faults, schedule(path.Child("test"), b.Test)...)
+	}
 	faults = append(faults, check.Between(path.Child("retentionDays"), b.RetentionDays, 1, 3650)...)
 	faults = append(faults, check.SecretName(path.Child("encryption"), b.Encryption)...)
 	if b.Path != "" {

@@ -17,7 +17,8 @@ import (
 
 // API takes a token in a header, and talks JSON.
 type API struct {
-	URL           string
+	URL string
+	// Header is empty where no token is asked for.
 	Header, Token string
 	// Accept is what answers are to be, where that is not plain JSON.
 	Accept string
@@ -75,7 +76,9 @@ func (a API) do(ctx context.Context, method, path, form string, body, answer any
 	if err != nil {
 		return err
 	}
-	request.Header.Set(a.Header, a.Token)
+	if a.Header != "" {
+		request.Header.Set(a.Header, a.Token)
+	}
 	request.Header.Set("Accept", cmp.Or(a.Accept, "application/json"))
 	if form != "" { // Kubernetes refuses its list of kinds to whoever says a type of nothing
 		request.Header.Set("Content-Type", form)

@@ -55,8 +55,10 @@ type options struct {
 	clean   bool // remove what rehearsals of all stacks left
 	verbose bool // show every line
 	live    bool // nodes run containers
-	// images is a folder of images for them.
+	// images is a folder of images for them, beside those that are made here.
 	images string
+	// plugins is a folder of the providers' plugins; empty for none but the user's own.
+	plugins string
 	// fastlyAccount is the sort of account at Fastly, see fastly.AccountOf.
 	fastlyAccount string
 }
@@ -66,6 +68,23 @@ func (o options) dir() string { return filepath.Join(o.root, ".rehearsal", o.sta
 
 // temporary holds what programs leave in their folder for temporary files, until the rehearsal ends.
 func (o options) temporary() string { return filepath.Join(o.dir(), "tmp") }
+
+// imageFolders are the folders of images for the machines of a live rehearsal.
+func (o options) imageFolders() []string {
+	var folders []string
+	if made := filepath.Join(o.root, ".bin", "images"); isFolder(made) {
+		folders = append(folders, made)
+	}
+	if o.images != "" {
+		folders = append(folders, o.images)
+	}
+	return folders
+}
+
+func isFolder(path string) bool {
+	found, err := os.Stat(path)
+	return err == nil && found.IsDir()
+}
 
 // machinePrograms has what the machines of a live rehearsal run.
 func (o options) machinePrograms() string { return filepath.Join(o.root, ".bin", "live") }
@@ -86,6 +105,7 @@ func parseFlags(arguments []string) (options, error) {
 	flags.BoolVar(&o.resume, "resume", false, "go on with the simulated cloud that the last rehearsal left")
 	flags.BoolVar(&o.sandbox, "sandbox", false, "keep everything running for other programs")
 	flags.StringVar(&o.fastlyAccount, "fastly-account", fastly.Usual, "sort of account at Fastly, for instance new or trial")
+	flags.StringVar(&o.plugins, "plugins", "", "folder of the providers' plugins, for who has none of them")
 	flags.BoolVar(&o.verbose, "v", false, "show every line of what happens, and all of the summary")
 	flags.BoolVar(&o.live, "live", false, "have nodes run containers, which takes Linux and root")
 	flags.StringVar(&o.images, "images", os.Getenv("REHEARSE_IMAGES"), "folder of images for them, OCI layouts or archives")
@@ -98,6 +118,9 @@ func parseFlags(arguments []string) (options, error) {
 		return o, fmt.Errorf("finding the repository: %w", err)
 	}
 	o.root = root
+	if o.plugins != "" {
+		o.plugins = filepath.Join(root, o.plugins)
+	}
 	if _, err := os.Stat(o.stackFile()); err != nil && !o.clean {
 		return o, fmt.Errorf("stack %q: there is no %s (run from the top of the repository; STACK=<name> chooses the stack)",
 			o.stack, filepath.Base(o.stackFile()))

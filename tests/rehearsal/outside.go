@@ -1,17 +1,20 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 
 	"github.com/miekg/dns"
 	"lke-platform/components/certificates"
 
 	"lke-platform/tests/rehearsal/buckets"
 	"lke-platform/tests/rehearsal/letsencrypt"
+	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/nameserver"
 )
 
@@ -77,6 +80,26 @@ func (w *world) startAuthorities(o options, logs string) error {
 		w.outside.acme[directory] = server
 	}
 	return nil
+}
+
+// roots are those that everybody trusts.
+func (o *outside) roots() []byte {
+	return slices.Concat(o.acme[certificates.Servers[certificates.Production]].Roots, o.buckets.Roots)
+}
+
+// trusted are the same.
+func (o *outside) trusted() *x509.CertPool {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(o.roots())
+	return roots
+}
+
+// showPods leads pods to the buckets.
+func (w *world) showPods() error {
+	if err := w.machines.ServePublic(linode.StorageAddress.String(), w.outside.buckets.Ports()); err != nil {
+		return err
+	}
+	return w.machines.Trust(w.outside.roots())
 }
 
 // outsideHelp says how to reach it from a sandbox.

@@ -33,6 +33,18 @@ func TestTheOfficialKubernetesPluginWantsAllCharts(t *testing.T) {
 	require.NotContains(t, err.Error(), own, "it is at hand")
 }
 
+// What `make rehearse` had downloaded does for who has no plugins, and the one of Kubernetes only where the charts could be had too.
+func TestPluginsThatWereDownloadedTakeTheStandInsPlaces(t *testing.T) {
+	o := options{root: repository(t, asItIs), stack: "staging", plugins: t.TempDir()}
+	for _, plugin := range []string{"linode-v" + linodeplugin.Version, "kubernetes-v" + kubernetesplugin.Version} {
+		require.NoError(t, os.Mkdir(filepath.Join(o.plugins, "resource-"+plugin), 0o700))
+	}
+	w, err := startWorld(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.close()) })
+	require.Equal(t, []string{"fastly", "kubernetes"}, w.standIns)
+}
+
 // The engine wants the plugins' versions that the SDKs name, which are the SDKs' own.
 func TestStandInsAreOfTheSDKsVersions(t *testing.T) {
 	modules := readFile(t, "go.mod")

@@ -221,8 +221,18 @@ func startMachines(o options, programs map[string]string) (*live.Machines, error
 		}
 	}
 	return live.New(live.Options{
-		Bin: o.machinePrograms(), Dir: filepath.Join(o.dir(), "live"), Images: o.images, Programs: programs, Nodes: nodes,
+		Bin: o.machinePrograms(), Dir: filepath.Join(o.dir(), "live"), Images: o.imageFolders(), Programs: programs,
+		Apps: appImages(config), Nodes: nodes,
 	})
+}
+
+// appImages are the images of all applications of a stack.
+func appImages(config *stacks.Config) []string {
+	images := []string{config.App.Image}
+	for _, further := range config.Apps {
+		images = append(images, further.Image)
+	}
+	return images
 }
 
 // decode reads the configuration as the program does. What is wrong with it is the program's to say.

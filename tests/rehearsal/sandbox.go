@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,9 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		// Behind what is installed, the Pulumi CLI above all: the one that was built here has no language plug-in.
 		"PATH": "$PATH:" + filepath.Join(o.root, ".bin"),
 	})
+	if w.internet != nil {
+		maps.Copy(exports, map[string]string{"REHEARSAL_PROXY": "http://" + w.internet.Address(), "REHEARSAL_HOST": w.host()})
+	}
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(exports)) {
 		fmt.Fprintf(&lines, "export %s=\"%s\"\n", name, exports[name])
@@ -43,9 +47,24 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	}
 	defer os.Remove(file)
 	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack)
+	if w.edge != nil {
+		fmt.Fprintf(console.out, visitHelp, w.host(), w.internet.Address())
+	}
+	w.tellBalancers(console)
 	fmt.Fprint(console.out, w.outsideHelp(o))
 	<-ctx.Done()
 	return nil
+}
+
+// tellBalancers says where NodeBalancers can be reached.
+func (w *world) tellBalancers(console *console) {
+	if w.balancers == nil {
+		return
+	}
+	listening := w.balancers.Listening()
+	for _, public := range slices.SortedFunc(maps.Keys(listening), netip.AddrPort.Compare) {
+		fmt.Fprintf(console.out, "NodeBalancer %s is at %s (docs/live.md)\n", public, listening[public])
+	}
 }
 
 const sandboxHelp = `
@@ -63,6 +82,25 @@ Then for instance
 
 The folder project has a copy of the stack file, in which placeholders stand for secrets: that is the one to edit for Pulumi.
 Ctrl-C ends it; make sandbox RESUME=1 goes on from there.
+`
+
+// host is a public name that the edge has a certificate for.
+func (w *world) host() string {
+	host := "example.com"
+	for _, activation := range w.fastly.Activations() {
+		if host = activation.Domain; !strings.HasPrefix(host, "*.") {
+			break
+		}
+	}
+	return strings.Replace(host, "*.", "www.", 1)
+}
+
+// visitHelp is what can be asked of a live sandbox.
+const visitHelp = `
+Public names are reached through a proxy:
+
+  curl --insecure --include --proxy http://%[2]s https://%[1]s/
+  make visit
 `
 
 // writeKubeconfig takes the kubeconfig from the stack's outputs.

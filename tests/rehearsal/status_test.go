@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -31,7 +32,12 @@ func requireStatus(t *testing.T, program string, shell func(command string) (str
 		require.True(t, errors.As(err, &failed), told)
 		return told, failed.ExitCode()
 	}
-	told, ended := status()
+	var told string
+	var ended int
+	require.Eventually(t, func() bool { // a node is ready before the NodeBalancer sends anybody there
+		told, ended = status()
+		return strings.Contains(told, "4 backends answer on port 80")
+	}, 30*time.Second, time.Second)
 	require.Equal(t, 2, ended, told)
 	require.Equal(t, "unknown: visitors, alerts", told[strings.LastIndex(told, "\n")+1:], "which are not rehearsed\n%s", told)
 	for _, line := range []string{

@@ -164,8 +164,7 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 		},
 	}
 	if o.live {
-		s.NotRehearsed = slices.Replace(s.NotRehearsed, 0, 1,
-			"names in the cluster: no name server runs there", "network policies: nobody enforces them")
+		s.NotRehearsed = []string{}
 	}
 	s.NotRehearsed = append(s.NotRehearsed, w.unset...)
 	_, refused := lookAtCharts(o)
@@ -221,6 +220,10 @@ func (s *summary) survey(ctx context.Context, stack auto.Stack, w *world) error 
 	s.NotRendered = append(s.NotRendered, w.unrendered.found...)
 	s.NotRehearsed = append(s.NotRehearsed, w.controllers.NotRehearsed()...)
 	if w.machines != nil {
+		for _, image := range w.machines.StandIns() {
+			s.NotRehearsed = append(s.NotRehearsed,
+				"the application "+image+": it is not at hand, and the test app runs in its place (docs/live.md)")
+		}
 		if played := w.machines.Played(); len(played) > 0 {
 			s.NotRehearsed = append(s.NotRehearsed, fmt.Sprintf("containers of %d images that are not at hand (docs/live.md): %s",
 				len(played), strings.Join(played, ", ")))

@@ -21,12 +21,15 @@ import (
 	"k8s.io/klog/v2"
 	"lke-platform/components/dns/public"
 
+	"lke-platform/tests/rehearsal/edge"
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/incluster"
+	"lke-platform/tests/rehearsal/internet"
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/live"
 	"lke-platform/tests/rehearsal/nameserver"
+	"lke-platform/tests/rehearsal/nodebalancers"
 	"lke-platform/tests/rehearsal/plugins"
 	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
@@ -42,6 +45,10 @@ type world struct {
 	fastly   *fastly.API
 	clusters *kubernetes.Clusters
 	machines *live.Machines // that run containers; nil where nodes are simulated
+	// balancers are the NodeBalancers in front of those, edge is what visitors ask, and internet their way there; nil as well.
+	balancers *nodebalancers.Balancers
+	edge      *edge.Edge
+	internet  *internet.Proxy
 	// controllers are what runs in the clusters.
 	controllers *incluster.Controllers
 	linodeURL   string
@@ -102,15 +109,20 @@ func (w *world) start(ctx context.Context, o options) error {
 		}
 		w.closers = append(w.closers, w.machines.Close)
 		clusters.Machines, programs = w.machines, nil // they run as containers
+		w.balancers = nodebalancers.New(nodebalancers.Options{Dial: w.machines.Dial, Log: linodeLog})
+		w.closers = append(w.closers, w.balancers.Close)
 	}
 	w.clusters = kubernetes.New(clusters)
 	w.closers = append(w.closers, w.clusters.Close)
 	w.linode, err = linode.New(linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
-		RateLimits: true, LinodeDelay: time.Second, Contents: w.contents(o),
+		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live, BackendHealth: w.balancers.Health, Contents: w.contents(o),
 	})
 	if err != nil {
 		return err
+	}
+	if o.live {
+		w.balancers.Follow(w.linode.Balancers)
 	}
 	w.closers = append(w.closers, func() error { w.linode.Close(); return nil })
 	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
@@ -131,7 +143,7 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	w.fastly, err = fastly.New(fastly.Options{
-		Dir: filepath.Join(o.dir(), "fastly"), Token: token, Account: o.fastlyAccount, Resolve: w.resolve,
+		Dir: filepath.Join(o.dir(), "fastly"), Token: token, Account: o.fastlyAccount, Resolve: w.resolve, KeepKeys: o.live,
 	})
 	if err != nil {
 		return err
@@ -144,13 +156,20 @@ func (w *world) start(ctx context.Context, o options) error {
 		if err := w.machines.SetEnvironment(environment); err != nil {
 			return err
 		}
+		w.machines.ForwardNames(w.resolver)
 		if err := w.startAuthorities(o, logs); err != nil {
+			return err
+		}
+		if err := w.showPods(); err != nil {
+			return err
+		}
+		if err := w.startTraffic(fastlyLog); err != nil {
 			return err
 		}
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		ACME: w.outside.acme,
+		ACME: w.outside.acme, Traefik: w.traefik(),
 		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}
@@ -162,11 +181,19 @@ func (w *world) start(ctx context.Context, o options) error {
 
 // setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.
 func (w *world) setEnvironment(o options) error {
-	debugProviders, err := w.serveStandIns(o)
+	plugins := o.plugins
+	if installed("linode", linodeplugin.Version) || installed("fastly", fastlyplugin.Version) ||
+		installed("kubernetes", kubernetesplugin.Version) {
+		plugins = "" // the user's own come first
+	}
+	home, err := newPulumiHome(filepath.Join(o.dir(), "home"), plugins)
 	if err != nil {
 		return err
 	}
-	home, err := newPulumiHome(filepath.Join(o.dir(), "home"))
+	if err := os.Setenv("PULUMI_HOME", home); err != nil { // where plugins are looked for
+		return err
+	}
+	debugProviders, err := w.serveStandIns(o, plugins == "")
 	if err != nil {
 		return err
 	}
@@ -204,8 +231,9 @@ func (w *world) setEnvironment(o options) error {
 	return os.Setenv("PATH", filepath.Join(o.root, ".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// serveStandIns serves a stand-in for each provider plugin that is not installed.
-func (w *world) serveStandIns(o options) (debugProviders string, err error) {
+// serveStandIns serves a stand-in for each provider plugin that is not installed. The official Kubernetes plugin plays no chart, so
+// that it needs all of them: where it is the user's own they have to be there, and else the stand-in takes its place.
+func (w *world) serveStandIns(o options, own bool) (debugProviders string, err error) {
 	constructors := map[string]plugins.Constructor{}
 	if !installed("linode", linodeplugin.Version) {
 		constructors["linode"] = linodeplugin.New
@@ -217,9 +245,11 @@ func (w *world) serveStandIns(o options) (debugProviders string, err error) {
 	if !installed("fastly", fastlyplugin.Version) || newer && !installed("fastly", fastlyplugin.NewerVersion) {
 		constructors["fastly"] = fastlyplugin.New
 	}
-	if !installed("kubernetes", kubernetesplugin.Version) {
+	missing, _ := lookAtCharts(o)
+	switch {
+	case !installed("kubernetes", kubernetesplugin.Version), !own && len(missing) > 0:
 		constructors["kubernetes"] = kubernetesplugin.New(kubernetesplugin.Options{NotRendered: w.unrendered})
-	} else if missing, _ := lookAtCharts(o); len(missing) > 0 {
+	case len(missing) > 0:
 		return "", fmt.Errorf("the official Kubernetes plugin is installed, and plays no chart; run `make charts`\n%w",
 			errors.Join(missing...))
 	}
@@ -232,19 +262,23 @@ func (w *world) serveStandIns(o options) (debugProviders string, err error) {
 	return debugProviders, nil
 }
 
-// newPulumiHome makes a folder for what the engine keeps for itself, so that a rehearsal leaves nothing in the user's own.
-func newPulumiHome(dir string) (string, error) {
+// newPulumiHome makes a folder for what the engine keeps for itself, so that a rehearsal leaves nothing in the user's own. Its plugins
+// are those of another folder, or the user's own.
+func newPulumiHome(dir, pluginFolder string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the folder of the engine: %w", err)
 	}
 	plugins := filepath.Join(dir, "plugins")
-	own, err := workspace.GetPluginDir()
-	if err != nil {
-		return "", fmt.Errorf("looking for the folder of the plugins: %w", err)
+	if pluginFolder == "" {
+		own, err := workspace.GetPluginDir()
+		if err != nil {
+			return "", fmt.Errorf("looking for the folder of the plugins: %w", err)
+		}
+		pluginFolder = own
 	}
-	if own != plugins {
+	if pluginFolder != plugins {
 		_ = os.Remove(plugins) // of an earlier rehearsal
-		if err := os.Symlink(own, plugins); err != nil {
+		if err := os.Symlink(pluginFolder, plugins); err != nil {
 			return "", fmt.Errorf("linking the folder of the plugins: %w", err)
 		}
 	}

@@ -21,6 +21,8 @@ type Platform struct {
 	CDN, Database, Caches, Certsync, Statistics, Objectives bool
 	// Logs is the uid of Grafana's data source of logs; empty where there is none.
 	Logs string
+	// AlertPages is the address of what docs/alerts says; empty where it has none.
+	AlertPages string
 }
 
 // Dashboard is one, as Grafana reads it.

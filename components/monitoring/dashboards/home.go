@@ -9,7 +9,7 @@ import (
 // home is one screen that says what visitors notice, since when, and where.
 func (p *Platform) home(stations []*page) *page {
 	return &page{uid: homeUID, title: "Platform", panels: slices.Concat(
-		alertPanels(), p.objectivePanels(), firingPanels(), along(stations), saturation(), p.deadlines(), p.versions(),
+		alertPanels(), p.objectivePanels(), p.firingPanels(), along(stations), saturation(), p.deadlines(), p.versions(),
 	)}
 }
 
@@ -46,10 +46,10 @@ func (p *Platform) objectivePanels() []panel {
 	}
 }
 
-func firingPanels() []panel {
+func (p *Platform) firingPanels() []panel {
 	return []panel{{
 		title: "What is firing", shape: list, unit: units.DateTimeFromNow, width: whole, height: 6,
-		about: "Since when, and of what.",
+		about: "Since when, and of what.", manual: p.AlertPages,
 		queries: []query{{name: "Since", expr: `min by (alertname, severity, namespace, instance, persistentvolumeclaim) (` +
 			`ALERTS_FOR_STATE and ignoring (alertstate) ALERTS{alertstate="firing", severity=~"critical|warning"}) * 1000`}},
 	}}
@@ -94,7 +94,7 @@ func saturation() []panel {
 	}
 }
 
-// deadlines are what comes to an end by itself. When a restore was last tried is measured by nothing, so that no panel says it.
+// deadlines are what comes to an end by itself.
 func (p *Platform) deadlines() []panel {
 	ends := []query{
 		{name: "In the cluster", expr: daysLeft("min" + certificateEnd)},
@@ -107,7 +107,9 @@ func (p *Platform) deadlines() []panel {
 	if p.Database {
 		panels = append(panels, panel{
 			title: "Age of the last backup", shape: tile, unit: seconds, width: third, height: 5, leads: dataUID,
-			queries: []query{{name: "Any", expr: lastBackup}, {name: "Full", expr: lastFull}},
+			queries: []query{
+				{name: "Any", expr: lastBackup}, {name: "Full", expr: lastFull}, {name: "Restored, as a test", expr: lastRestore},
+			},
 		})
 	}
 	return append(panels, panel{

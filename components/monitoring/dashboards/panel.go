@@ -34,6 +34,8 @@ type panel struct {
 	leads string
 	// logs selects the logs that belong to it, where they are others than its page's.
 	logs string
+	// manual is the address of what to read about it.
+	manual string
 }
 
 // query is a value or a line of a panel, in Prometheus' language; or several, told apart by the {{label}}s of its name.
@@ -90,6 +92,9 @@ func (p *panel) build(id uint32, at dashboard.GridPos, links []dashboard.Dashboa
 	}
 	built.Id, built.Title, built.Description = &id, &p.title, &p.about
 	built.Datasource, built.GridPos, built.Links = &source, &at, links
+	if p.manual != "" {
+		built.Links = append(built.Links, link("What each means, and what to do first", p.manual))
+	}
 	if built.FieldConfig == nil {
 		built.FieldConfig = dashboard.NewFieldConfigSource()
 	}

@@ -193,11 +193,14 @@ func databasePanels() []panel {
 const (
 	lastBackup = `min(ccp_backrest_last_incr_backup_time_since_completion_seconds)`
 	lastFull   = `min(ccp_backrest_last_full_backup_time_since_completion_seconds)`
+	// lastRestore is when one was last tried well, beside the database.
+	lastRestore = `time() - max(kube_cronjob_status_last_successful_time{cronjob=~".+-restore-test"})`
 )
 
 func backupPanels() []panel {
 	return []panel{
-		chart("Age of the last backup", seconds, query{name: "any", expr: lastBackup}, query{name: "full", expr: lastFull}),
+		chart("Age of the last backup", seconds, query{name: "any", expr: lastBackup}, query{name: "full", expr: lastFull},
+			query{name: "restored, as a test", expr: lastRestore}),
 		chart("Changes that could not be archived", units.Short, query{name: "{{pod}}, in an hour",
 			expr: `max by (pod) (increase(ccp_archive_command_status_failed_count[1h]))`}),
 	}

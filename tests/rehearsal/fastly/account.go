@@ -1,6 +1,9 @@
 package fastly
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 func (a *API) accountRoutes() {
 	a.handle("GET /current_customer", getCustomer)
@@ -29,6 +32,18 @@ var currentUser = object{
 var currentToken = object{
 	"id": "0simulated0token000000", "user_id": userID, "customer_id": customerID, "name": "rehearsal", "scope": "global",
 	"scopes": []string{"global"}, "services": []string{}, "created_at": userCreated, "expires_at": nil,
+}
+
+// IsOurs says whether an address is Fastly's: what public names lead to is one, too.
+func IsOurs(address netip.Addr) bool {
+	for _, list := range publicIPs {
+		for _, network := range list.([]string) {
+			if netip.MustParsePrefix(network).Contains(address) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // publicIPs are the addresses that Fastly's requests to origins come from, https://api.fastly.com/public-ip-list.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"lke-platform/tests/rehearsal/simulation"
 )
@@ -27,6 +28,8 @@ type Options struct {
 	// Resolve returns the name that an alias (CNAME) leads to, "" where there is none: authorities prove by it whose names are.
 	// Default: there is none.
 	Resolve func(name string) string
+	// KeepKeys has private keys kept, with which an edge can serve. Default no.
+	KeepKeys bool
 	// TokenWithoutTLS is accepted too, but not for TLS: a token of a user who may not manage that. Default none.
 	TokenWithoutTLS string
 }
@@ -37,6 +40,8 @@ type API struct {
 	withoutTLS string // empty when there is none
 	account    Account
 	resolve    func(name string) string
+	keepKeys   bool
+	changed    atomic.Pointer[func()] // see OnChange
 	store      *simulation.Store[state]
 	mux        *http.ServeMux
 	faults     simulation.Faults
@@ -58,7 +63,7 @@ func New(options Options) (*API, error) {
 	}
 	a := &API{
 		token: options.Token, withoutTLS: options.TokenWithoutTLS, account: account, resolve: options.Resolve,
-		store: store, mux: http.NewServeMux(),
+		keepKeys: options.KeepKeys, store: store, mux: http.NewServeMux(),
 	}
 	a.front = a.faults.Wrap(http.HandlerFunc(a.authenticate), func(w http.ResponseWriter, status int) {
 		reply(w, status, failure{Msg: http.StatusText(status), Detail: "a simulated fault"})
@@ -111,6 +116,8 @@ type request struct {
 	header http.Header    // of the answer
 	// account is that of whoever asks.
 	account *Account
+	// keepKeys is that of Options.
+	keepKeys bool
 }
 
 // A handler answers a request with a value that becomes JSON, a *document for JSON:API, or with nil for "no content".
@@ -127,8 +134,9 @@ func (a *API) handle(pattern string, h handler) {
 		}
 		var content []byte
 		status, mediaType := http.StatusOK, plainJSON
+		asked := request{Request: r, fields: fields, header: w.Header(), account: &a.account, keepKeys: a.keepKeys}
 		run := func(s *state) error {
-			answer, err := h(s, request{Request: r, fields: fields, header: w.Header(), account: &a.account})
+			answer, err := h(s, asked)
 			if err != nil || answer == nil {
 				return err
 			}
@@ -144,7 +152,7 @@ func (a *API) handle(pattern string, h handler) {
 		if r.Method == http.MethodGet {
 			a.store.View(func(s *state) { err = run(s) })
 		} else {
-			err = a.store.Update(run)
+			err = a.update(run)
 		}
 		switch {
 		case err != nil:
@@ -157,6 +165,17 @@ func (a *API) handle(pattern string, h handler) {
 			_, _ = w.Write(content) // a client that has gone needs no answer
 		}
 	})
+}
+
+// update changes the state, and tells whoever wants to know.
+func (a *API) update(f func(*state) error) error {
+	if err := a.store.Update(f); err != nil {
+		return err
+	}
+	if changed := a.changed.Load(); changed != nil {
+		(*changed)()
+	}
+	return nil
 }
 
 // done is the answer to what succeeds and has nothing to show.

@@ -2,22 +2,32 @@ package fastly
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// purge is a purge that was asked for. Nothing is cached here, so it is only recorded.
-type purge struct {
-	Service string   `json:"service"`
-	Keys    []string `json:"keys"` // surrogate keys; none purges everything
-	Soft    bool     `json:"soft"` // content is marked stale, not dropped
+// Purge is a purge that was asked for. Nothing is cached here, so it is only recorded: an edge does it.
+type Purge struct {
+	Service string   `json:"service,omitempty"`
+	Keys    []string `json:"keys"`          // surrogate keys; none purges everything
+	URL     string   `json:"url,omitempty"` // without its scheme; what it leads to is purged
+	Soft    bool     `json:"soft"`          // content is marked stale, not dropped
 	At      string   `json:"at"`
+}
+
+// Purges returns all that were asked for.
+func (a *API) Purges() []Purge {
+	var all []Purge
+	a.store.View(func(s *state) { all = slices.Clone(s.Purges) })
+	return all
 }
 
 func (a *API) purgeRoutes() {
 	a.handle("POST /service/{service}/purge_all", purgeAll)
 	a.handle("POST /service/{service}/purge/{key}", purgeKey)
 	a.handle("POST /service/{service}/purge", purgeKeys)
+	a.handle("POST /purge/{url...}", purgeURL)
 }
 
 func purgeAll(s *state, r request) (any, error) {
@@ -53,6 +63,15 @@ func purgeKeys(s *state, r request) (any, error) {
 	return ids, nil
 }
 
+// purgeURL names the host first, as Fastly does: whose service it is, the sites know.
+func purgeURL(s *state, r request) (any, error) {
+	url := strings.TrimPrefix(r.URL.RequestURI(), "/purge/")
+	s.Purges = append(s.Purges, Purge{URL: url, Soft: isSoft(r), At: now()})
+	return object{"status": "ok", "id": fmt.Sprintf("%d-%d", len(s.Purges), time.Now().Unix())}, nil
+}
+
+func isSoft(r request) bool { return r.Header.Get("Fastly-Soft-Purge") == "1" }
+
 // purge records a purge and returns an identifier per key.
 func (s *state) purge(r request, keys []string) (map[string]string, error) {
 	svc, err := s.service(r)
@@ -63,7 +82,6 @@ func (s *state) purge(r request, keys []string) (map[string]string, error) {
 	for i, key := range keys {
 		ids[key] = fmt.Sprintf("%d-%d-%d", len(s.Purges), time.Now().Unix(), i)
 	}
-	soft := r.Header.Get("Fastly-Soft-Purge") == "1"
-	s.Purges = append(s.Purges, purge{Service: svc.ID, Keys: keys, Soft: soft, At: now()})
+	s.Purges = append(s.Purges, Purge{Service: svc.ID, Keys: keys, Soft: isSoft(r), At: now()})
 	return ids, nil
 }

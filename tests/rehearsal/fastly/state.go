@@ -12,7 +12,7 @@ import (
 // state is the whole account, as it is on disk.
 type state struct {
 	Services []*service `json:"services"` // in the order of their creation
-	Purges   []purge    `json:"purges"`
+	Purges   []Purge    `json:"purges"`
 	TLS      tlsState   `json:"tls"`
 	// Domains are those of domain management, in the order of their last change.
 	Domains []*managedDomain `json:"domains,omitempty"`

@@ -11,10 +11,10 @@ import (
 )
 
 // tlsState is what an account has of custom TLS, https://www.fastly.com/documentation/reference/api/tls/custom-certs/.
-// Private keys are not in it: what is known of them is what Fastly tells of them.
+// Private keys are not in it, unless an edge serves with them: what is known of them is what Fastly tells of them.
 type tlsState struct {
-	Keys         []*tlsKey         `json:"keys"`         // in the order of their creation, as all of these
-	Certificates []*tlsCertificate `json:"certificates"` // without the PEM text, which Fastly does not give back
+	Keys         []*tlsKey         `json:"keys"` // in the order of their creation, as all of these
+	Certificates []*tlsCertificate `json:"certificates"`
 	Activations  []*tlsActivation  `json:"activations"`
 	// Subscriptions are certificates that Fastly gets itself.
 	Subscriptions []*tlsSubscription `json:"subscriptions,omitempty"`

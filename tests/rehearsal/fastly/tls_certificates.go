@@ -24,6 +24,8 @@ type tlsCertificate struct {
 	PublicKeySHA1      string    `json:"public_key_sha1"`
 	CreatedAt          time.Time `json:"created_at"` // of what is there now: a replacement sets it anew
 	UpdatedAt          time.Time `json:"updated_at"`
+	// PEM is the chain.
+	PEM string `json:"pem,omitempty"`
 }
 
 func (c *tlsCertificate) describe() *resource {
@@ -207,7 +209,7 @@ func (t *tlsState) readCertificate(text string, now time.Time) (*tlsCertificate,
 	c := &tlsCertificate{
 		IssuedTo: leaf.Subject.CommonName, Issuer: leaf.Issuer.CommonName, NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 		SerialNumber: leaf.SerialNumber.String(), SignatureAlgorithm: leaf.SignatureAlgorithm.String(), PublicKeySHA1: key,
-		CreatedAt: now, UpdatedAt: now,
+		CreatedAt: now, UpdatedAt: now, PEM: text,
 	}
 	for _, name := range leaf.DNSNames {
 		c.Domains = append(c.Domains, strings.ToLower(name))

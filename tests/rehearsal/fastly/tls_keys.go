@@ -15,6 +15,8 @@ import (
 
 // tlsKey is what Fastly tells of a private key.
 type tlsKey struct {
+	// PEM is the key itself, only where an edge serves with it.
+	PEM           string    `json:"pem,omitempty"`
 	ID            string    `json:"id"`
 	Name          string    `json:"name"`
 	Type          string    `json:"type"`   // RSA or ECDSA
@@ -89,6 +91,9 @@ func createKey(s *state, r request) (any, error) {
 		return nil, refused(noKey, "public_key_sha1 has already been taken")
 	}
 	k.ID, k.Name, k.CreatedAt = newID(), r.attribute("name"), time.Now().UTC()
+	if r.keepKeys {
+		k.PEM = text
+	}
 	s.TLS.Keys = append(s.TLS.Keys, k)
 	answer := k.describe()
 	answer.Attributes["created_at"] = nil // as Fastly's answer to this request has it

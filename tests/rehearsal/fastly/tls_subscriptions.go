@@ -303,7 +303,7 @@ func (a *API) prove(r *http.Request) error {
 		name, target := challengeOf(domain)
 		waiting[domain] = a.resolve != nil && strings.EqualFold(strings.TrimSuffix(a.resolve(name), "."), target)
 	}
-	return a.store.Update(func(s *state) error {
+	return a.update(func(s *state) error {
 		for _, sub := range s.TLS.Subscriptions {
 			unproven := func(domain string) bool { return !waiting[domain] }
 			switch {

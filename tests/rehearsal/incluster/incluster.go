@@ -31,6 +31,8 @@ type Options struct {
 	ACME map[string]*letsencrypt.Server
 	// GiveUp takes what is bound to fail, only later: a wait that will not be long enough, for instance.
 	GiveUp func(error)
+	// Traefik is the image that runs in the place of a release of Traefik's chart that cannot be had. Empty: nothing runs.
+	Traefik string
 	// Pods says which pods are not simulated.
 	Pods Pods
 	// Log takes failures, each of which is tried again; slog.Default() when nil.

@@ -93,7 +93,7 @@ func newFixture(t *testing.T) *fixture {
 	f.nameServer = f.serveNames(f.elsewhere)
 	f.startACME()
 	f.controllers = incluster.New(incluster.Options{
-		LinodeURL: url, Token: token, Pods: f.livePods(), GiveUp: f.giveUp,
+		LinodeURL: url, Token: token, Traefik: "docker.io/library/traefik:v3.7.11", Pods: f.livePods(), GiveUp: f.giveUp,
 		NameServer: f.nameServer, Resolver: f.serveNames(&nameserver.Resolver{NameServer: f.nameServer}),
 		ACME: map[string]*letsencrypt.Server{acmeServer: f.acme},
 	})
@@ -360,14 +360,35 @@ func preserved(f *fixture) {
 	require.NotNil(f, f.balancerAt(address.IP), "the NodeBalancer stays")
 }
 
-// ingressController: where the chart cannot be had, the Service with the annotations of its values and the class are there.
+// ingressController: where the chart cannot be had, the Service with the annotations of its values and the class are there, and
+// Traefik as its values say.
 func ingressController(f *fixture) {
 	ctx := f.Context()
 	release := incluster.Release{
 		Namespace: "default", Name: "entry", Chart: "traefik", Version: "41.3.0",
-		Values: map[string]any{"service": map[string]any{"annotations": map[string]any{balancer + "default-proxy-protocol": "v2"}}},
+		Values: map[string]any{
+			"service": map[string]any{"annotations": map[string]any{balancer + "default-proxy-protocol": "v2"}},
+			"ports": map[string]any{"web": map[string]any{
+				"expose":        map[string]any{"default": true},
+				"proxyProtocol": map[string]any{"trustedIPs": []any{"192.168.255.0/24", "10.2.0.0/16"}},
+				"http":          map[string]any{"redirections": map[string]any{"entryPoint": map[string]any{"to": "websecure", "permanent": true}}},
+			}},
+			"accessLog":           map[string]any{"enabled": true, "format": "json"},
+			"additionalArguments": []any{"--serverstransport.forwardingtimeouts.dialtimeout=2s"},
+		},
 	}
 	require.NoError(f, f.controllers.Deployed(ctx, release))
+	running, err := f.client.AppsV1().Deployments("default").Get(ctx, "entry", metav1.GetOptions{})
+	require.NoError(f, err)
+	require.Equal(f, []string{
+		"--entryPoints.metrics.address=:9100/tcp", "--entryPoints.traefik.address=:8080/tcp", "--entryPoints.web.address=:8000/tcp",
+		"--entryPoints.web.http.redirections.entryPoint.permanent=true", "--entryPoints.web.http.redirections.entryPoint.to=:443",
+		"--entryPoints.web.proxyProtocol.trustedIPs=192.168.255.0/24,10.2.0.0/16", "--entryPoints.websecure.address=:8443/tcp",
+		"--accessLog=true", "--accessLog.format=json", "--metrics.prometheus.entryPoint=metrics",
+		"--providers.kubernetesIngress.ingressEndpoint.publishedService=default/entry", "--ping=true",
+		"--entryPoints.websecure.http.tls=true", "--providers.file.directory=/etc/traefik/dynamic",
+		"--serverstransport.forwardingtimeouts.dialtimeout=2s",
+	}, running.Spec.Template.Spec.Containers[0].Args)
 	service, err := f.client.CoreV1().Services("default").Get(ctx, "entry", metav1.GetOptions{})
 	require.NoError(f, err)
 	require.NotEmpty(f, service.Status.LoadBalancer.Ingress, "Helm waits for the NodeBalancer")
@@ -397,6 +418,8 @@ func ingressController(f *fixture) {
 
 	require.NoError(f, f.controllers.Uninstalled(ctx, release))
 	require.Nil(f, f.balancerAt(address.IP), "what comes next finds nothing of it")
+	_, err = f.client.AppsV1().Deployments("default").Get(ctx, "entry", metav1.GetOptions{})
+	require.True(f, apierrors.IsNotFound(err), err)
 	_, err = f.client.CoreV1().Services("default").Get(ctx, "entry", metav1.GetOptions{})
 	require.True(f, apierrors.IsNotFound(err), err)
 	_, err = f.client.NetworkingV1().IngressClasses().Get(ctx, class, metav1.GetOptions{})

@@ -19,6 +19,7 @@ type ingressChart struct {
 	class, annotations  []string // where the values have the name of the class and the annotations of the Service
 	defaultIngressClass string
 	serviceSuffix       string // what the chart appends to the release's name
+	web, secure         string // the names of its ports 80 and 443, in the Service and in pods
 }
 
 // className is the name of the class that values, or else the chart, give.
@@ -34,12 +35,14 @@ var ingressCharts = map[string]ingressChart{
 	"traefik": {
 		controller: "traefik.io/ingress-controller", defaultIngressClass: "traefik",
 		class: []string{"ingressClass", "name"}, annotations: []string{"service", "annotations"},
+		web: "web", secure: "websecure",
 	},
 	"ingress-nginx": {
 		controller: "k8s.io/ingress-nginx", defaultIngressClass: "nginx",
 		class:         []string{"controller", "ingressClassResource", "name"},
 		annotations:   []string{"controller", "service", "annotations"},
 		serviceSuffix: "-controller",
+		web:           "http", secure: "https",
 	},
 }
 
@@ -70,7 +73,7 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	}
 	labels := map[string]string{"app.kubernetes.io/name": release.Chart, "app.kubernetes.io/instance": release.Name}
 	spec := corev1apply.ServiceSpec().WithType(corev1.ServiceTypeLoadBalancer).WithSelector(labels)
-	for name, port := range map[string]int32{"http": 80, "https": 443} {
+	for name, port := range map[string]int32{chart.web: 80, chart.secure: 443} {
 		spec.WithPorts(corev1apply.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromString(name)).
 			WithProtocol(corev1.ProtocolTCP))
 	}
@@ -79,6 +82,11 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	services := c.client.CoreV1().Services(release.Namespace)
 	if _, err = services.Apply(ctx, service, apply); err != nil {
 		return err
+	}
+	if c.playsTraefik(release) {
+		if err := c.runTraefik(ctx, release); err != nil {
+			return err
+		}
 	}
 	return wait.PollUntilContextCancel(ctx, retryDelay, true, func(ctx context.Context) (bool, error) {
 		live, err := services.Get(ctx, *service.Name, metav1.GetOptions{})
@@ -99,6 +107,11 @@ func (c *cluster) removeStandIn(ctx context.Context, release Release) error {
 	err := c.client.NetworkingV1().IngressClasses().Delete(ctx, chart.className(release.Values), metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
+	}
+	if c.playsTraefik(release) {
+		if err := c.removeTraefik(ctx, release); err != nil {
+			return err
+		}
 	}
 	services, name := c.client.CoreV1().Services(release.Namespace), release.Name+chart.serviceSuffix
 	if err := services.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {

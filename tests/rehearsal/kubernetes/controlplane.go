@@ -197,7 +197,10 @@ func (p *controlPlane) bringUpControllers(ctx context.Context, emulation string)
 			return err
 		}
 	}
-	return p.await(ctx, "the controllers", p.controllersReady)
+	if err := p.await(ctx, "the controllers", p.controllersReady); err != nil {
+		return err
+	}
+	return p.machines.Equip(ctx, p.access.Kubeconfig)
 }
 
 // await polls until ready returns nil. It fails at once when a program ends.

@@ -19,11 +19,14 @@ import (
 
 // Machines run nodes: each is a kubelet, and what containers need, that takes up the Node object that is there for it.
 type Machines interface {
-	// Serve has machines reach a port of this computer's loopback interface, and returns its address there, if there are any.
-	Serve(port int) (address string, err error)
+	// ServeAPI has machines reach an API server, by its port on this computer, and returns its address there, if there are any.
+	ServeAPI(port int) (address string, err error)
+	// Equip has a cluster run what its nodes and pods rely on.
+	Equip(ctx context.Context, kubeconfig []byte) error
 	// Proxy is the Unix socket of an HTTP proxy that leads to machines and pods, if there are any.
 	Proxy() (socket string, err error)
-	// Run has a machine run. One that runs is left alone, unless its Linode was switched off or booted since, or it has ended.
+	// Run has a machine run, or be in the trouble that its Linode is in. One that runs is left alone, unless its Linode was
+	// switched off or booted since, or it has ended.
 	Run(machine Machine) error
 	// Ended tells of a machine that ended by itself.
 	Ended() error
@@ -53,12 +56,13 @@ func newMachine(node linode.Node, kubeconfig []byte) Machine {
 // simulated are no machines: kwok plays the kubelets of all nodes.
 type simulated struct{}
 
-func (simulated) Serve(int) (string, error) { return "", nil }
-func (simulated) Proxy() (string, error)    { return "", nil }
-func (simulated) Run(Machine) error         { return nil }
-func (simulated) Ended() error              { return nil }
-func (simulated) Stop(string) error         { return nil }
-func (simulated) Remove(string) error       { return nil }
+func (simulated) ServeAPI(int) (string, error)        { return "", nil }
+func (simulated) Equip(context.Context, []byte) error { return nil }
+func (simulated) Proxy() (string, error)              { return "", nil }
+func (simulated) Run(Machine) error                   { return nil }
+func (simulated) Ended() error                        { return nil }
+func (simulated) Stop(string) error                   { return nil }
+func (simulated) Remove(string) error                 { return nil }
 
 // egress returns the flags that have the API server reach kubelets and pods.
 func (p *controlPlane) egress() (flags []string, err error) {
@@ -84,7 +88,7 @@ egressSelections:
 // publish has the Service of the API server lead to it from machines. The API server itself would publish an address of the
 // loopback interface, which is none.
 func (p *controlPlane) publish(ctx context.Context) error {
-	address, err := p.machines.Serve(p.port)
+	address, err := p.machines.ServeAPI(p.port)
 	if err != nil || address == "" {
 		return err
 	}

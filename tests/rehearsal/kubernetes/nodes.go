@@ -141,7 +141,7 @@ func (n *nodes) awaitReady(ctx context.Context, wanted map[string]linode.Node) e
 		}
 		missing = slices.Sorted(maps.Keys(wanted))
 		for _, node := range found.Items {
-			if ready(&node) || wanted[node.Name].Off {
+			if ready(&node) || wanted[node.Name].Off || wanted[node.Name].Trouble != "" {
 				missing = slices.DeleteFunc(missing, func(name string) bool { return name == node.Name })
 			}
 		}

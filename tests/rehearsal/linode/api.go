@@ -31,6 +31,11 @@ type Options struct {
 	ControlPlanes ControlPlanes
 	// RateLimits has requests refused that are too many for Linode.
 	RateLimits bool
+	// Troubles are possible where nodes are machines that run.
+	Troubles bool
+	// BackendHealth tells, by its ID, whether a backend is up of a NodeBalancer that runs. Where none does, or this is nil, a
+	// backend is up that is a Linode that runs.
+	BackendHealth func(backend int) (up, known bool)
 	// LinodeDelay is how long Linode takes to make the Linodes of new nodes.
 	LinodeDelay time.Duration
 	// Publishing is how long the name servers take until they answer with a change; by default as much faster than Linode's minute
@@ -123,6 +128,7 @@ func (a *API) versions() http.Handler {
 	for _, prefix := range []string{"/v4", "/v4beta"} {
 		mux.Handle(prefix+"/", http.StripPrefix(prefix, http.HandlerFunc(a.authorized)))
 	}
+	mux.HandleFunc(troublePath, a.transaction(a.trouble))
 	mux.HandleFunc("/", a.unknown)
 	return mux
 }

@@ -37,8 +37,8 @@ func (a *API) backendRoutes() routes {
 		path:   "/nodebalancers/{balancer}/configs/{config}/nodes",
 		items:  func(c *call) ([]*backend, error) { config, err := c.config(); return config.Backends, err },
 		id:     func(b *backend) string { return strconv.Itoa(b.ID) },
-		show:   func(c *call, b *backend) any { return backendView{backend: *b, Status: b.status(c.state)} },
-		create: createBackend,
+		show:   func(c *call, b *backend) any { return backendView{backend: *b, Status: a.health(c.state, b)} },
+		create: a.createBackend,
 		update: updateBackend,
 		delete: func(c *call, b *backend) error {
 			config, err := c.config()
@@ -46,6 +46,16 @@ func (a *API) backendRoutes() routes {
 			return err
 		},
 	}.routes()
+}
+
+// health is what the NodeBalancer says of a backend that runs, see Options.BackendHealth.
+func (a *API) health(s *state, b *backend) string {
+	if a.options.BackendHealth != nil {
+		if isUp, known := a.options.BackendHealth(b.ID); known {
+			return pick(isUp, up, down)
+		}
+	}
+	return b.status(s)
 }
 
 // status takes a backend for up when it is a Linode that runs.
@@ -84,7 +94,7 @@ type backendRequest struct {
 	Mode    *string `json:"mode"`
 }
 
-func createBackend(c *call) (any, error) {
+func (a *API) createBackend(c *call) (any, error) {
 	config, err := c.config()
 	if err != nil {
 		return nil, err
@@ -101,7 +111,7 @@ func createBackend(c *call) (any, error) {
 	}
 	config.Backends = append(config.Backends, b)
 	config.identify(c.state, config.NodeBalancerID)
-	return backendView{backend: *b, Status: b.status(c.state)}, nil
+	return backendView{backend: *b, Status: a.health(c.state, b)}, nil
 }
 
 func updateBackend(c *call, b *backend) error {

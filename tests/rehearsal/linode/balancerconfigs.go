@@ -54,8 +54,8 @@ func (a *API) balancerConfigRoutes() routes {
 		path:   path,
 		items:  func(c *call) ([]*balancerConfig, error) { nb, err := c.nodeBalancer(); return nb.Configs, err },
 		id:     func(config *balancerConfig) string { return strconv.Itoa(config.ID) },
-		show:   showConfig,
-		create: createConfig,
+		show:   a.showConfig,
+		create: a.createConfig,
 		update: updateConfig,
 		delete: func(c *call, config *balancerConfig) error {
 			nb, err := c.nodeBalancer()
@@ -66,15 +66,15 @@ func (a *API) balancerConfigRoutes() routes {
 	r := configs.routes()
 	r["POST "+path+"/{id}/rebuild"] = configs.on(func(c *call, config *balancerConfig) (any, error) {
 		err := rebuildConfig(c, config)
-		return showConfig(c, config), err
+		return a.showConfig(c, config), err
 	})
 	return r
 }
 
-func showConfig(c *call, config *balancerConfig) any {
+func (a *API) showConfig(c *call, config *balancerConfig) any {
 	shown := config.configView
 	for _, b := range config.Backends {
-		if b.status(c.state) == up {
+		if a.health(c.state, b) == up {
 			shown.NodesStatus.Up++
 		} else {
 			shown.NodesStatus.Down++
@@ -113,7 +113,7 @@ type configRequest struct {
 	Nodes         []backendRequest `json:"nodes"`
 }
 
-func createConfig(c *call) (any, error) {
+func (a *API) createConfig(c *call) (any, error) {
 	nb, err := c.nodeBalancer()
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func createConfig(c *call) (any, error) {
 	}
 	config.identify(c.state, nb.ID)
 	*nb = changed
-	return showConfig(c, config), nil
+	return a.showConfig(c, config), nil
 }
 
 // addConfig adds a port, which has no ID yet.

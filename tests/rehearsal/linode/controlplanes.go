@@ -8,7 +8,7 @@ type ControlPlanes interface {
 	// and returns how to reach it. It returns when the API server answers.
 	Start(ctx context.Context, clusterID int, version string) (Access, error)
 	// Sync makes the cluster's nodes those listed: missing ones join, others leave, and labels and taints follow. It
-	// returns when all listed nodes are Ready. A node that somebody deletes in Kubernetes comes back by itself.
+	// returns when all listed nodes are Ready that are neither off nor in trouble. A node that somebody deletes in Kubernetes comes back by itself.
 	Sync(ctx context.Context, clusterID int, nodes []Node) error
 	// Delete stops the control plane and removes its data.
 	Delete(ctx context.Context, clusterID int) error
@@ -33,6 +33,7 @@ type Node struct {
 	Taints     []Taint
 	Boots      int  // how often somebody booted the Linode
 	Off        bool // whether somebody shut it down
+	Trouble    Trouble
 }
 
 // Attachable is how many volumes a Linode can take besides its own two disks, by its memory in MiB: one for each GiB, at least 8,

@@ -8,7 +8,7 @@ import (
 )
 
 // firewallView is a Cloud Firewall as clients see it: https://techdocs.akamai.com/linode-api/reference/get-firewall
-// Its rules are kept and shown, but not enforced.
+// Its rules are kept and shown. Those of NodeBalancers are enforced where these balance, see Balancer.Admits.
 type firewallView struct {
 	ID       int           `json:"id"`
 	Label    string        `json:"label"`

@@ -43,8 +43,9 @@ type instanceView struct {
 type instance struct {
 	instanceView
 
-	EverBooted bool `json:"ever_booted"`
-	Boots      int  `json:"boots"` // that somebody asked for
+	EverBooted bool    `json:"ever_booted"`
+	Boots      int     `json:"boots"` // that somebody asked for
+	Trouble    Trouble `json:"trouble,omitempty"`
 }
 
 type specs struct {
@@ -245,6 +246,9 @@ func (a *API) power(status, action string) func(*call, *instance) error {
 		i.Status, i.EverBooted, i.Updated = status, i.EverBooted || status == running, now()
 		if status == running {
 			i.Boots++
+		}
+		if i.Trouble != CutOff { // which is none of its own
+			i.Trouble = ""
 		}
 		if i.LKEClusterID != nil {
 			a.reconcileSoon(*i.LKEClusterID)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -214,6 +215,55 @@ func TestPowerOfANodesLinodeIsTheNodes(t *testing.T) {
 		wanted.Boots, wanted.Off = step.boots, step.off
 		require.Eventually(t, func() bool { return reflect.DeepEqual([]linode.Node{wanted}, r.planes.synced(cluster.ID)) }, soon, instant)
 	}
+}
+
+// Of what befalls a node Linode's API tells nothing, but its control plane learns of it.
+func TestNodesInTrouble(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *linode.Options) { o.Troubles = true })
+	ctx := t.Context()
+	cluster := r.cluster("trouble", 1)
+	linodeID := r.nodesReady(cluster.ID, 1)[0].InstanceID
+	node := r.planes.synced(cluster.ID)[0]
+	bring := func(name, verb string) int {
+		response, err := http.Post(r.url+"/_simulation/nodes/"+name+"/"+verb, "", nil)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	becomes := func(trouble linode.Trouble) {
+		t.Helper()
+		require.Eventually(t, func() bool { return r.planes.synced(cluster.ID)[0].Trouble == trouble }, soon, instant)
+		found, err := r.GetInstance(ctx, linodeID)
+		require.NoError(t, err)
+		require.Equal(t, linodego.InstanceRunning, found.Status)
+	}
+	for verb, trouble := range map[string]linode.Trouble{"lose": linode.Lost, "hang": linode.Hung, "cut": linode.CutOff} {
+		require.Equal(t, http.StatusOK, bring(node.Name, verb))
+		becomes(trouble)
+		require.Equal(t, http.StatusOK, bring(node.Name, "mend"))
+		becomes("")
+	}
+	require.Equal(t, http.StatusOK, bring(node.Name, "hang"))
+	require.NoError(t, r.RebootInstance(ctx, linodeID, 0))
+	becomes("")
+	require.Equal(t, http.StatusOK, bring(node.Name, "cut"))
+	require.NoError(t, r.RebootInstance(ctx, linodeID, 0))
+	require.Eventually(t, func() bool { return r.planes.synced(cluster.ID)[0].Boots == 2 }, soon, instant)
+	becomes(linode.CutOff) // a reboot plugs no cable in
+	require.Equal(t, http.StatusNotFound, bring("lke1-2-3", "lose"))
+	require.Equal(t, http.StatusBadRequest, bring(node.Name, "burn"))
+}
+
+func TestSimulatedNodesAreNeverInTrouble(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	response, err := http.Post(r.url+"/_simulation/nodes/lke1-2-3/lose", "", nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "rehearse with LIVE=1")
 }
 
 func TestKubeconfigIsRegenerated(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 // nodeBalancerView is a load balancer as clients see it: https://techdocs.akamai.com/linode-api/reference/get-node-balancer
-// No traffic goes through it.
+// Traffic goes through it in a live rehearsal, see Balancers.
 type nodeBalancerView struct {
 	ID                    int      `json:"id"`
 	Label                 string   `json:"label"`

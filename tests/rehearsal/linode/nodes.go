@@ -129,7 +129,7 @@ func (a *API) workers(s *state, cl *cluster) []Node {
 				workers = append(workers, Node{
 					Name: cl.nodeName(n), PoolID: p.ID, InstanceID: i.ID, Region: cl.Region, Type: kind,
 					IPv4: i.IPv4[0], PrivateIP: i.IPv4[1], Labels: p.Labels, Taints: p.Taints,
-					Boots: i.Boots, Off: i.Status == offline,
+					Boots: i.Boots, Off: i.Status == offline, Trouble: i.Trouble,
 				})
 			}
 		}

@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +39,10 @@ func hierarchies() ([]hierarchy, error) {
 		return nil, err
 	}
 	defer mounts.Close()
-	var all []hierarchy
+	return hierarchiesIn(mounts)
+}
+
+func hierarchiesIn(mounts io.Reader) (all []hierarchy, err error) {
 	for lines := bufio.NewScanner(mounts); lines.Scan(); {
 		before, after, _ := strings.Cut(lines.Text(), " - ")
 		path, kind := strings.Fields(before)[4], strings.Fields(after)
@@ -63,38 +68,63 @@ func missingControllers() ([]string, error) {
 	}), err
 }
 
+// memoryLimit is the least that a hierarchy lets all of its groups have, in bytes: a computer that is a container may have less
+// than it tells.
+func memoryLimit(all []hierarchy) int {
+	limit := math.MaxInt
+	for _, h := range all {
+		for _, name := range []string{"memory.max", "memory.limit_in_bytes"} {
+			content, err := os.ReadFile(filepath.Join(h.path, name)) // the root of all groups has none
+			if err != nil {
+				continue
+			}
+			if bytes, err := strconv.Atoi(strings.TrimSpace(string(content))); err == nil { // else it is "max"
+				limit = min(limit, bytes)
+			}
+		}
+	}
+	return limit
+}
+
 // makeGroup makes the control group of a machine, which gets no more than its Linode has.
 func makeGroup(m spec.Machine) error {
 	all, err := hierarchies()
 	if err != nil {
 		return err
 	}
+	for _, h := range all {
+		if err := h.makeGroup(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h hierarchy) makeGroup(m spec.Machine) error {
 	const period = 100_000 // microseconds
 	bytes, quota := strconv.Itoa(m.MemoryMiB<<20), strconv.Itoa(m.CPUs*period)
-	for _, h := range all {
-		group := filepath.Join(h.path, m.ControlGroup)
-		if h.unified {
-			if err := h.delegate(); err != nil {
-				return err
-			}
+	if h.unified {
+		if err := h.delegate(); err != nil {
+			return err
 		}
-		if err := os.MkdirAll(group, 0o755); err != nil {
-			return fmt.Errorf("making a control group: %w", err)
-		}
-		limits := map[string]string{}
-		if slices.Contains(h.controllers, "memory") {
-			limits["memory.limit_in_bytes"] = bytes
-		}
-		if slices.Contains(h.controllers, "cpu") {
-			limits["cpu.cfs_period_us"], limits["cpu.cfs_quota_us"] = strconv.Itoa(period), quota
-		}
-		if h.unified && len(limits) > 0 { // else others have the controllers
-			limits = map[string]string{"memory.max": bytes, "cpu.max": quota + " " + strconv.Itoa(period)}
-		}
-		for name, value := range limits {
-			if err := os.WriteFile(filepath.Join(group, name), []byte(value), 0o644); err != nil {
-				return fmt.Errorf("limiting a control group: %w", err)
-			}
+	}
+	group := filepath.Join(h.path, m.ControlGroup)
+	if err := os.MkdirAll(group, 0o755); err != nil {
+		return fmt.Errorf("making a control group: %w", err)
+	}
+	limits := map[string]string{}
+	if slices.Contains(h.controllers, "memory") {
+		limits["memory.limit_in_bytes"] = bytes
+	}
+	if slices.Contains(h.controllers, "cpu") {
+		limits["cpu.cfs_period_us"], limits["cpu.cfs_quota_us"] = strconv.Itoa(period), quota
+	}
+	if h.unified && len(limits) > 0 { // else others have the controllers
+		limits = map[string]string{"memory.max": bytes, "cpu.max": quota + " " + strconv.Itoa(period)}
+	}
+	for name, value := range limits {
+		if err := os.WriteFile(filepath.Join(group, name), []byte(value), 0o644); err != nil {
+			return fmt.Errorf("limiting a control group: %w", err)
 		}
 	}
 	return nil

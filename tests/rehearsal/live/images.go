@@ -4,11 +4,11 @@ package live
 
 import (
 	"archive/tar"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,94 +17,76 @@ import (
 	"github.com/distribution/reference"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
+	"lke-platform/tests/rehearsal/live/image"
 	"lke-platform/tests/rehearsal/live/spec"
 )
-
-// nobody is the user of images that are built here.
-const nobody = "65534:65534"
 
 // packing puts images into the archives that machines read.
 type packing struct {
 	dir      string
+	packed   int
 	archives spec.Images
+	standIns []string // images in whose place the test app answers
 }
 
 // pack packs the played image, those of the programs, and those that are at hand.
-func pack(o Options) (list string, err error) {
+func pack(o Options) (*packing, error) {
 	p := &packing{dir: filepath.Join(o.Dir, "images"), archives: spec.Images{}}
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
-		return "", err
+		return nil, err
 	}
 	programs := map[string]string{spec.Played: filepath.Join(o.Bin, "played")}
-	for image, path := range o.Programs {
+	own := o.equipped()
+	maps.Copy(own, o.Programs)
+	for image, path := range own {
 		repository, err := reference.ParseNormalizedNamed(image)
 		if err != nil {
-			return "", fmt.Errorf("image %s: %w", image, err)
+			return nil, fmt.Errorf("image %s: %w", image, err)
 		}
 		programs[reference.TrimNamed(repository).String()] = path
 	}
-	for image, path := range programs {
-		built, err := build(path)
+	for name, path := range programs {
+		built, err := image.Of(path)
 		if err != nil {
-			return "", fmt.Errorf("building image %s: %w", image, err)
+			return nil, fmt.Errorf("building image %s: %w", name, err)
 		}
-		if err := p.add(built, image); err != nil {
-			return "", err
+		if err := p.add(built, name); err != nil {
+			return nil, err
 		}
 	}
-	if err := p.addAtHand(o.Images); err != nil {
-		return "", err
+	for _, folder := range o.Images {
+		if err := p.addAtHand(folder); err != nil {
+			return nil, err
+		}
+	}
+	for _, app := range o.Apps {
+		p.standIn(app)
 	}
 	content, err := json.Marshal(p.archives)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	list = filepath.Join(p.dir, "list.json")
-	return list, os.WriteFile(list, content, 0o600)
+	return p, os.WriteFile(p.list(), content, 0o600)
 }
 
-// build makes an image of nothing but a program.
-func build(program string) (v1.Image, error) {
-	content, err := os.ReadFile(program)
+// list is the file that lists the archives.
+func (p *packing) list() string { return filepath.Join(p.dir, "list.json") }
+
+// standIn has the test app run in the place of an image that is not at hand, if it is at hand itself.
+func (p *packing) standIn(app string) {
+	named, err := reference.ParseDockerRef(app)
 	if err != nil {
-		return nil, err
+		return // the program's to report
 	}
-	path := "/" + filepath.Base(program)
-	var layer bytes.Buffer
-	archive := tar.NewWriter(&layer)
-	if err := archive.WriteHeader(&tar.Header{Name: path[1:], Mode: 0o755, Size: int64(len(content))}); err != nil {
-		return nil, err
+	archive, found := p.archives[spec.App]
+	if _, atHand := p.archives[named.String()]; found && !atHand {
+		p.archives[reference.TrimNamed(named).String()] = archive
+		p.standIns = append(p.standIns, named.String())
 	}
-	if _, err := archive.Write(content); err != nil {
-		return nil, err
-	}
-	if err := archive.Close(); err != nil {
-		return nil, err
-	}
-	packed, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(layer.Bytes())), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	image, err := mutate.AppendLayers(empty.Image, packed)
-	if err != nil {
-		return nil, err
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config.Entrypoint, config.Config.User = []string{path}, nobody
-	return mutate.ConfigFile(image, config)
 }
 
 // add packs an image under its names.
@@ -113,7 +95,8 @@ func (p *packing) add(image v1.Image, names ...string) error {
 	if err != nil {
 		return err
 	}
-	archive := filepath.Join(p.dir, strconv.Itoa(len(p.archives))+".tar")
+	p.packed++
+	archive := filepath.Join(p.dir, strconv.Itoa(p.packed)+".tar")
 	if err := tarball.WriteToFile(archive, imported, image); err != nil {
 		return fmt.Errorf("packing image %s: %w", names[0], err)
 	}
@@ -125,9 +108,6 @@ func (p *packing) add(image v1.Image, names ...string) error {
 
 // addAtHand packs the images of a folder, each of which is an OCI layout or an archive.
 func (p *packing) addAtHand(folder string) error {
-	if folder == "" {
-		return nil
-	}
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return fmt.Errorf("looking for images (REHEARSE_IMAGES): %w", err)

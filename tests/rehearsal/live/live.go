@@ -7,18 +7,21 @@ package live
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -33,8 +36,10 @@ import (
 type Options struct {
 	// Bin has the programs that machines run, Dir takes all that they keep.
 	Bin, Dir string
-	// Images is a folder of images that are at hand, as OCI layouts or archives; empty for none.
-	Images string
+	// Images are folders of images that are at hand, as OCI layouts or archives. What a later one has takes precedence.
+	Images []string
+	// Apps are images of applications, in whose place the test app answers where they are not at hand and it is.
+	Apps []string
 	// Programs are those that run in pods, by the name of their image, of which tag and digest do not count.
 	Programs map[string]string
 	// Nodes is how many machines are expected, for which there has to be memory.
@@ -45,12 +50,14 @@ type Options struct {
 type Machines struct {
 	options Options
 	network *network
-	images  string // lists the archives
+	images  *packing
+	names   forwarder
 	alone   net.Listener
 	proxy   net.Listener // nil until somebody asks for it
 
 	mu          sync.Mutex
 	environment map[string]string
+	roots       string // a file, of those that containers trust
 	running     map[string]*machine
 	ranges      map[string]int // numbers of pod ranges, by machine
 	played      []string       // images, of machines that are gone
@@ -63,8 +70,9 @@ type machine struct {
 	spec.Machine
 
 	boots    int
-	first    *exec.Cmd // its first process
-	lifeline io.Closer // it dies when this closes
+	trouble  linode.Trouble
+	first    *exec.Cmd      // its first process
+	lifeline io.WriteCloser // takes commands, and it dies when this closes
 	done     chan struct{}
 	err      error // readable after done
 }
@@ -83,6 +91,9 @@ func New(o Options) (*Machines, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	if m.network, err = newNetwork(); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	if err := m.network.serveNames(&m.names); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	if m.images, err = pack(o); err != nil {
@@ -115,7 +126,7 @@ func (m *Machines) SetEnvironment(variables map[string]string) error {
 		if err != nil {
 			return fmt.Errorf("variable %s: %w", name, err)
 		}
-		if address.Host, err = m.Serve(port); err != nil {
+		if address.Host, err = m.network.serve(port); err != nil {
 			return err
 		}
 		m.environment[name] = address.String()
@@ -123,34 +134,76 @@ func (m *Machines) SetEnvironment(variables map[string]string) error {
 	return nil
 }
 
-// Serve implements kubernetes.Machines.
-func (m *Machines) Serve(port int) (address string, err error) {
-	return net.JoinHostPort(gateway, strconv.Itoa(port)), m.network.serve(port)
+// ServePublic has machines and pods reach ports of this computer's loopback interface at an address that others know, by its ports.
+func (m *Machines) ServePublic(address string, ports map[int]int) error {
+	return m.network.servePublic(address, ports)
+}
+
+// Trust has programs in containers trust who is signed by some roots, and nobody else: the usual libraries are told by a variable.
+func (m *Machines) Trust(roots []byte) error {
+	m.roots = filepath.Join(m.options.Dir, "roots.pem")
+	return os.WriteFile(m.roots, roots, 0o644)
+}
+
+// ServeAPI implements kubernetes.Machines.
+func (m *Machines) ServeAPI(port int) (address string, err error) { return m.network.serveAPI(port) }
+
+// Dial connects to a machine or a pod, from an address of a NodeBalancer.
+func (m *Machines) Dial(ctx context.Context, from netip.Addr, address string) (net.Conn, error) {
+	return m.network.dialFrom(ctx, from, address)
 }
 
 // Run implements kubernetes.Machines.
 func (m *Machines) Run(wanted kubernetes.Machine) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	running := m.running[wanted.Name]
-	if running != nil && (running.boots != wanted.Boots || wanted.Off || running.hasEnded()) {
+	running, off := m.running[wanted.Name], wanted.Off || wanted.Trouble == linode.Lost
+	if running != nil && (running.boots != wanted.Boots || off || running.hasEnded()) {
 		if err := m.halt(running); err != nil {
 			return err
 		}
 		running = nil
 	}
-	if running != nil || wanted.Off {
+	if off {
 		return nil
 	}
+	if running == nil {
+		var err error
+		if running, err = m.start(wanted); err != nil {
+			return err
+		}
+	}
+	return m.trouble(running, wanted.Trouble)
+}
+
+func (m *Machines) start(wanted kubernetes.Machine) (*machine, error) {
 	described, err := m.describe(wanted)
 	if err != nil {
-		return fmt.Errorf("preparing machine %s: %w", wanted.Name, err)
+		return nil, fmt.Errorf("preparing machine %s: %w", wanted.Name, err)
 	}
 	started := &machine{Machine: described, boots: wanted.Boots, done: make(chan struct{})}
 	if err := m.boot(started, wanted.IPv4); err != nil {
-		return errors.Join(fmt.Errorf("booting machine %s: %w", wanted.Name, err), m.halt(started))
+		return nil, errors.Join(fmt.Errorf("booting machine %s: %w", wanted.Name, err), m.halt(started))
 	}
 	m.running[wanted.Name] = started
+	return started, nil
+}
+
+// trouble brings a machine that runs into trouble, or out of it.
+func (m *Machines) trouble(running *machine, trouble linode.Trouble) error {
+	if running.trouble == trouble {
+		return nil
+	}
+	command := spec.GoOn
+	if trouble == linode.Hung {
+		command = spec.Hang
+	}
+	_, err := running.lifeline.Write([]byte{command})
+	err = errors.Join(err, m.network.plug(running.first.Process.Pid, trouble != linode.CutOff))
+	if err != nil {
+		return fmt.Errorf("bringing machine %s into trouble, or out of it: %w", running.Name, err)
+	}
+	running.trouble = trouble
 	return nil
 }
 
@@ -194,9 +247,10 @@ func (m *Machines) describe(wanted kubernetes.Machine) (spec.Machine, error) {
 		ReservedMilliCPUs: wanted.ReservedMilliCPUs, ReservedMemoryMiB: wanted.ReservedMemoryMiB,
 		Attachable: int64(linode.Attachable(wanted.Type.Memory)),
 		Address:    wanted.PrivateIP, PodRange: fmt.Sprintf("10.2.%d.0/24", m.ranges[wanted.Name]),
-		PodNetwork: wanted.PodNetwork, ServiceNetwork: wanted.ServiceNetwork,
-		Dir: dir, Bin: m.options.Bin, Images: m.images, Volumes: filepath.Join(m.options.Dir, "volumes"), Kubeconfig: kubeconfig,
-		ControlGroup: "/" + filepath.Join(groupName, wanted.Name), Environment: m.environment,
+		PodNetwork: wanted.PodNetwork, ServiceNetwork: wanted.ServiceNetwork, NameServer: gateway,
+		Dir: dir, Bin: m.options.Bin, Images: m.images.list(), Volumes: filepath.Join(m.options.Dir, "volumes"),
+		Kubeconfig:   kubeconfig,
+		ControlGroup: "/" + filepath.Join(groupName, wanted.Name), Environment: m.environment, Roots: m.roots,
 	}
 	content, err := json.Marshal(described)
 	if err != nil {
@@ -230,7 +284,7 @@ func (m *Machines) kubeconfig(content []byte, dir string) (path string, err erro
 		if err != nil {
 			return "", err
 		}
-		if server.Host, err = m.Serve(port); err != nil {
+		if server.Host, err = m.ServeAPI(port); err != nil {
 			return "", err
 		}
 		cluster.Server, cluster.TLSServerName = server.String(), "kubernetes"
@@ -271,7 +325,7 @@ func (m *Machines) boot(started *machine, public string) error {
 	if err := m.network.connect(started.first.Process.Pid, started.Address, public, started.PodRange); err != nil {
 		return fmt.Errorf("connecting it: %w", err)
 	}
-	_, err = lifeline.Write([]byte{'\n'})
+	_, err = lifeline.Write([]byte{spec.Begin})
 	return err
 }
 
@@ -307,6 +361,19 @@ func (m *Machines) Remove(name string) error {
 	defer m.mu.Unlock()
 	delete(m.ranges, name)
 	return os.RemoveAll(filepath.Join(m.options.Dir, "machines", name))
+}
+
+// StandIns lists the images in whose place the test app answers.
+func (m *Machines) StandIns() []string { return m.images.standIns }
+
+// AtHand returns the whole name of an image of a repository that is at hand, "" where none is.
+func (m *Machines) AtHand(repository string) string {
+	for _, name := range slices.Sorted(maps.Keys(m.images.archives)) {
+		if strings.HasPrefix(name, repository+":") {
+			return name
+		}
+	}
+	return ""
 }
 
 // Played lists the images that could not be had.

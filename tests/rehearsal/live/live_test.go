@@ -18,10 +18,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -33,6 +35,7 @@ import (
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/live/spec"
+	"lke-platform/tests/rehearsal/nameserver"
 )
 
 const (
@@ -65,7 +68,7 @@ func machinesFolder(t *testing.T) string {
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	built := filepath.Join(root, ".bin", "live")
-	if _, err := os.Stat(filepath.Join(built, "kubelet")); err != nil {
+	if _, err := os.Stat(filepath.Join(built, "coredns")); err != nil {
 		t.Skip("what nodes run is not built: make rehearse LIVE=1 does")
 	}
 	if err := check(Options{Dir: t.TempDir(), Nodes: 2}); err != nil {
@@ -108,8 +111,14 @@ type fixture struct {
 func TestNodesRunContainers(t *testing.T) {
 	programs := machinesFolder(t)
 	before := traces(t)
-	machines, err := New(Options{Bin: programs, Dir: t.TempDir(), Nodes: 2})
+	machines, err := New(Options{
+		Bin: programs, Dir: t.TempDir(), Nodes: 2, Programs: map[string]string{askerImage: buildAsker(t)},
+	})
 	require.NoError(t, err)
+	names, stop, err := nameserver.Serve(dns.HandlerFunc(answerOutside))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = stop() })
+	machines.ForwardNames(names)
 	f := &fixture{T: t, machines: machines}
 	t.Cleanup(func() { _ = machines.Close() })
 	_, err = claim()
@@ -125,13 +134,18 @@ func TestNodesRunContainers(t *testing.T) {
 	f.client, err = client.NewForConfig(config)
 	require.NoError(t, err)
 	one, two := worker(1), worker(2)
+	two.Taints = nil // the name server of the cluster tolerates none
 	f.sync(one, two)
 	f.nodesAreAsTheirLinodesSay(one)
 	f.volumeIsMounted()
 	f.deployed()
 	f.podsAnswerOnEachNode()
 	f.jobsEnd()
+	friend := f.asker("friend")
+	f.servicesHaveNames(friend)
+	f.policiesAreEnforced(friend, f.asker("stranger"))
 	f.rebootStartsContainersAnew(&one, two)
+	f.troublesComeAndGo(&one, two)
 	f.sync(two)
 	require.NoDirExists(t, filepath.Join(machines.options.Dir, "machines", one.Name))
 	require.NoError(t, f.clusters.Delete(t.Context(), 7))
@@ -284,20 +298,31 @@ func (f *fixture) pods() []corev1.Pod {
 	return pods.Items
 }
 
+// get asks a pod, or by it somebody else.
+func (f *fixture) get(address string) (answer string, err error) {
+	asking := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return f.machines.network.dial(ctx, address)
+		},
+	}}
+	response, err := asking.Get("http://" + address)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
 // podsAnswerOnEachNode asks pods from the rehearsal, through the API server, and by their logs.
 func (f *fixture) podsAnswerOnEachNode() {
 	onNodes := map[string]bool{}
 	for _, pod := range f.pods() {
 		onNodes[pod.Spec.NodeName] = true
-		asking := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			return f.machines.network.dial(ctx, address)
-		}}}
-		response, err := asking.Get("http://" + pod.Status.PodIP)
+		answer, err := f.get(pod.Status.PodIP)
 		require.NoError(f, err)
-		body, err := io.ReadAll(response.Body)
-		require.NoError(f, err)
-		require.NoError(f, response.Body.Close())
-		require.Contains(f, string(body), "played")
+		require.Contains(f, answer, "played")
 		logs, err := f.client.CoreV1().Pods("default").GetLogs(pod.Name, &corev1.PodLogOptions{Container: "web"}).DoRaw(f.Context())
 		require.NoError(f, err)
 		require.Contains(f, string(logs), "answering on 80 https:8443")
@@ -324,6 +349,132 @@ func (f *fixture) jobsEnd() {
 		require.NoError(f, err)
 		return good.Status.Succeeded == 1 && bad.Status.Failed == 1
 	})
+}
+
+// askerImage is one whose pods ask others, as they are asked to.
+const askerImage = "registry.example/asker"
+
+func buildAsker(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "asker")
+	build := exec.Command("go", "build", "-o", path, "./testdata/asker")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, string(output))
+	return path
+}
+
+// webAddress is that of a Service.
+const webAddress = "10.128.0.80"
+
+// answerOutside leads www.example.org, as somebody outside would, to the Service.
+func answerOutside(w dns.ResponseWriter, query *dns.Msg) {
+	answer := new(dns.Msg).SetRcode(query, dns.RcodeNameError)
+	if asked := query.Question[0]; asked.Name == "www.example.org." {
+		answer.Rcode = dns.RcodeSuccess
+		if asked.Qtype == dns.TypeA {
+			header := dns.RR_Header{Name: asked.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}
+			answer.Answer = []dns.RR{&dns.A{Hdr: header, A: net.ParseIP(webAddress)}}
+		}
+	}
+	_ = w.WriteMsg(answer)
+}
+
+// asker makes a pod that asks, and returns its address.
+func (f *fixture) asker(name string) (address string) {
+	pods := f.client.CoreV1().Pods("default")
+	_, err := pods.Create(f.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"asker": name}},
+		Spec: corev1.PodSpec{
+			Tolerations: tolerations, Containers: []corev1.Container{{Name: "asker", Image: askerImage}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(f, err)
+	f.eventually(name+" can be asked", func() bool {
+		pod, err := pods.Get(f.Context(), name, metav1.GetOptions{})
+		if err != nil || pod.Status.PodIP == "" {
+			return false
+		}
+		address = pod.Status.PodIP
+		_, err = f.get(address)
+		return err == nil
+	})
+	return address
+}
+
+// askedFor is what an asker is told by somebody else.
+func (f *fixture) askedFor(asker, url string) string {
+	answer, err := f.get(asker + "/?url=http://" + url)
+	require.NoError(f, err)
+	return answer
+}
+
+// servicesHaveNames asks for Services by their names from a pod, and for one by a name that is not of the cluster.
+func (f *fixture) servicesHaveNames(asker string) {
+	_, err := f.client.CoreV1().Services("default").Create(f.Context(), &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "web"},
+		Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"app": "web"}, ClusterIP: webAddress,
+			Ports: []corev1.ServicePort{{Port: 8000, TargetPort: intstr.FromString("http")}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(f, err)
+	for _, name := range []string{"web", "web.default", "web.default.svc", "web.default.svc.cluster.local", "www.example.org"} {
+		f.eventually(name+" is found", func() bool { return strings.Contains(f.askedFor(asker, name+":8000"), "played") })
+	}
+	require.Contains(f, f.askedFor(asker, "nobody.default.svc:8000"), "no such host")
+}
+
+// policiesAreEnforced allows one pod to another, and not the next. Kubelets go on with their probes.
+func (f *fixture) policiesAreEnforced(friend, stranger string) {
+	policies := f.client.NetworkingV1().NetworkPolicies("default")
+	_, err := policies.Create(f.Context(), &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "friends"},
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+			Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{
+				PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"asker": "friend"}},
+			}}}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(f, err)
+	f.eventually("who is not allowed is stopped", func() bool {
+		return strings.Contains(f.askedFor(stranger, "web:8000"), "deadline exceeded")
+	})
+	for range 10 { // on both nodes
+		require.Contains(f, f.askedFor(friend, "web:8000"), "played")
+		require.NotContains(f, f.askedFor(stranger, "web:8000"), "played")
+	}
+	for _, pod := range f.pods() {
+		require.True(f, pod.Status.ContainerStatuses[0].Ready)
+		require.Zero(f, pod.Status.ContainerStatuses[0].RestartCount)
+	}
+	require.NoError(f, policies.Delete(f.Context(), "friends", metav1.DeleteOptions{}))
+	f.eventually("without the policy all get through", func() bool {
+		return strings.Contains(f.askedFor(stranger, "web:8000"), "played")
+	})
+}
+
+// troublesComeAndGo has a node that does not answer, and does again, in each way that there is.
+func (f *fixture) troublesComeAndGo(one *linode.Node, two linode.Node) {
+	answers := func() bool {
+		for _, pod := range f.pods() {
+			if pod.Spec.NodeName == one.Name {
+				_, err := f.get(pod.Status.PodIP)
+				return err == nil
+			}
+		}
+		return false
+	}
+	f.eventually("the pod answers", answers)
+	for _, trouble := range []linode.Trouble{linode.Hung, linode.CutOff, linode.Lost} {
+		one.Trouble = trouble
+		f.sync(*one, two)
+		require.False(f, answers(), trouble)
+		one.Trouble = ""
+		f.sync(*one, two)
+		f.eventually("the pod answers again that was "+string(trouble), answers)
+	}
 }
 
 func (f *fixture) rebootStartsContainersAnew(one *linode.Node, two linode.Node) {
@@ -422,10 +573,4 @@ func processesOf(t *testing.T, dir string) (commands []string) {
 		}
 	}
 	return commands
-}
-
-func TestMemoryIsAskedForByNode(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, checkMemory(0))
-	require.ErrorContains(t, checkMemory(100_000), fmt.Sprintf("100000 nodes need %d MiB of memory, and ", ownMiB+100_000*machineMiB))
 }

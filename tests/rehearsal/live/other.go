@@ -4,16 +4,20 @@
 package live
 
 import (
+	"context"
 	"errors"
+	"net"
+	"net/netip"
 
 	"lke-platform/tests/rehearsal/kubernetes"
 )
 
 // Options say where things are.
 type Options struct {
-	Bin, Dir, Images string
-	Programs         map[string]string
-	Nodes            int
+	Bin, Dir     string
+	Images, Apps []string
+	Programs     map[string]string
+	Nodes        int
 }
 
 // Machines are none here.
@@ -27,7 +31,13 @@ func New(Options) (*Machines, error) {
 // Clean removes nothing, as nothing is there.
 func Clean() error { return nil }
 
-// SetEnvironment, Played and Close are never called.
-func (*Machines) SetEnvironment(map[string]string) error { return nil }
-func (*Machines) Played() []string                       { return nil }
-func (*Machines) Close() error                           { return nil }
+// SetEnvironment, ServePublic, Trust, ForwardNames, Dial, StandIns, AtHand, Played and Close are never called.
+func (*Machines) SetEnvironment(map[string]string) error                     { return nil }
+func (*Machines) ServePublic(string, map[int]int) error                      { return nil }
+func (*Machines) Trust([]byte) error                                         { return nil }
+func (*Machines) ForwardNames(string)                                        {}
+func (*Machines) Dial(context.Context, netip.Addr, string) (net.Conn, error) { return nil, nil }
+func (*Machines) StandIns() []string                                         { return nil }
+func (*Machines) AtHand(string) string                                       { return "" }
+func (*Machines) Played() []string                                           { return nil }
+func (*Machines) Close() error                                               { return nil }

@@ -11,6 +11,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"lke-platform/tests/rehearsal/relay"
 )
 
 // Proxy implements kubernetes.Machines. The socket's name is in no folder, which would be too long, and stay after a SIGKILL.
@@ -43,7 +45,7 @@ func (m *Machines) pass(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprint(from, "HTTP/1.1 200 OK\r\n\r\n")
-	join(from, to)
+	relay.Join(from, to)
 }
 
 // mayPass refuses other users: kubelets do as anybody says who gets to them.

@@ -18,10 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What memory a live rehearsal needs: for itself and the control plane, and for each machine with its pods.
+// What memory and what disk a live rehearsal needs: for itself and the control plane, and for each machine with its pods.
 const (
-	ownMiB     = 1536
-	machineMiB = 640
+	ownMiB         = 1536
+	machineMiB     = 640
+	ownDiskMiB     = 1024
+	machineDiskMiB = 512
 )
 
 // check says all that keeps a live rehearsal from running here, before anything is begun.
@@ -32,7 +34,7 @@ func check(o Options) error {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		return fmt.Errorf("a live rehearsal runs on amd64 and arm64, not on %s", runtime.GOARCH)
 	}
-	faults := []error{checkMemory(o.Nodes), checkControllers()}
+	faults := []error{checkMemory(o.Nodes), checkDisk(o.Dir, o.Nodes), checkControllers(), checkGroups()}
 	for program, installed := range map[string]string{"runc": "runc", "nft": "nftables"} {
 		if _, err := exec.LookPath(program); err != nil {
 			faults = append(faults, fmt.Errorf("%s is not on PATH: install %s from your distribution", program, installed))
@@ -62,8 +64,43 @@ func checkMemory(nodes int) error {
 	if err != nil {
 		return err
 	}
-	if wanted := ownMiB + nodes*machineMiB; kibibytes>>10 < wanted {
-		return fmt.Errorf("%d nodes need %d MiB of memory, and %d MiB are available", nodes, wanted, kibibytes>>10)
+	all, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	if wanted, available := ownMiB+nodes*machineMiB, min(kibibytes>>10, memoryLimit(all)>>20); available < wanted {
+		return fmt.Errorf("%d nodes need %d MiB of memory, and %d MiB are available", nodes, wanted, available)
+	}
+	return nil
+}
+
+// checkDisk looks at what is free where machines keep what is theirs.
+func checkDisk(dir string, nodes int) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return err
+	}
+	free := int(disk.Bavail * uint64(disk.Bsize) >> 20)
+	if wanted := ownDiskMiB + nodes*machineDiskMiB; free < wanted {
+		return fmt.Errorf("%d nodes need %d MiB of disk, and %d MiB are free in %s", nodes, wanted, free, dir)
+	}
+	return nil
+}
+
+// checkGroups makes a control group and removes it again. A container may see control groups, and not be allowed any.
+func checkGroups() error {
+	all, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, h := range all {
+		group := filepath.Join(h.path, groupName+"-check")
+		if err := errors.Join(os.MkdirAll(group, 0o755), os.Remove(group)); err != nil {
+			return fmt.Errorf("control groups cannot be made (is this a container? give it --privileged): %w", err)
+		}
 	}
 	return nil
 }

@@ -19,10 +19,12 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	client "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"lke-platform/tests/rehearsal/live/policies"
 	"lke-platform/tests/rehearsal/live/spec"
 )
 
@@ -34,10 +36,12 @@ type containers struct {
 	containerd *grpc.ClientConn
 	images     cri.ImageServiceClient
 	api        client.Interface
+	policies   *policies.Enforcer
 	archives   spec.Images
-	played     string // the ID of the played image
-	importing  sync.Mutex
-	answering  sync.Map // the IDs of the played containers, for which commands succeed
+	// players are the programs of images that stand in for others, by the images' IDs.
+	players   sync.Map
+	importing sync.Mutex
+	answering sync.Map // the IDs of the played containers, for which commands succeed
 }
 
 // serveRuntime waits for containerd, and then serves the kubelet.
@@ -59,8 +63,13 @@ func (m *machine) serveRuntime() error {
 	if err != nil {
 		return fmt.Errorf("waiting for containerd: %w", err)
 	}
-	if r.played, err = r.bring(ctx, spec.Played); err != nil {
-		return err
+	for _, player := range []string{spec.Played, spec.App} {
+		if _, atHand := r.archives[player]; !atHand {
+			continue
+		}
+		if _, err = r.bring(ctx, player); err != nil {
+			return err
+		}
 	}
 	listener, err := net.Listen("unix", runtimeSocket)
 	if err != nil {
@@ -87,7 +96,10 @@ func (r *containers) connect() (err error) {
 	if err != nil {
 		return err
 	}
-	r.api, err = client.NewForConfig(config)
+	if r.api, err = client.NewForConfig(config); err != nil {
+		return err
+	}
+	r.policies, err = policies.Enforce(context.Background(), r.api, r.Name, func(err error) { r.ended <- err })
 	return err
 }
 
@@ -115,6 +127,10 @@ func (r *containers) handle(_ any, stream grpc.ServerStream) error {
 		return answer(stream, request, &cri.PullImageRequest{}, func(in *cri.PullImageRequest) (proto.Message, error) {
 			id, err := r.bring(ctx, in.GetImage().GetImage())
 			return &cri.PullImageResponse{ImageRef: id}, err
+		})
+	case cri.RuntimeService_RunPodSandbox_FullMethodName:
+		return answer(stream, request, &cri.RunPodSandboxRequest{}, func(in *cri.RunPodSandboxRequest) (proto.Message, error) {
+			return r.runSandbox(ctx, in)
 		})
 	case cri.RuntimeService_CreateContainer_FullMethodName:
 		in := &cri.CreateContainerRequest{}
@@ -187,6 +203,13 @@ func (r *containers) bring(ctx context.Context, image string) (id string, err er
 	if !found {
 		archive, found = r.archives[reference.TrimNamed(name).String()]
 	}
+	player := ""
+	switch archive {
+	case "", r.archives[spec.Played]:
+		player = "/played"
+	case r.archives[spec.App]:
+		player = "/app"
+	}
 	if found {
 		err = r.importImage(ctx, archive, name.String())
 	} else {
@@ -197,6 +220,9 @@ func (r *containers) bring(ctx context.Context, image string) (id string, err er
 		var status *cri.ImageStatusResponse
 		status, err = r.images.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: name.String()}})
 		if id := status.GetImage().GetId(); id != "" {
+			if player != "" {
+				r.players.Store(id, player)
+			}
 			return id, nil
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -216,10 +242,29 @@ func (r *containers) note(image string) {
 	}
 }
 
+// runSandbox makes what the containers of a pod share. They start when the network policies are in force for them.
+func (r *containers) runSandbox(ctx context.Context, in *cri.RunPodSandboxRequest) (*cri.RunPodSandboxResponse, error) {
+	runtime := cri.NewRuntimeServiceClient(r.containerd)
+	out, err := runtime.RunPodSandbox(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	sandbox, err := runtime.PodSandboxStatus(ctx, &cri.PodSandboxStatusRequest{PodSandboxId: out.GetPodSandboxId()})
+	if err != nil {
+		return nil, err
+	}
+	address := sandbox.GetStatus().GetNetwork().GetIp()
+	if address == "" { // the machine's
+		return out, nil
+	}
+	pod := in.GetConfig().GetMetadata()
+	return out, r.policies.Admit(ctx, pod.GetNamespace(), pod.GetName(), types.UID(pod.GetUid()), address)
+}
+
 // create makes a container, which is told where the rehearsal is. A played one is told what it has to do.
 func (r *containers) create(ctx context.Context, in *cri.CreateContainerRequest) (*cri.CreateContainerResponse, error) {
 	config := in.GetConfig()
-	played := config.GetImage().GetImage() == r.played
+	player, played := r.players.Load(config.GetImage().GetImage())
 	if played {
 		labels := config.GetLabels()
 		pods := r.api.CoreV1().Pods(labels["io.kubernetes.pod.namespace"])
@@ -227,10 +272,15 @@ func (r *containers) create(ctx context.Context, in *cri.CreateContainerRequest)
 		if err != nil {
 			return nil, fmt.Errorf("asking what a played container has to do: %w", err)
 		}
-		config.Command, config.Args = []string{"/played"}, part(pod, labels["io.kubernetes.container.name"])
+		config.Command, config.Args = []string{player.(string)}, part(pod, labels["io.kubernetes.container.name"])
 	}
 	for name, value := range r.Environment {
 		config.Envs = append(config.Envs, &cri.KeyValue{Key: name, Value: []byte(value)})
+	}
+	if r.Roots != "" {
+		const seen = "/run/rehearsal/roots.pem"
+		config.Mounts = append(config.Mounts, &cri.Mount{HostPath: r.Roots, ContainerPath: seen, Readonly: true})
+		config.Envs = append(config.Envs, &cri.KeyValue{Key: "SSL_CERT_FILE", Value: []byte(seen)})
 	}
 	out, err := cri.NewRuntimeServiceClient(r.containerd).CreateContainer(ctx, in)
 	if played && err == nil {

@@ -14,14 +14,11 @@ import (
 // begin is the first process of a machine: it makes the machine, has the programs run by another process, and buries orphans. It
 // ends with that process, or when standard input is closed, which the kernel does however the rehearsal ends.
 func begin(m spec.Machine, file string) error {
-	// The rehearsal says by a byte that the network is there.
+	// The rehearsal says that the network is there.
 	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
 		return fmt.Errorf("the rehearsal ended: %w", err)
 	}
-	go func() {
-		_, _ = os.Stdin.Read(make([]byte, 1))
-		os.Exit(0)
-	}()
+	go obey()
 	if err := syscall.Sethostname([]byte(m.Name)); err != nil {
 		return fmt.Errorf("naming the machine: %w", err)
 	}
@@ -43,6 +40,22 @@ func begin(m spec.Machine, file string) error {
 			return err
 		case ended == worker:
 			return fmt.Errorf("the machine's programs ended: exit status %d", status.ExitStatus())
+		}
+	}
+}
+
+// obey stops all processes of the machine but this one, and has them go on, as the rehearsal says. Frozen by their control group
+// they could not even be killed, on some kernels.
+func obey() {
+	for command := make([]byte, 1); ; {
+		if _, err := os.Stdin.Read(command); err != nil {
+			os.Exit(0)
+		}
+		switch command[0] {
+		case spec.Hang:
+			_ = syscall.Kill(-1, syscall.SIGSTOP)
+		case spec.GoOn:
+			_ = syscall.Kill(-1, syscall.SIGCONT)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (m *machine) configure() error {
 	network := map[string]any{
 		"cniVersion": "1.0.0", "name": "pods", "plugins": []any{
 			map[string]any{
-				"type": "bridge", "bridge": "pods", "isGateway": true, "hairpinMode": true,
+				"type": "ptp", // so that what pods of one machine say to each other passes its rules, too
 				"ipam": map[string]any{
 					"type": "host-local", "dataDir": "/run/cni/addresses",
 					"ranges": []any{[]any{map[string]any{"subnet": m.PodRange}}},
@@ -108,7 +108,7 @@ func (m *machine) configure() error {
 			return err
 		}
 	}
-	if err := write(configuration+"/resolv.conf", "options ndots:5"); err != nil {
+	if err := write(configuration+"/resolv.conf", "nameserver "+m.NameServer); err != nil {
 		return err
 	}
 	return write(configuration+"/containerd.toml", fmt.Sprintf(containerdConfiguration,

@@ -17,6 +17,8 @@ type Machine struct {
 	PodRange string // of which its pods get their addresses
 	// PodNetwork and ServiceNetwork are those of the cluster.
 	PodNetwork, ServiceNetwork string
+	// NameServer is the address of the machine's own, which pods ask by the cluster's.
+	NameServer string
 
 	Dir string // keeps all that is the machine's own
 	// Bin has the programs, Images what Images of this package lists, and Volumes a folder for each volume.
@@ -25,13 +27,25 @@ type Machine struct {
 	ControlGroup         string // below that of the computer
 	// Environment is laid over that of all containers, to point them at the rehearsal.
 	Environment map[string]string
+	// Roots is a file with those that containers trust, and no others; empty where each trusts what its image does.
+	Roots string
 }
+
+// What the first process of a machine is told, on its standard input.
+const (
+	Begin byte = 'b' // the network is there
+	Hang  byte = 'h'
+	GoOn  byte = 'g'
+)
 
 // StorageDriver is Linode's driver of volumes.
 const StorageDriver = "linodebs.csi.linode.com"
 
 // Played is the image that is run in the place of one that cannot be had.
 const Played = "lke-platform.rehearsal/played:latest"
+
+// App is the test app, which answers in the place of an application's image that is not at hand.
+const App = "lke-platform.rehearsal/app:latest"
 
 // Images are archives, as `docker save` writes them, of images that are at hand. They are found by the whole name of an image or
 // by that without tag and digest. Each archive holds one image, under the name Imported.

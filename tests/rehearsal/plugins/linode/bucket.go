@@ -71,8 +71,13 @@ func (*ObjectStorageBucket) Create(
 		return resp, fmt.Errorf("creating bucket %s: %w", in.Label, err)
 	}
 	resp.ID = bucket.Region + ":" + bucket.Label
-	resp.Output, err = readBucket(ctx, bucket.Region, bucket.Label)
-	return resp, err
+	resp.Output = ObjectStorageBucketState{ObjectStorageBucketArgs: in, Endpoint: bucket.S3Endpoint, Hostname: bucket.Hostname}
+	made, err := readBucket(ctx, bucket.Region, bucket.Label)
+	if err != nil { // what there is must not be forgotten
+		return resp, infer.ResourceInitFailedError{Reasons: []string{err.Error()}}
+	}
+	resp.Output = made
+	return resp, nil
 }
 
 func readBucket(ctx context.Context, region, label string) (s ObjectStorageBucketState, err error) {

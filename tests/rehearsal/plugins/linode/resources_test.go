@@ -142,10 +142,7 @@ func TestTooManyRecordsAtOnce(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	zone := e.zone("example.com")
-	faults := strings.NewReader(`[{"method":"POST","path":"/records$","status":429,"times":40}]`)
-	response, err := http.Post(e.url+simulation.FaultsPath, "application/json", faults)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
+	e.fail(`{"method":"POST","path":"/records$","status":429,"times":40}`)
 
 	var records errgroup.Group
 	records.SetLimit(16) // as many as the engine makes at a time
@@ -163,11 +160,33 @@ func TestTooManyRecordsAtOnce(t *testing.T) {
 	require.Len(t, made, 150)
 }
 
+// fail has calls of the API fail.
+func (e *engine) fail(fault string) {
+	e.t.Helper()
+	response, err := http.Post(e.url+simulation.FaultsPath, "application/json", strings.NewReader("["+fault+"]"))
+	require.NoError(e.t, err)
+	require.NoError(e.t, response.Body.Close())
+}
+
 func (e *engine) bucket(label string) map[string]any {
 	e.t.Helper()
 	inputs := map[string]any{"label": label, "region": "us-ord"}
 	e.mustCreate(bucketType, inputs)
 	return inputs
+}
+
+// The official provider knows a bucket from the answer to its creation on, whatever comes of looking at it.
+func TestABucketThatCannotBeLookedAtIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	e.fail(`{"method":"GET","path":"/buckets/us-ord/media$","status":500,"times":1}`)
+	inputs := map[string]any{"label": "media", "region": "us-ord", "acl": "private"}
+	bucket, err := e.create(bucketType, inputs)
+	require.ErrorContains(t, err, "reading bucket media in us-ord")
+	require.NotNil(t, bucket)
+	require.Equal(t, "us-ord:media", bucket.id)
+	e.refresh(bucket)
+	e.settled(bucket, inputs)
 }
 
 func TestBucket(t *testing.T) {

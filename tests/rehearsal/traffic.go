@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"lke-platform/tests/rehearsal/edge"
+	"lke-platform/tests/rehearsal/fastly"
+	"lke-platform/tests/rehearsal/internet"
+	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/nameserver"
+)
+
+// The addresses that NodeBalancers see: of visitors, and of Fastly when it asks for what it has no copy of.
+var visitorsAddress, fastlysAddress = netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("151.101.2.10")
+
+// startTraffic serves what is active at the simulated Fastly, and has public names lead to it. Names lead where the zones say.
+func (w *world) startTraffic(log *slog.Logger) (err error) {
+	resolve := func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return nameserver.Addresses(ctx, w.resolver, host)
+	}
+	w.edge, err = edge.New(edge.Options{
+		Fastly: w.fastly, Dial: w.linodes(fastlysAddress), Log: log, Resolve: resolve, Roots: w.outside.trusted(),
+	})
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.edge.Close)
+	w.internet, err = internet.New(internet.Options{Resolve: resolve, Dial: w.dial})
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.internet.Close)
+	return nil
+}
+
+// linodes connects somebody to public addresses of the simulated Linode: of its NodeBalancers, and of Object Storage.
+func (w *world) linodes(who netip.Addr) func(ctx context.Context, network, address string) (net.Conn, error) {
+	balancers := w.balancers.Dial(who)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, linode.StorageAddress.String()+":") {
+			return w.outside.buckets.Dial(ctx, network, address)
+		}
+		return balancers(ctx, network, address)
+	}
+}
+
+// dial connects a visitor to a public address of the simulated clouds. Nothing leaves the computer.
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if !fastly.IsOurs(to.Addr()) {
+		return w.linodes(visitorsAddress)(ctx, network, address)
+	}
+	at := map[uint16]string{80: w.edge.PlainAddress(), 443: w.edge.Address()}[to.Port()]
+	if at == "" {
+		return nil, fmt.Errorf("Fastly listens at ports 80 and 443, and not at %s", address) //nolint:staticcheck // a name
+	}
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, network, at)
+}
+
+// traefik is the image of Traefik where containers run and it is at hand.
+func (w *world) traefik() string {
+	if w.machines == nil {
+		return ""
+	}
+	return w.machines.AtHand("docker.io/library/traefik")
+}
