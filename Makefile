@@ -19,9 +19,7 @@ CONTROL_PLANE := $(addprefix .bin/,kube-apiserver kube-controller-manager kube-s
 TOOLCHAIN := .bin/pulumi $(CONTROL_PLANE)
 # What the machines of a live rehearsal run: programs of others, and our own.
 MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim-runc-v2 ctr ptp loopback host-local portmap)
-# The server behind its buckets.
-GATEWAY := .bin/live/versitygw
-ON_MACHINES := $(MACHINES) $(GATEWAY) $(addprefix .bin/live/,node played certsync coredns) images
+ON_MACHINES := $(MACHINES) $(addprefix .bin/live/,node played certsync coredns versitygw) images
 # What is made into images for them: programs of others, and the test app.
 IMAGED := .bin/live/traefik
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
@@ -136,7 +134,7 @@ pulumi-cli:
 ## Work on it
 
 # Each module ends with what was skipped in it, and why: nobody has to take for tested what could not be tried here.
-test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum $(GATEWAY) charts-if-had ## Run all tests, and name those that could not run
+test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum .bin/live/versitygw charts-if-had ## Run all tests, and name those that could not run
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 45m ./...) || exit 1; \
@@ -178,8 +176,8 @@ $(CONTROL_PLANE) .bin/kubectl: tools/kubernetes/go.mod
 $(filter .bin/live/kube%,$(MACHINES)): tools/kubernetes/go.mod
 $(filter-out .bin/live/kube%,$(MACHINES)): tools/containerd/go.mod
 .bin/live/traefik: tools/traefik/go.mod
-$(GATEWAY): tools/versitygw/go.mod
-$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES) $(IMAGED) $(GATEWAY): cmd/toolchain/programs.go
+.bin/live/versitygw: tools/versitygw/go.mod
+$(TOOLCHAIN) .bin/kubectl .bin/k9s $(CHECKERS) $(MACHINES) $(IMAGED) .bin/live/versitygw: cmd/toolchain/programs.go
 	@$(TIMED) 'tool-chain: $(@F)' go run ./cmd/toolchain $(@:.bin/%=%)
 
 releases: ## Record the digests of the tool-chain's official releases, where a version is new

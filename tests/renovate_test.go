@@ -135,8 +135,10 @@ func TestRenovateReadsEveryModule(t *testing.T) {
 	require.Subset(t, modules, []string{"go.mod", "sdks/fastly/go.mod", "tests/rehearsal/go.mod", "tools/pulumi/go.mod"})
 	for _, file := range modules {
 		_, program := files[path.Join(path.Dir(file), "main.go")]
-		if strings.HasPrefix(file, "tools/") && !program { // Renovate leaves indirect requirements alone, but for those of tools
-			require.Regexp(t, `(?m)^tool `, textOf(t, "../"+file), file)
+		text := textOf(t, "../"+file)
+		if strings.HasPrefix(file, "tools/") && !program && strings.Contains(text, "require") {
+			// Renovate leaves indirect requirements alone, but for those of tools.
+			require.Regexp(t, `(?m)^tool `, text, file)
 		}
 	}
 }

@@ -66,13 +66,13 @@ var programs = []program{
 	onMachines(network("host-local", "ipam")),
 	onMachines(network("portmap", "meta")),
 	onMachines(program{
-		name: "versitygw", module: "versitygw", path: "github.com/versity/versitygw", command: "/cmd/versitygw",
-		stamps: "-X main.Version=v{version}",
-	}),
-	onMachines(program{
 		// Its release, an archive, is not used.
 		name: "traefik", module: "traefik", path: "github.com/traefik/traefik/v3", command: "/cmd/traefik", static: true,
 		stamps: "-X github.com/traefik/traefik/v3/pkg/version.Version={version}",
+	}),
+	onMachines(program{
+		name: "versitygw", module: "versitygw", path: "github.com/versity/versitygw", command: "/cmd/versitygw",
+		stamps: "-X main.Version=v{version}",
 	}),
 	{
 		name: "golangci-lint", module: "lint", path: "github.com/golangci/golangci-lint/v2", command: "/cmd/golangci-lint",

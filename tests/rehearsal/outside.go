@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -40,7 +39,8 @@ func (w *world) serveStorage(o options, log *slog.Logger) (url string, err error
 		return w.serve(w.linode.ObjectStorage(), log)
 	}
 	w.outside.buckets, err = buckets.Start(buckets.Options{
-		Gateway: filepath.Join(o.machinePrograms(), "versitygw"), Dir: filepath.Join(o.dir(), "buckets"), Account: w.linode, Log: log,
+		Gateway: filepath.Join(o.machinePrograms(), "versitygw"), Dir: filepath.Join(o.dir(), "buckets"),
+		Account: w.linode, Log: log,
 	})
 	if err != nil {
 		return "", err
@@ -82,16 +82,9 @@ func (w *world) startAuthorities(o options, logs string) error {
 	return nil
 }
 
-// roots are those that everybody trusts.
+// roots are those that everybody trusts: not that of Let's Encrypt's server for tests.
 func (o *outside) roots() []byte {
 	return slices.Concat(o.acme[certificates.Servers[certificates.Production]].Roots, o.buckets.Roots)
-}
-
-// trusted are the same.
-func (o *outside) trusted() *x509.CertPool {
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(o.roots())
-	return roots
 }
 
 // showPods leads pods to the buckets.
@@ -111,7 +104,12 @@ func (w *world) outsideHelp(o options) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf(outsideHelp, port, w.storageURL, filepath.Join(o.dir(), "letsencrypt", certificates.Production, "roots.pem"))
+	return fmt.Sprintf(outsideHelp, port, w.storageURL)
+}
+
+// rootsFile is what certificates of public names go back to.
+func (o options) rootsFile() string {
+	return filepath.Join(o.dir(), "letsencrypt", certificates.Production, "roots.pem")
 }
 
 const outsideHelp = `
@@ -119,6 +117,4 @@ Names are answered by a resolver, and buckets served over S3, by their paths:
 
   dig -p %s @127.0.0.1 NAME
   aws s3 ls --endpoint-url %s s3://BUCKET
-
-Certificates go back to the roots in %s.
 `

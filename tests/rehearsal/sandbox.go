@@ -35,7 +35,9 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 		"PATH": "$PATH:" + filepath.Join(o.root, ".bin"),
 	})
 	if w.internet != nil {
-		maps.Copy(exports, map[string]string{"REHEARSAL_PROXY": "http://" + w.internet.Address(), "REHEARSAL_HOST": w.host()})
+		maps.Copy(exports, map[string]string{
+			"REHEARSAL_PROXY": "http://" + w.internet.Address(), "REHEARSAL_HOST": w.host(), "REHEARSAL_ROOTS": o.rootsFile(),
+		})
 	}
 	var lines strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(exports)) {
@@ -48,7 +50,7 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	defer os.Remove(file)
 	fmt.Fprintf(console.out, sandboxHelp, lines.String(), o.stack)
 	if w.edge != nil {
-		fmt.Fprintf(console.out, visitHelp, w.host(), w.internet.Address())
+		fmt.Fprintf(console.out, visitHelp, w.host(), w.internet.Address(), o.rootsFile())
 	}
 	w.tellBalancers(console)
 	fmt.Fprint(console.out, w.outsideHelp(o))
@@ -99,7 +101,7 @@ func (w *world) host() string {
 const visitHelp = `
 Public names are reached through a proxy:
 
-  curl --insecure --include --proxy http://%[2]s https://%[1]s/
+  curl --include --cacert %[3]s --proxy http://%[2]s https://%[1]s/
   make visit
 `
 

@@ -164,7 +164,7 @@ func newSummary(o options, w *world, madeUp []string) *summary {
 		},
 	}
 	if o.live {
-		s.NotRehearsed = []string{}
+		s.NotRehearsed = []string{} // pods run, and visitors come by Fastly and the Ingresses
 	}
 	s.NotRehearsed = append(s.NotRehearsed, w.unset...)
 	_, refused := lookAtCharts(o)

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 
 	"lke-platform/tests/rehearsal/edge"
 	"lke-platform/tests/rehearsal/fastly"
@@ -23,9 +23,9 @@ func (w *world) startTraffic(log *slog.Logger) (err error) {
 	resolve := func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return nameserver.Addresses(ctx, w.resolver, host)
 	}
-	w.edge, err = edge.New(edge.Options{
-		Fastly: w.fastly, Dial: w.linodes(fastlysAddress), Log: log, Resolve: resolve, Roots: w.outside.trusted(),
-	})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(w.outside.roots())
+	w.edge, err = edge.New(edge.Options{Fastly: w.fastly, Dial: w.dialAs(fastlysAddress), Roots: roots, Log: log, Resolve: resolve})
 	if err != nil {
 		return err
 	}
@@ -38,17 +38,6 @@ func (w *world) startTraffic(log *slog.Logger) (err error) {
 	return nil
 }
 
-// linodes connects somebody to public addresses of the simulated Linode: of its NodeBalancers, and of Object Storage.
-func (w *world) linodes(who netip.Addr) func(ctx context.Context, network, address string) (net.Conn, error) {
-	balancers := w.balancers.Dial(who)
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		if strings.HasPrefix(address, linode.StorageAddress.String()+":") {
-			return w.outside.buckets.Dial(ctx, network, address)
-		}
-		return balancers(ctx, network, address)
-	}
-}
-
 // dial connects a visitor to a public address of the simulated clouds. Nothing leaves the computer.
 func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	to, err := netip.ParseAddrPort(address)
@@ -56,14 +45,24 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 		return nil, err
 	}
 	if !fastly.IsOurs(to.Addr()) {
-		return w.linodes(visitorsAddress)(ctx, network, address)
+		return w.dialAs(visitorsAddress)(ctx, network, address)
 	}
 	at := map[uint16]string{80: w.edge.PlainAddress(), 443: w.edge.Address()}[to.Port()]
 	if at == "" {
-		return nil, fmt.Errorf("Fastly listens at ports 80 and 443, and not at %s", address) //nolint:staticcheck // a name
+		return nil, fmt.Errorf("nothing listens at %s: of Fastly's ports there are 80 and 443", address)
 	}
 	var dialer net.Dialer
 	return dialer.DialContext(ctx, network, at)
+}
+
+// dialAs connects who has an address to what is at Linode: buckets, and NodeBalancers, which see the address.
+func (w *world) dialAs(client netip.Addr) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if to, err := netip.ParseAddrPort(address); err == nil && to.Addr() == linode.StorageAddress {
+			return w.outside.buckets.Dial(ctx, network, address)
+		}
+		return w.balancers.Dial(client)(ctx, network, address)
+	}
 }
 
 // traefik is the image of Traefik where containers run and it is at hand.

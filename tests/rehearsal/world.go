@@ -96,63 +96,19 @@ func (w *world) start(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	clusters := kubernetes.Options{
-		Bin: filepath.Join(o.root, ".bin"), Dir: filepath.Join(o.dir(), "clusters"), Log: linodeLog,
-		LeaveAlone: slices.Collect(maps.Keys(programs)),
-		Controllers: func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error) {
-			return w.controllers.Start(ctx, clusterID, kubeconfig)
-		},
+	if err := w.startClusters(o, programs, linodeLog); err != nil {
+		return err
 	}
-	if o.live {
-		if w.machines, err = startMachines(o, programs); err != nil {
-			return err
-		}
-		w.closers = append(w.closers, w.machines.Close)
-		clusters.Machines, programs = w.machines, nil // they run as containers
-		w.balancers = nodebalancers.New(nodebalancers.Options{Dial: w.machines.Dial, Log: linodeLog})
-		w.closers = append(w.closers, w.balancers.Close)
+	if err := w.startLinode(o, linodeLog); err != nil {
+		return err
 	}
-	w.clusters = kubernetes.New(clusters)
-	w.closers = append(w.closers, w.clusters.Close)
-	w.linode, err = linode.New(linode.Options{
-		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: linodeLog,
-		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live, BackendHealth: w.balancers.Health, Contents: w.contents(o),
-	})
+	fastlyLog, err := w.startFastly(o, logs)
 	if err != nil {
-		return err
-	}
-	if o.live {
-		w.balancers.Follow(w.linode.Balancers)
-	}
-	w.closers = append(w.closers, func() error { w.linode.Close(); return nil })
-	if w.linodeURL, err = w.serve(w.linode, linodeLog); err != nil {
-		return err
-	}
-	if w.storageURL, err = w.serveStorage(o, linodeLog); err != nil {
-		return err
-	}
-	w.elsewhere = &nameserver.Elsewhere{Linode: w.authority(o)}
-	if w.nameServer, err = w.serveNames(w.elsewhere); err != nil {
-		return err
-	}
-	if w.resolver, err = w.serveNames(&nameserver.Resolver{NameServer: w.nameServer}); err != nil {
-		return err
-	}
-	fastlyLog, err := w.openLog(filepath.Join(logs, "fastly.log"))
-	if err != nil {
-		return err
-	}
-	w.fastly, err = fastly.New(fastly.Options{
-		Dir: filepath.Join(o.dir(), "fastly"), Token: token, Account: o.fastlyAccount, Resolve: w.resolve, KeepKeys: o.live,
-	})
-	if err != nil {
-		return err
-	}
-	if w.fastlyURL, err = w.serve(w.fastly, fastlyLog); err != nil {
 		return err
 	}
 	environment := map[string]string{"FASTLY_API_URL": w.fastlyURL}
 	if o.live {
+		programs = nil // they run as containers
 		if err := w.machines.SetEnvironment(environment); err != nil {
 			return err
 		}
@@ -169,7 +125,7 @@ func (w *world) start(ctx context.Context, o options) error {
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		ACME: w.outside.acme, Traefik: w.traefik(),
+		Traefik: w.traefik(), ACME: w.outside.acme,
 		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}
@@ -177,6 +133,71 @@ func (w *world) start(ctx context.Context, o options) error {
 		return err
 	}
 	return w.setEnvironment(o)
+}
+
+// startClusters starts what runs clusters, of which there are none yet. Programs are those that run for pods.
+func (w *world) startClusters(o options, programs map[string]string, log *slog.Logger) (err error) {
+	clusters := kubernetes.Options{
+		Bin: filepath.Join(o.root, ".bin"), Dir: filepath.Join(o.dir(), "clusters"), Log: log,
+		LeaveAlone: slices.Collect(maps.Keys(programs)),
+		Controllers: func(ctx context.Context, clusterID int, kubeconfig []byte) (stop func(), err error) {
+			return w.controllers.Start(ctx, clusterID, kubeconfig)
+		},
+	}
+	if o.live {
+		if w.machines, err = startMachines(o, programs); err != nil {
+			return err
+		}
+		w.closers = append(w.closers, w.machines.Close)
+		clusters.Machines = w.machines
+		w.balancers = nodebalancers.New(nodebalancers.Options{Dial: w.machines.Dial, Log: log})
+		w.closers = append(w.closers, w.balancers.Close)
+	}
+	w.clusters = kubernetes.New(clusters)
+	w.closers = append(w.closers, w.clusters.Close)
+	return nil
+}
+
+// startLinode serves the simulated Linode, its buckets and its name servers.
+func (w *world) startLinode(o options, log *slog.Logger) (err error) {
+	w.linode, err = linode.New(linode.Options{
+		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: log,
+		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live, BackendHealth: w.balancers.Health, Contents: w.contents(o),
+	})
+	if err != nil {
+		return err
+	}
+	if o.live {
+		w.balancers.Follow(w.linode.Balancers)
+	}
+	w.closers = append(w.closers, func() error { w.linode.Close(); return nil })
+	if w.linodeURL, err = w.serve(w.linode, log); err != nil {
+		return err
+	}
+	if w.storageURL, err = w.serveStorage(o, log); err != nil {
+		return err
+	}
+	w.elsewhere = &nameserver.Elsewhere{Linode: w.authority(o)}
+	if w.nameServer, err = w.serveNames(w.elsewhere); err != nil {
+		return err
+	}
+	w.resolver, err = w.serveNames(&nameserver.Resolver{NameServer: w.nameServer})
+	return err
+}
+
+// startFastly serves the simulated Fastly.
+func (w *world) startFastly(o options, logs string) (log *slog.Logger, err error) {
+	if log, err = w.openLog(filepath.Join(logs, "fastly.log")); err != nil {
+		return nil, err
+	}
+	w.fastly, err = fastly.New(fastly.Options{
+		Dir: filepath.Join(o.dir(), "fastly"), Token: token, Account: o.fastlyAccount, Resolve: w.resolve, KeepKeys: o.live,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.fastlyURL, err = w.serve(w.fastly, log)
+	return log, err
 }
 
 // setEnvironment also changes this process' own: the stand-ins read theirs as the official plugins do.
@@ -262,8 +283,8 @@ func (w *world) serveStandIns(o options, own bool) (debugProviders string, err e
 	return debugProviders, nil
 }
 
-// newPulumiHome makes a folder for what the engine keeps for itself, so that a rehearsal leaves nothing in the user's own. Its plugins
-// are those of another folder, or the user's own.
+// newPulumiHome makes a folder for what the engine keeps for itself, so that a rehearsal leaves nothing in the user's own. Its
+// plugins are those of another folder, or the user's own.
 func newPulumiHome(dir, pluginFolder string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the folder of the engine: %w", err)

@@ -1,5 +1,5 @@
-// Package buckets serves the buckets of the simulated Linode over S3, as Object Storage does: versitygw keeps what is in them, and
-// verifies who signs a request; a server in front of it says who may do what, as the account has it.
+// Package buckets serves the buckets of the simulated Linode over S3, as Object Storage does: versitygw keeps what is in them,
+// and verifies who signs a request; a server in front of it says who may do what, as the account has it.
 // Upstream: https://techdocs.akamai.com/cloud-computing/docs/object-storage
 package buckets
 
@@ -121,7 +121,8 @@ func (s *Server) Close() error {
 // Contents counts what is in a bucket, parts of uploads and older versions too, and its bytes.
 func (s *Server) Contents(endpoint, label string) (objects, size int) {
 	for _, folder := range []string{contents, versions} {
-		_ = filepath.WalkDir(filepath.Join(s.options.Dir, endpoint, folder, label), func(_ string, e fs.DirEntry, err error) error {
+		kept := filepath.Join(s.options.Dir, endpoint, folder, label)
+		_ = filepath.WalkDir(kept, func(_ string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() {
 				return nil // it has just gone, if it was there
 			}

@@ -37,7 +37,7 @@ func (d *declared) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 
 func (d *declared) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
 
-const password = "a-long-password"
+const password = "a-password-that-nobody-guesses"
 
 // declare returns what the program makes of a section of a stack file.
 func declare(t *testing.T, edit func(*cdn.Args)) inputs {

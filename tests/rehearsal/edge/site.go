@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"hash/fnv"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -112,10 +113,10 @@ func (s *site) ask(svc *service, r *http.Request) *answer {
 
 // plainAnswer is a short answer in text.
 func plainAnswer(r *http.Request, status int, text string) *answer {
-	return &answer{kept: []byte(text + "\n"), Response: &http.Response{
-		StatusCode: status, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Cache-Control": {"no-store"}},
-		Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
-	}}
+	header := http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Cache-Control": {"no-store"}}
+	response := newResponse(status, header, r)
+	response.Body = io.NopCloser(strings.NewReader(text + "\n"))
+	return &answer{Response: response}
 }
 
 // place is a number below a limit, always the same for a text.

@@ -27,7 +27,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) < 2 {
-		return errors.New("wanted: images <folder> <image>=<program>...")
+		return errors.New("what it wants is: images <folder> <image>=<program>…")
 	}
 	for _, argument := range arguments[1:] {
 		called, program, _ := strings.Cut(argument, "=")

@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -32,7 +31,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("order is in %q state: %s"
 // refused tells what a server refuses from what can be tried again at once.
 func refused(what string, err error) error {
 	var answer *acme.Error
-	if errors.As(err, &answer) && answer.StatusCode >= http.StatusBadRequest && answer.StatusCode < http.StatusInternalServerError {
+	if errors.As(err, &answer) && answer.StatusCode/100 == 4 {
 		return &refusal{"errored", fmt.Sprintf("Failed to %s Order: %v", what, err)}
 	}
 	return err
@@ -221,10 +220,12 @@ func (w *certificate) isHeldBack(object *unstructured.Unstructured) bool {
 
 // noteRefusal says in the status of a certificate why it cannot be had. One that is there still stays.
 func (c *cluster) noteRefusal(
-	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured, wanted *certificate, why *refusal,
+	ctx context.Context, resource schema.GroupVersionResource, object *unstructured.Unstructured, wanted *certificate,
+	why *refusal,
 ) error {
-	issuing := holds(object, "Issuing", "Failed", fmt.Sprintf("The certificate request has failed to complete and will be retried: "+
-		"Failed to wait for order resource %q to become ready: %s", fmt.Sprintf("%s-%d", wanted.Name, wanted.Status.Revision+1), why))
+	order := fmt.Sprintf("%s-%d", wanted.Name, wanted.Status.Revision+1)
+	issuing := holds(object, "Issuing", "Failed", fmt.Sprintf("The certificate request has failed to complete and will be "+
+		"retried: Failed to wait for order resource %q to become ready: %s", order, why))
 	ready := conditionOf(object, "Ready")
 	if ready["status"] != "True" {
 		ready = holds(object, "Ready", "DoesNotExist", "Issuing certificate as Secret does not exist")

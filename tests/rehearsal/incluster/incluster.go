@@ -26,8 +26,8 @@ type Options struct {
 	Token string
 	// NameServer and Resolver are the addresses of Linode's name server, and of a resolver that asks it.
 	NameServer, Resolver string
-	// ACME are the servers that are asked in place of those whose directories issuers name. Where there is none for an issuer, its
-	// certificates sign themselves.
+	// ACME are the servers that are asked in place of those whose directories issuers name. Where there is none for an issuer,
+	// its certificates sign themselves.
 	ACME map[string]*letsencrypt.Server
 	// GiveUp takes what is bound to fail, only later: a wait that will not be long enough, for instance.
 	GiveUp func(error)

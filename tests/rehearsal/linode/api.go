@@ -38,8 +38,8 @@ type Options struct {
 	BackendHealth func(backend int) (up, known bool)
 	// LinodeDelay is how long Linode takes to make the Linodes of new nodes.
 	LinodeDelay time.Duration
-	// Publishing is how long the name servers take until they answer with a change; by default as much faster than Linode's minute
-	// as all DNS of a rehearsal is.
+	// Publishing is how long the name servers take until they answer with a change; by default as much faster than Linode's
+	// minute as all DNS of a rehearsal is.
 	Publishing time.Duration
 	// Contents counts what is in a bucket, and its bytes, where somebody else than ObjectStorage serves it.
 	Contents func(endpoint, label string) (objects, size int)

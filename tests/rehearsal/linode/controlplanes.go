@@ -7,8 +7,9 @@ type ControlPlanes interface {
 	// Start brings up the control plane of a cluster, or brings it up again where the cluster's data is already on disk,
 	// and returns how to reach it. It returns when the API server answers.
 	Start(ctx context.Context, clusterID int, version string) (Access, error)
-	// Sync makes the cluster's nodes those listed: missing ones join, others leave, and labels and taints follow. It
-	// returns when all listed nodes are Ready that are neither off nor in trouble. A node that somebody deletes in Kubernetes comes back by itself.
+	// Sync makes the cluster's nodes those listed: missing ones join, others leave, and labels and taints follow. It returns
+	// when all listed nodes are Ready that are neither off nor in trouble. A node that somebody deletes in Kubernetes comes
+	// back by itself.
 	Sync(ctx context.Context, clusterID int, nodes []Node) error
 	// Delete stops the control plane and removes its data.
 	Delete(ctx context.Context, clusterID int) error

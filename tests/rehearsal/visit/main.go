@@ -3,15 +3,11 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"net/url"
 	"os"
 	"os/signal"
-	"strings"
 	"time"
 
 	"lke-platform/tests/rehearsal/visitors"
@@ -40,10 +36,10 @@ func main() {
 
 // visit says whether a request failed.
 func visit(ctx context.Context, o visitors.Options, as string, length time.Duration, asJSON bool) (failed bool, err error) {
-	if o.Proxy, o.Roots, err = way(); err != nil {
+	if o.Proxy, o.Roots, err = visitors.Way(); err != nil {
 		return false, err
 	}
-	if o.Sorts, err = sorts(as); err != nil {
+	if o.Sorts, err = visitors.Named(as); err != nil {
 		return false, err
 	}
 	report, err := visitors.Visit(ctx, o, length)
@@ -55,46 +51,4 @@ func visit(ctx context.Context, o visitors.Options, as string, length time.Durat
 		return some > 0, json.NewEncoder(os.Stdout).Encode(report)
 	}
 	return some > 0, report.Print(os.Stdout)
-}
-
-// way is how a live sandbox says that its public names are reached.
-func way() (*url.URL, *x509.CertPool, error) {
-	address := os.Getenv("REHEARSAL_PROXY")
-	if address == "" {
-		return nil, nil, errors.New("no live sandbox is known: run make sandbox LIVE=1, and in another shell source .rehearsal/sandbox.env")
-	}
-	proxy, err := url.Parse(address)
-	if err != nil {
-		return nil, nil, fmt.Errorf("REHEARSAL_PROXY: %w", err)
-	}
-	file := os.Getenv("REHEARSAL_ROOTS")
-	if file == "" {
-		return proxy, nil, nil
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, nil, fmt.Errorf("REHEARSAL_ROOTS: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(content) {
-		return nil, nil, fmt.Errorf("REHEARSAL_ROOTS: %s has no certificate", file)
-	}
-	return proxy, roots, nil
-}
-
-func sorts(text string) (chosen []visitors.Sort, err error) {
-	if text == "" {
-		return visitors.Sorts, nil
-	}
-	known := map[string]bool{}
-	for _, sort := range visitors.Sorts {
-		known[string(sort)] = true
-	}
-	for name := range strings.SplitSeq(text, ",") {
-		if !known[name] {
-			return nil, fmt.Errorf("%q are no visitors; there are %v", name, visitors.Sorts)
-		}
-		chosen = append(chosen, visitors.Sort(name))
-	}
-	return chosen, nil
 }

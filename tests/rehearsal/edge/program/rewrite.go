@@ -14,10 +14,11 @@ const prefix = "edge."
 
 // Beginnings of the names of variables that are none at Fastly, below prefix.
 const (
-	lengthOfTime  = "rtime."   // a literal: falco refuses to assign one
-	group         = "group."   // what an expression has matched: falco fails where there is none
-	unsetEvery    = "unset."   // to set it removes headers: falco knows no asterisk
-	collectHeader = "collect." // to set it joins headers: falco cannot call the function
+	lengthOfTime  = "rtime."      // a literal: falco refuses to assign one
+	group         = "group."      // what an expression has matched: falco fails where there is none
+	unsetEvery    = "unset."      // to set it removes headers: falco knows no asterisk
+	collectHeader = "collect."    // to set it joins headers: falco cannot call the function
+	backendHeader = "bereq.http." // falco sets it in vcl_fetch only
 )
 
 // everyHeader is the asterisk at the end of a header's name, in letters that falco reads.
@@ -84,6 +85,9 @@ func instead(node any) any {
 	case *ast.SetStatement:
 		if n.Operator.Token.Type == token.ADDITION { // which falco reads as an equals sign
 			n.Operator.Operator = "+="
+		}
+		if strings.HasPrefix(n.Ident.Value, backendHeader) {
+			n.Ident.Value = prefix + n.Ident.Value
 		}
 	case *ast.UnsetStatement:
 		if beginning, ok := strings.CutSuffix(n.Ident.Value, everyHeader); ok {

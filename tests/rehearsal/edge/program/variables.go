@@ -148,6 +148,10 @@ func (ours) Set(c *context.Context, _ context.Scope, name, operator string, righ
 		}
 		return nil
 	}
+	if header, ok := strings.CutPrefix(name, backendHeader); ok {
+		run.BackendRequest.Header.Set(header, right.String())
+		return nil
+	}
 	if variables[name] == nil {
 		return errUnknown
 	}

@@ -112,10 +112,19 @@ func TestWithoutBackingServicesTheirPagesSayWhatIsMissing(t *testing.T) {
 	url := serveApp(t)
 	status, page := do(t, http.MethodGet, url+"/db", "")
 	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Contains(t, page, "DATABASE_URL is not set")
+	require.Contains(t, page, "neither DATABASE_URL nor DB_HOST is set")
 	status, page = do(t, http.MethodPut, url+"/upload/a.png", "content")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, page, "AWS_ASSETS_BUCKET")
+}
+
+func TestTheDatabaseIsFoundByItsParts(t *testing.T) {
+	for name, value := range map[string]string{"DB_HOST": "db", "DB_NAME": "shop", "DB_USER": "app", "DB_PASS": "p@ss"} {
+		t.Setenv(name, value)
+	}
+	require.Equal(t, "postgres://app:p%40ss@db/shop?sslmode=disable", databaseURL())
+	t.Setenv("DATABASE_URL", "postgres://whole")
+	require.Equal(t, "postgres://whole", databaseURL())
 }
 
 // bucket is an S3 server of few words.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +22,19 @@ import (
 
 // patience is how long the app waits for its database or its bucket.
 const patience = 10 * time.Second
+
+// databaseURL is that of the environment, whole, or in the parts that the worked example has.
+func databaseURL() string {
+	whole, host := os.Getenv("DATABASE_URL"), os.Getenv("DB_HOST")
+	if whole != "" || host == "" {
+		return whole
+	}
+	parts := url.URL{ // without TLS, as that connects
+		Scheme: "postgres", Host: host, Path: os.Getenv("DB_NAME"), RawQuery: "sslmode=disable",
+		User: url.UserPassword(os.Getenv("DB_USER"), os.Getenv("DB_PASS")),
+	}
+	return parts.String()
+}
 
 // database reads from the database for each request, through the connections of a pool.
 type database struct {
@@ -42,7 +56,7 @@ func (d *database) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	d.once.Do(func() {
 		if d.url == "" {
-			d.err = errors.New("DATABASE_URL is not set")
+			d.err = errors.New("neither DATABASE_URL nor DB_HOST is set")
 			return
 		}
 		d.pool, d.err = sql.Open("postgres", d.url)

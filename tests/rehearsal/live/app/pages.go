@@ -32,7 +32,7 @@ type app struct {
 //	GET  /slow?for=5s                   the same, after a while
 //	GET  /stream?lines=10&every=100ms   line after line
 //	GET  /websocket                     says what it hears
-//	GET  /db                            what the database at DATABASE_URL says
+//	GET  /db                            what the database says at DATABASE_URL, or DB_HOST and its like
 //	PUT  /upload/<name>                 into the bucket that AWS_ASSETS_BUCKET and its like name
 //	GET  /metrics
 //	POST /break?path=/health&for=1m     has a path answer 503, or all of those above, for a while or until it is mended
@@ -54,7 +54,7 @@ func newApp() *app {
 	pages.HandleFunc("GET /slow", slow)
 	pages.HandleFunc("GET /stream", stream)
 	pages.HandleFunc("GET /websocket", echo)
-	pages.Handle("GET /db", &database{url: os.Getenv("DATABASE_URL")})
+	pages.Handle("GET /db", &database{url: databaseURL()})
 	pages.HandleFunc("PUT /upload/{name}", upload)
 
 	all := http.NewServeMux()

@@ -39,7 +39,7 @@ var (
 )
 
 // Write replaces all rules of the table in one step. What a connection has begun with stays allowed. A packet first has to be let
-// out by the pod that it comes from, and then in by the one that it is for. Services are none of it: their addresses are translated before.
+// out by the pod that it comes from, and then in by the one that it is for. Addresses of Services are translated before.
 func (c Cluster) Write(tx *knftables.Transaction) {
 	pods := slices.DeleteFunc(slices.Clone(c.Pods), func(pod *corev1.Pod) bool { return !hasNetwork(pod) })
 	slices.SortFunc(pods, func(one, other *corev1.Pod) int {

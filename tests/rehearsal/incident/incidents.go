@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// incident is what happens to a platform.
+type incident struct {
+	// begin brings the trouble, and end takes it away after a while; nil where the platform is to help itself.
+	begin, end func(*platform, context.Context) error
+	lasts      time.Duration
+	// after puts in order what the incident leaves, once all is measured.
+	after func(*platform, context.Context) error
+}
+
+// incidents are all of them, by name.
+var incidents = map[string]*incident{
+	"rollout": {begin: func(p *platform, ctx context.Context) error {
+		_, err := p.kubectl(ctx, "rollout", "restart", "--namespace", p.namespace, "deployment/"+p.app)
+		return err
+	}},
+	"drain": {begin: (*platform).drain, after: (*platform).uncordon},
+
+	"app-pod-lost": {begin: func(p *platform, ctx context.Context) error {
+		return p.loseAPod(ctx, p.namespace, p.app)
+	}},
+	"ingress-pod-lost": {begin: func(p *platform, ctx context.Context) error {
+		return p.loseAPod(ctx, ingressNamespace, "traefik")
+	}},
+	"health-broken": {begin: (*platform).breakHealth},
+
+	"node-lost": {begin: troubled("lose"), after: troubled("mend")},
+	"node-hung": {begin: troubled("hang"), after: troubled("mend")},
+	"node-cut":  {begin: troubled("cut"), after: troubled("mend")},
+
+	"origin-down": {begin: scaled("0"), end: scaled("2"), lasts: time.Minute},
+	"fastly-api-down": {
+		begin: func(p *platform, ctx context.Context) error {
+			return p.post(ctx, p.fastly+"/_simulation/faults", `[{"status": 503}]`)
+		},
+		end:   func(p *platform, ctx context.Context) error { return p.delete(ctx, p.fastly+"/_simulation/faults") },
+		lasts: 20 * time.Second,
+	},
+}
+
+const ingressNamespace = "ingress"
+
+// troubled brings the node of an app's replica into trouble of which Linode knows nothing, or out of it.
+func troubled(verb string) func(*platform, context.Context) error {
+	return func(p *platform, ctx context.Context) error {
+		if verb != "mend" {
+			node, err := p.nodeOf(ctx)
+			if err != nil {
+				return err
+			}
+			p.node = node
+		}
+		return p.post(ctx, p.linode+"/_simulation/nodes/"+p.node+"/"+verb, "")
+	}
+}
+
+// scaled gives the ingress controller so many replicas.
+func scaled(replicas string) func(*platform, context.Context) error {
+	return func(p *platform, ctx context.Context) error {
+		_, err := p.kubectl(ctx, "scale", "--namespace", ingressNamespace, "deployment/traefik", "--replicas", replicas)
+		return err
+	}
+}
+
+// drain empties the node of an app's replica, as `up` does before it deletes one.
+func (p *platform) drain(ctx context.Context) (err error) {
+	if p.node, err = p.nodeOf(ctx); err != nil {
+		return err
+	}
+	_, err = p.kubectl(ctx, "drain", p.node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "5m")
+	return err
+}
+
+func (p *platform) uncordon(ctx context.Context) error {
+	_, err := p.kubectl(ctx, "uncordon", p.node)
+	return err
+}
+
+// loseAPod kills one of a Deployment's pods without a goodbye.
+func (p *platform) loseAPod(ctx context.Context, namespace, app string) error {
+	pods, err := p.podsOf(ctx, namespace, app)
+	if err != nil {
+		return err
+	}
+	_, err = p.kubectl(ctx, "delete", "pod", "--namespace", namespace, pods[0].Metadata.Name, "--grace-period", "0", "--force")
+	return err
+}
+
+// breakHealth has the health of one of the app's replicas answer 503, for as long as it lives.
+func (p *platform) breakHealth(ctx context.Context) error {
+	pods, err := p.podsOf(ctx, p.namespace, p.app)
+	if err != nil {
+		return err
+	}
+	return p.ask(ctx, pods[0], "/break?path="+pods[0].health())
+}

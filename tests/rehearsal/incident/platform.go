@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"lke-platform/tests/rehearsal/visitors"
+)
+
+// platform is a live sandbox.
+type platform struct {
+	visitors       visitors.Options
+	linode, fastly string // the simulated APIs
+	// namespace and app are those of the first app.
+	namespace, app string
+	// node is the one that is in trouble.
+	node string
+	// every is the time between two looks at the cluster, calm how long visitors stay before and after, and patience how long the
+	// platform may take to be at full strength.
+	every, calm, patience time.Duration
+}
+
+// find asks the sandbox where everything is.
+func (p *platform) find(ctx context.Context) error {
+	p.linode, p.fastly = os.Getenv("LINODE_URL"), os.Getenv("FASTLY_API_URL")
+	var found struct{ Items []workload }
+	const web = "app.kubernetes.io/component=web,app.kubernetes.io/part-of=lke-platform"
+	if err := p.get(ctx, &found, "deployments", "--selector", web); err != nil {
+		return err
+	}
+	if len(found.Items) == 0 {
+		return errors.New("the sandbox has no app")
+	}
+	p.namespace, p.app = found.Items[0].Metadata.Namespace, found.Items[0].Metadata.Name
+	return nil
+}
+
+type metadata struct{ Namespace, Name string }
+
+// workload is what counts of a Deployment.
+type workload struct {
+	Metadata metadata
+	Spec     struct{ Replicas *int }
+	Status   struct{ ReadyReplicas, UpdatedReplicas, Replicas int }
+}
+
+type condition struct{ Type, Status string }
+
+func isReady(conditions []condition) bool {
+	return slices.Contains(conditions, condition{"Ready", "True"})
+}
+
+// pod is what counts of one.
+type pod struct {
+	Metadata struct {
+		metadata
+		DeletionTimestamp string
+	}
+	Spec struct {
+		NodeName   string
+		Containers []struct {
+			Ports          []struct{ ContainerPort int }
+			ReadinessProbe struct{ HTTPGet struct{ Path string } }
+		}
+	}
+	Status struct{ Conditions []condition }
+}
+
+func (p *pod) ready() bool { return p.Metadata.DeletionTimestamp == "" && isReady(p.Status.Conditions) }
+
+// health is where the pod is asked whether it is well.
+func (p *pod) health() string {
+	return cmp.Or(p.Spec.Containers[0].ReadinessProbe.HTTPGet.Path, "/health")
+}
+
+// podsOf are the pods of an app that are ready; there is one at least.
+func (p *platform) podsOf(ctx context.Context, namespace, app string) ([]pod, error) {
+	var found struct{ Items []pod }
+	if err := p.get(ctx, &found, "pods", "--selector", "app.kubernetes.io/name="+app); err != nil {
+		return nil, err
+	}
+	ready := slices.DeleteFunc(found.Items, func(pod pod) bool { return pod.Metadata.Namespace != namespace || !pod.ready() })
+	if len(ready) == 0 {
+		return nil, fmt.Errorf("no pod of %s is ready", app)
+	}
+	return ready, nil
+}
+
+// nodeOf is the node of one of the app's replicas.
+func (p *platform) nodeOf(ctx context.Context) (string, error) {
+	pods, err := p.podsOf(ctx, p.namespace, p.app)
+	if err != nil {
+		return "", err
+	}
+	return pods[0].Spec.NodeName, nil
+}
+
+// lacks says what the cluster knows that it lacks: a node, or pods; "" where that is nothing.
+func (p *platform) lacks(ctx context.Context) (string, error) {
+	var nodes struct {
+		Items []struct {
+			Metadata metadata
+			Status   struct{ Conditions []condition }
+		}
+	}
+	if err := p.get(ctx, &nodes, "nodes"); err != nil {
+		return "", err
+	}
+	for _, node := range nodes.Items {
+		if !isReady(node.Status.Conditions) {
+			return "node " + node.Metadata.Name, nil
+		}
+	}
+	return p.lacksPods(ctx)
+}
+
+// lacksPods says which Deployment lacks pods: a node that is lost may stay so, when its pods are elsewhere, and a StatefulSet's
+// wait for somebody who says that it is.
+func (p *platform) lacksPods(ctx context.Context) (string, error) {
+	var found struct{ Items []workload }
+	if err := p.get(ctx, &found, "deployments"); err != nil {
+		return "", err
+	}
+	for _, w := range found.Items {
+		if *w.Spec.Replicas > w.Status.ReadyReplicas || w.Status.UpdatedReplicas < w.Status.Replicas {
+			return w.Metadata.Namespace + "/" + w.Metadata.Name, nil
+		}
+	}
+	return "", nil
+}
+
+// get decodes a list of all namespaces.
+func (p *platform) get(ctx context.Context, list any, kinds string, arguments ...string) error {
+	text, err := p.kubectl(ctx, append([]string{"get", kinds, "--all-namespaces", "--output", "json"}, arguments...)...)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, list)
+}
+
+func (p *platform) kubectl(ctx context.Context, arguments ...string) ([]byte, error) {
+	text, err := exec.CommandContext(ctx, "kubectl", arguments...).Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		err = fmt.Errorf("kubectl %s: %s", arguments[0], strings.TrimSpace(string(failed.Stderr)))
+	}
+	return text, err
+}
+
+// ask posts to a pod, past everything that visitors come through.
+func (p *platform) ask(ctx context.Context, to pod, path string) error {
+	at := fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%d/proxy", to.Metadata.Namespace, to.Metadata.Name,
+		to.Spec.Containers[0].Ports[0].ContainerPort)
+	post := exec.CommandContext(ctx, "kubectl", "create", "--raw", at+path, "--filename", "-")
+	post.Stdin = strings.NewReader("{}")
+	if text, err := post.CombinedOutput(); err != nil {
+		return fmt.Errorf("asking pod %s: %s", to.Metadata.Name, strings.TrimSpace(string(text)))
+	}
+	return nil
+}
+
+func (p *platform) post(ctx context.Context, url, body string) error {
+	return p.do(ctx, http.MethodPost, url, body)
+}
+
+func (p *platform) delete(ctx context.Context, url string) error {
+	return p.do(ctx, http.MethodDelete, url, "")
+}
+
+// do asks a simulated API for what no real one has.
+func (p *platform) do(ctx context.Context, method, address, body string) error {
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if text, _ := io.ReadAll(response.Body); response.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %s: %s", method, address, response.Status, strings.TrimSpace(string(text)))
+	}
+	return nil
+}
