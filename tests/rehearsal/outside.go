@@ -17,7 +17,7 @@ import (
 	"lke-platform/tests/rehearsal/nameserver"
 )
 
-// outside is what a live rehearsal has beside the APIs of the clouds, for whoever comes from outside of the cluster, or goes there.
+// outside is what a live rehearsal has beside the APIs of the clouds, for who comes from outside of the cluster or goes there.
 type outside struct {
 	// acme are Let's Encrypt's servers, by the directory that issuers name.
 	acme map[string]*letsencrypt.Server

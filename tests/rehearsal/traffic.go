@@ -25,7 +25,9 @@ func (w *world) startTraffic(log *slog.Logger) (err error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(w.outside.roots())
-	w.edge, err = edge.New(edge.Options{Fastly: w.fastly, Dial: w.dialAs(fastlysAddress), Roots: roots, Log: log, Resolve: resolve})
+	w.edge, err = edge.New(edge.Options{
+		Fastly: w.fastly, Resolve: resolve, Dial: w.dialAs(fastlysAddress), Roots: roots, Log: log,
+	})
 	if err != nil {
 		return err
 	}

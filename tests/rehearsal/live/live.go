@@ -134,12 +134,12 @@ func (m *Machines) SetEnvironment(variables map[string]string) error {
 	return nil
 }
 
-// ServePublic has machines and pods reach ports of this computer's loopback interface at an address that others know, by its ports.
+// ServePublic has machines and pods reach ports of this computer's loopback interface at an address outside, by the ports there.
 func (m *Machines) ServePublic(address string, ports map[int]int) error {
 	return m.network.servePublic(address, ports)
 }
 
-// Trust has programs in containers trust who is signed by some roots, and nobody else: the usual libraries are told by a variable.
+// Trust has programs in containers trust who is signed by some roots, and nobody else: a variable tells the usual libraries.
 func (m *Machines) Trust(roots []byte) error {
 	m.roots = filepath.Join(m.options.Dir, "roots.pem")
 	return os.WriteFile(m.roots, roots, 0o644)
