@@ -138,7 +138,7 @@ pulumi-cli:
 ## Work on it
 
 # Each module ends with what was skipped in it, and why: nobody has to take for tested what could not be tried here.
-test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum $(GATEWAY) charts-if-had ## Run all tests, and name those that could not run
+test: toolchain .bin/certsync .bin/kubectl .bin/promtool .bin/actionlint .bin/gotestsum .bin/live/versitygw charts-if-had ## Run all tests, and name those that could not run
 	@.bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	@for module in $(MODULES); do \
 	  (cd $$module && $(TIMED) "go vet in $$module" go vet ./... && $(TIMED) "go test in $$module" $(GOTESTSUM) -timeout 45m ./...) || exit 1; \

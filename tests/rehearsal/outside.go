@@ -6,16 +6,18 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 
 	"github.com/miekg/dns"
 	"lke-platform/components/certificates"
 
 	"lke-platform/tests/rehearsal/buckets"
 	"lke-platform/tests/rehearsal/letsencrypt"
+	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/nameserver"
 )
 
-// outside is what a live rehearsal has beside the APIs of the clouds, for whoever comes from outside of the cluster, or goes there.
+// outside is what a live rehearsal has beside the APIs of the clouds, for who comes from outside of the cluster or goes there.
 type outside struct {
 	// acme are Let's Encrypt's servers, by the directory that issuers name.
 	acme map[string]*letsencrypt.Server
@@ -78,6 +80,19 @@ func (w *world) startAuthorities(o options, logs string) error {
 		w.outside.acme[directory] = server
 	}
 	return nil
+}
+
+// roots are those that everybody trusts: not that of Let's Encrypt's server for tests.
+func (o *outside) roots() []byte {
+	return slices.Concat(o.acme[certificates.Servers[certificates.Production]].Roots, o.buckets.Roots)
+}
+
+// showPods leads pods to the buckets.
+func (w *world) showPods() error {
+	if err := w.machines.ServePublic(linode.StorageAddress.String(), w.outside.buckets.Ports()); err != nil {
+		return err
+	}
+	return w.machines.Trust(w.outside.roots())
 }
 
 // outsideHelp says how to reach it from a sandbox.

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/netip"
 
-	"lke-platform/components/certificates"
-
 	"lke-platform/tests/rehearsal/edge"
 	"lke-platform/tests/rehearsal/fastly"
 	"lke-platform/tests/rehearsal/internet"
@@ -25,11 +23,11 @@ func (w *world) startTraffic(log *slog.Logger) (err error) {
 	resolve := func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return nameserver.Addresses(ctx, w.resolver, host)
 	}
-	// Fastly trusts whom everybody trusts: not Let's Encrypt's server for tests.
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(w.outside.acme[certificates.Servers[certificates.Production]].Roots)
-	roots.AppendCertsFromPEM(w.outside.buckets.Roots)
-	w.edge, err = edge.New(edge.Options{Fastly: w.fastly, Dial: w.dialAs(fastlysAddress), Roots: roots, Log: log, Resolve: resolve})
+	roots.AppendCertsFromPEM(w.outside.roots())
+	w.edge, err = edge.New(edge.Options{
+		Fastly: w.fastly, Resolve: resolve, Dial: w.dialAs(fastlysAddress), Roots: roots, Log: log,
+	})
 	if err != nil {
 		return err
 	}

@@ -116,6 +116,9 @@ func (w *world) start(ctx context.Context, o options) error {
 		if err := w.startAuthorities(o, logs); err != nil {
 			return err
 		}
+		if err := w.showPods(); err != nil {
+			return err
+		}
 		if err := w.startTraffic(fastlyLog); err != nil {
 			return err
 		}

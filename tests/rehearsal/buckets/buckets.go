@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -93,11 +94,17 @@ func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	listener := map[string]net.Listener{"80": s.plain, "443": s.encrypted}[port]
-	if listener == nil || host != linode.StorageAddress.String() {
+	known, err := strconv.Atoi(port)
+	own := s.Ports()[known]
+	if err != nil || own == 0 || host != linode.StorageAddress.String() {
 		return nil, fmt.Errorf("buckets: nobody listens at %s", address)
 	}
-	return new(net.Dialer).DialContext(ctx, network, listener.Addr().String())
+	return new(net.Dialer).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", own))
+}
+
+// Ports are those on the loopback interface, by the ones that all endpoints and buckets have.
+func (s *Server) Ports() map[int]int {
+	return map[int]int{80: s.plain.Addr().(*net.TCPAddr).Port, 443: s.encrypted.Addr().(*net.TCPAddr).Port}
 }
 
 // Close ends the server, and the gateways behind it.

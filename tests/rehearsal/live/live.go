@@ -57,6 +57,7 @@ type Machines struct {
 
 	mu          sync.Mutex
 	environment map[string]string
+	roots       string // a file, of those that containers trust
 	running     map[string]*machine
 	ranges      map[string]int // numbers of pod ranges, by machine
 	played      []string       // images, of machines that are gone
@@ -131,6 +132,17 @@ func (m *Machines) SetEnvironment(variables map[string]string) error {
 		m.environment[name] = address.String()
 	}
 	return nil
+}
+
+// ServePublic has machines and pods reach ports of this computer's loopback interface at an address outside, by the ports there.
+func (m *Machines) ServePublic(address string, ports map[int]int) error {
+	return m.network.servePublic(address, ports)
+}
+
+// Trust has programs in containers trust who is signed by some roots, and nobody else: a variable tells the usual libraries.
+func (m *Machines) Trust(roots []byte) error {
+	m.roots = filepath.Join(m.options.Dir, "roots.pem")
+	return os.WriteFile(m.roots, roots, 0o644)
 }
 
 // ServeAPI implements kubernetes.Machines.
@@ -238,7 +250,7 @@ func (m *Machines) describe(wanted kubernetes.Machine) (spec.Machine, error) {
 		PodNetwork: wanted.PodNetwork, ServiceNetwork: wanted.ServiceNetwork, NameServer: gateway,
 		Dir: dir, Bin: m.options.Bin, Images: m.images.list(), Volumes: filepath.Join(m.options.Dir, "volumes"),
 		Kubeconfig:   kubeconfig,
-		ControlGroup: "/" + filepath.Join(groupName, wanted.Name), Environment: m.environment,
+		ControlGroup: "/" + filepath.Join(groupName, wanted.Name), Environment: m.environment, Roots: m.roots,
 	}
 	content, err := json.Marshal(described)
 	if err != nil {

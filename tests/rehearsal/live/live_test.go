@@ -5,12 +5,14 @@ package live
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +34,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	client "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/cert"
 
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
@@ -140,6 +143,7 @@ func TestNodesRunContainers(t *testing.T) {
 	require.NoError(t, err)
 	f.client, err = client.NewForConfig(config)
 	require.NoError(t, err)
+	f.servePublic()
 	one, two := worker(1), worker(2)
 	two.Taints = nil // the name server of the cluster tolerates none
 	f.sync(one, two)
@@ -150,6 +154,9 @@ func TestNodesRunContainers(t *testing.T) {
 	f.jobsEnd()
 	friend := f.asker("friend")
 	f.servicesHaveNames(friend)
+	answer, err := f.get(friend + "/?url=https://" + publicAddress)
+	require.NoError(t, err)
+	require.Equal(t, "public", answer)
 	f.policiesAreEnforced(friend, f.asker("stranger"))
 	f.rebootStartsContainersAnew(&one, two)
 	f.troublesComeAndGo(&one, two)
@@ -158,6 +165,25 @@ func TestNodesRunContainers(t *testing.T) {
 	require.NoError(t, f.clusters.Delete(t.Context(), 7))
 	require.NoError(t, machines.Close())
 	require.Equal(t, before, traces(t))
+}
+
+// publicAddress is one outside of the clusters.
+const publicAddress = "198.51.100.10"
+
+// servePublic serves something there, by a certificate that is to be trusted.
+func (f *fixture) servePublic() {
+	f.Helper()
+	chain, key, err := cert.GenerateSelfSignedCertKey(publicAddress, []net.IP{net.ParseIP(publicAddress)}, nil)
+	require.NoError(f, err)
+	certificate, err := tls.X509KeyPair(chain, key)
+	require.NoError(f, err)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "public") }))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.StartTLS()
+	f.Cleanup(server.Close)
+	require.NoError(f, f.machines.Trust(chain))
+	port := server.Listener.Addr().(*net.TCPAddr).Port
+	require.NoError(f, f.machines.ServePublic(publicAddress, map[int]int{443: port}))
 }
 
 func (f *fixture) sync(nodes ...linode.Node) {

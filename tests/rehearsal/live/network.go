@@ -207,6 +207,21 @@ func (n *network) serve(port int) (address string, err error) {
 	return address, n.listen(address, port)
 }
 
+// servePublic has machines reach ports of this computer's loopback interface at an address of its own.
+func (n *network) servePublic(address string, ports map[int]int) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.links.AddrAdd(n.bridge, &netlink.Addr{IPNet: host(address)}); err != nil {
+		return fmt.Errorf("serving %s to the machines: %w", address, err)
+	}
+	for known, port := range ports {
+		if err := n.listen(net.JoinHostPort(address, strconv.Itoa(known)), port); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // serveAPI has machines reach an API server, under the number that it has on LKE, which policies name, at an address of its own.
 func (n *network) serveAPI(port int) (address string, err error) {
 	n.mu.Lock()

@@ -277,6 +277,11 @@ func (r *containers) create(ctx context.Context, in *cri.CreateContainerRequest)
 	for name, value := range r.Environment {
 		config.Envs = append(config.Envs, &cri.KeyValue{Key: name, Value: []byte(value)})
 	}
+	if r.Roots != "" {
+		const seen = "/run/rehearsal/roots.pem"
+		config.Mounts = append(config.Mounts, &cri.Mount{HostPath: r.Roots, ContainerPath: seen, Readonly: true})
+		config.Envs = append(config.Envs, &cri.KeyValue{Key: "SSL_CERT_FILE", Value: []byte(seen)})
+	}
 	out, err := cri.NewRuntimeServiceClient(r.containerd).CreateContainer(ctx, in)
 	if played && err == nil {
 		r.answering.Store(out.GetContainerId(), true)

@@ -27,6 +27,8 @@ type Machine struct {
 	ControlGroup         string // below that of the computer
 	// Environment is laid over that of all containers, to point them at the rehearsal.
 	Environment map[string]string
+	// Roots is a file with those that containers trust, and no others; empty where each trusts what its image does.
+	Roots string
 }
 
 // What the first process of a machine is told, on its standard input.
