@@ -385,8 +385,9 @@ func ingressController(f *fixture) {
 		"--entryPoints.web.http.redirections.entryPoint.permanent=true", "--entryPoints.web.http.redirections.entryPoint.to=:443",
 		"--entryPoints.web.proxyProtocol.trustedIPs=192.168.255.0/24,10.2.0.0/16", "--entryPoints.websecure.address=:8443/tcp",
 		"--accessLog=true", "--accessLog.format=json", "--metrics.prometheus.entryPoint=metrics",
-		"--providers.kubernetesIngress.ingressEndpoint.publishedService=default/entry", "--ping=true",
-		"--entryPoints.websecure.http.tls=true", "--providers.file.directory=/etc/traefik/dynamic",
+		"--providers.kubernetesIngress.allowEmptyServices=true",
+		"--providers.kubernetesIngress.ingressEndpoint.publishedService=default/entry", "--ping=true", "--log.level=INFO",
+		"--entryPoints.websecure.http.tls=true", "--providers.file.directory=/etc/traefik/dynamic", "--providers.file.watch=true",
 		"--serverstransport.forwardingtimeouts.dialtimeout=2s",
 	}, running.Spec.Template.Spec.Containers[0].Args)
 	service, err := f.client.CoreV1().Services("default").Get(ctx, "entry", metav1.GetOptions{})

@@ -186,11 +186,13 @@ func traefikArguments(release Release) []any {
 	const provider = "providers.kubernetesIngress"
 	arguments = append(arguments, flags(provider, map[string]any{
 		"namespaces":                value(release.Values, "providers", "kubernetesIngress", "namespaces"),
+		"allowEmptyServices":        true,
 		"allowExternalNameServices": value(release.Values, "providers", "kubernetesIngress", "allowExternalNameServices"),
 		"ingressEndpoint":           map[string]any{"publishedService": release.Namespace + "/" + release.Name},
 	})...)
 	arguments = append(arguments,
-		"--ping=true", "--entryPoints.websecure.http.tls=true", "--providers.file.directory="+traefikFiles)
+		"--ping=true", "--log.level=INFO", "--entryPoints.websecure.http.tls=true",
+		"--providers.file.directory="+traefikFiles, "--providers.file.watch=true")
 	more, _ := value(release.Values, "additionalArguments").([]any)
 	return append(arguments, more...)
 }
