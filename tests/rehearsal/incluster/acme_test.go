@@ -151,7 +151,7 @@ func acmeCertificates(f *fixture) {
 		return strings.Contains(string(said), "will be retried: Failed to wait for order resource")
 	})
 	status := f.status(all, "closed")
-	require.EqualValues(f, 1, status["failedIssuanceAttempts"])
+	require.Positive(f, status["failedIssuanceAttempts"], "more than once where a quarter of a minute has passed")
 	require.NotEmpty(f, status["lastFailureTime"])
 	records, err = f.linode.ListDomainRecords(f.Context(), closed, nil)
 	require.NoError(f, err)
