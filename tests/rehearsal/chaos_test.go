@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -175,8 +176,10 @@ func unprotected(stackFile string) string {
 
 // makeUp is `make up`, and makeDestroy is `make destroy`.
 func (e *estate) makeUp(t *testing.T) error {
-	_, err := e.stack.Up(t.Context(), optup.Refresh(), optup.RunProgram(true), optup.SuppressProgress())
-	return err
+	ctx, end := e.world.unlessDoomed(t.Context())
+	defer end()
+	_, err := e.stack.Up(ctx, optup.Refresh(), optup.RunProgram(true), optup.SuppressProgress())
+	return errors.Join(context.Cause(ctx), err)
 }
 
 func (e *estate) makeDestroy(t *testing.T) error {
@@ -275,6 +278,7 @@ func (e *estate) converge(t *testing.T, run func(t *testing.T) error, heals bool
 			t.Logf("converged in the attempt %d", i+1)
 			return
 		}
+		require.NotErrorAs(t, err, new(doom), "no attempt could succeed")
 		t.Logf("attempt %d: %s", i+1, lastLines(err))
 	}
 	require.NoError(t, err, "after %d attempts", attempts)
@@ -354,7 +358,8 @@ func (e *estate) isUp(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// isDown sees that nothing is left, and deletes what outlives the stack on purpose.
+// isDown sees that nothing is left, deletes what outlives the stack on purpose, and lets a week pass: who brings a stack up anew
+// more often than five times in a week gets no certificates.
 func (e *estate) isDown(t *testing.T) {
 	t.Helper()
 	e.requireLeft(t, "events", "volumes")
@@ -364,6 +369,7 @@ func (e *estate) isDown(t *testing.T) {
 	for _, volume := range volumes {
 		require.NoError(t, account.DeleteVolume(t.Context(), volume.ID))
 	}
+	e.world.controllers.PassWeek()
 }
 
 // inventory counts what both accounts hold, and what costs.

@@ -68,18 +68,11 @@ func runSteps(
 func bringUpUnlessDoomed(
 	ctx context.Context, stack auto.Stack, total int, console *console, world *world,
 ) (*operation, error) {
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	go func() {
-		select {
-		case err := <-world.doomed:
-			end(err)
-		case <-ctx.Done():
-		}
-	}()
+	ctx, end := world.unlessDoomed(ctx)
+	defer end()
 	up, err := bringUp(ctx, stack, "up", total, console, optup.Refresh(), optup.RunProgram(true))
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
-		up.errors = append([]string{cause.Error()}, up.errors...)
+	if why := new(doom); err != nil && errors.As(context.Cause(ctx), why) {
+		up.errors = append([]string{why.Error()}, up.errors...)
 	}
 	return up, err
 }

@@ -64,7 +64,7 @@ type world struct {
 	// unset says what nobody sets there.
 	unset []string
 	// doomed takes what is bound to fail.
-	doomed   chan error
+	doomed   chan doom
 	standIns []string // plugins that stand-ins replace
 	// environment is what points the engine, and any other client, at the world.
 	environment map[string]string
@@ -75,7 +75,7 @@ type world struct {
 // startWorld starts the simulated APIs, brings back the clusters that an earlier rehearsal left, and serves stand-ins for
 // the provider plugins that are not installed.
 func startWorld(ctx context.Context, o options) (*world, error) {
-	w := &world{doomed: make(chan error, 1)}
+	w := &world{doomed: make(chan doom, 1)}
 	if err := w.start(ctx, o); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -371,12 +371,28 @@ func (w *world) serveNames(handler dns.Handler) (address string, err error) {
 	return address, err
 }
 
+// doom is why something is bound to fail.
+type doom struct{ error }
+
 // giveUp ends what is under way: nobody has to wait for what is bound to fail.
 func (w *world) giveUp(err error) {
 	select {
-	case w.doomed <- err:
+	case w.doomed <- doom{err}:
 	default:
 	}
+}
+
+// unlessDoomed returns a context for what is under way. Where it ends because that cannot succeed, its cause is the doom.
+func (w *world) unlessDoomed(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case why := <-w.doomed:
+			end(why)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { end(nil) }
 }
 
 // logged notes each request; neither headers nor bodies, which can hold secrets.

@@ -110,6 +110,9 @@ func (c *Controllers) Uninstalled(ctx context.Context, release Release) error {
 	return c.each(func(cl *cluster) error { return cl.removeStandIn(ctx, release) })
 }
 
+// PassWeek lets the week pass after which Let's Encrypt issues certificates for the same names again.
+func (c *Controllers) PassWeek() { c.letsEncrypt.passWeek() }
+
 // each calls f with all running clusters.
 func (c *Controllers) each(f func(*cluster) error) error {
 	c.mu.Lock()

@@ -85,7 +85,7 @@ func newFixture(t *testing.T) *fixture {
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 	server := httptest.NewUnstartedServer(nil)
 	url := "http://" + server.Listener.Addr().String()
-	f := &fixture{T: t, logs: t.TempDir(), linode: linodego.NewClient(nil), doomed: make(chan error, 1)}
+	f := &fixture{T: t, logs: t.TempDir(), linode: linodego.NewClient(nil), doomed: make(chan error, 1000)}
 	// The API is made last of all: it needs what needs the name server.
 	f.elsewhere = &nameserver.Elsewhere{
 		Linode: dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { f.api.ServeDNS(w, query) }),
@@ -125,7 +125,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// giveUp keeps one reason.
+// giveUp keeps reasons, some of which are told again and again.
 func (f *fixture) giveUp(err error) {
 	select {
 	case f.doomed <- err:
@@ -137,12 +137,12 @@ func (f *fixture) giveUp(err error) {
 func (f *fixture) eventuallyDoomed(reason string) {
 	f.Helper()
 	f.eventually(reason, func() bool {
-		select {
-		case err := <-f.doomed:
-			return strings.Contains(err.Error(), reason)
-		default:
-			return false
+		for len(f.doomed) > 0 {
+			if err := <-f.doomed; strings.Contains(err.Error(), reason) {
+				return true
+			}
 		}
+		return false
 	})
 }
 
@@ -700,16 +700,35 @@ spec: {secretName: %[1]s-tls, dnsNames: [%[1]s.example], issuerRef: {kind: Clust
 	f.eventually("the other one is issued", func() bool { return isReady(f.status(all, "forgetful")) })
 }
 
-// orders: Let's Encrypt issues five certificates a week for the same names.
+// orders: Let's Encrypt issues five certificates a week for the same names. Of a sixth the status says why it does not come, and a
+// week later there is one again.
 func (f *fixture) orders() {
-	for i := range 6 {
-		f.create(certificateResources.WithResource("certificates"), fmt.Sprintf(`
+	all := certificateResources.WithResource("certificates")
+	popular := func(name string) {
+		f.create(all, fmt.Sprintf(`
 apiVersion: cert-manager.io/v1
 kind: Certificate
-metadata: {name: popular-%[1]d, namespace: default}
-spec: {secretName: popular-%[1]d, dnsNames: [popular.example], issuerRef: {kind: ClusterIssuer, name: acme}}`, i))
+metadata: {name: %[1]s, namespace: default, labels: {names: popular}}
+spec: {secretName: %[1]s, dnsNames: [popular.example], issuerRef: {kind: ClusterIssuer, name: acme}}`, name))
 	}
-	f.eventuallyDoomed("too many certificates (5) already issued for this exact set of identifiers")
+	for i := range 6 {
+		popular(fmt.Sprintf("popular-%d", i))
+	}
+	f.eventually("the status of one says why", func() bool {
+		list, err := f.dynamic.Resource(all).List(f.Context(), metav1.ListOptions{LabelSelector: "names=popular"})
+		require.NoError(f, err)
+		text, err := list.MarshalJSON()
+		require.NoError(f, err)
+		return strings.Count(string(text),
+			"429 urn:ietf:params:acme:error:rateLimited: too many certificates (5) already issued for this exact set of identifiers") == 1
+	})
+
+	require.NoError(f, f.dynamic.Resource(all).Namespace(metav1.NamespaceDefault).DeleteCollection(f.Context(),
+		metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "names=popular"}))
+	f.controllers.PassWeek()
+	f.zoneWith("popular.example")
+	popular("popular-again")
+	f.eventually("there is one again", func() bool { return isReady(f.status(all, "popular-again")) })
 }
 
 var postgresClusters = schema.GroupVersionResource{

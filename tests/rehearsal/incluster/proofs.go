@@ -58,6 +58,13 @@ func (l *letsEncrypt) count(server string, names []string) error {
 	return nil
 }
 
+// passWeek forgets what was issued.
+func (l *letsEncrypt) passWeek() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.orders)
+}
+
 // order is that of a certificate, while its names are proven.
 type order struct {
 	challenges []*challenge // those that are left
@@ -107,23 +114,24 @@ func (c *cluster) prove(ctx context.Context, issuer *unstructured.Unstructured, 
 // order orders a certificate, where there is nobody to ask by making up what proves its names.
 func (c *cluster) order(ctx context.Context, issuer *unstructured.Unstructured, wanted *certificate) (*order, error) {
 	server, _, _ := unstructured.NestedString(issuer.Object, "spec", "acme", "server")
-	asked := c.options.ACME[server] != nil
-	if err := c.letsEncrypt.count(server, wanted.Spec.DNSNames); err != nil && asked {
-		return nil, &refusal{"errored", "Failed to create Order: 429 urn:ietf:params:acme:error:rateLimited: " + err.Error()}
-	} else if err != nil {
-		c.giveUp("%s: %w", wanted.Name, err)
-		return nil, errNotYet
-	}
-	if asked {
-		return c.orderFrom(ctx, issuer, wanted)
-	}
 	placed := &order{}
-	for i, name := range wanted.Spec.DNSNames {
-		name = strings.TrimPrefix(name, "*.")
-		placed.challenges = append(placed.challenges, &challenge{
-			record: proofPrefix + name, text: fmt.Sprintf("%s-%d", wanted.UID, i),
-			follows: followsAliases(solverOf(issuer, name)), account: c.linode,
-		})
+	if c.options.ACME[server] != nil {
+		var err error
+		if placed, err = c.orderFrom(ctx, issuer, wanted); err != nil {
+			return nil, err
+		}
+	} else {
+		for i, name := range wanted.Spec.DNSNames {
+			name = strings.TrimPrefix(name, "*.")
+			placed.challenges = append(placed.challenges, &challenge{
+				record: proofPrefix + name, text: fmt.Sprintf("%s-%d", wanted.UID, i),
+				follows: followsAliases(solverOf(issuer, name)), account: c.linode,
+			})
+		}
+	}
+	// Only now: what could not be ordered is tried again soon, and does not count.
+	if err := c.letsEncrypt.count(server, wanted.Spec.DNSNames); err != nil {
+		return nil, &refusal{"errored", "Failed to create Order: 429 urn:ietf:params:acme:error:rateLimited: " + err.Error()}
 	}
 	return placed, nil
 }
