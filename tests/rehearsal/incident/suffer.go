@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +29,8 @@ type outcome struct {
 
 // suffer has an incident happen, with visitors there from before it on until a while after it is over.
 func (p *platform) suffer(ctx context.Context, name string) (*outcome, error) {
-	if lacks, err := p.lacks(ctx); err != nil || lacks != "" {
-		return nil, errors.Join(err, fmt.Errorf("the sandbox is not well to begin with: it lacks %s", cmp.Or(lacks, "an answer")))
+	if err := p.recover(ctx); err != nil {
+		return nil, fmt.Errorf("the sandbox is not well to begin with: %w", err)
 	}
 	visiting, leave := context.WithCancel(ctx)
 	defer leave()
@@ -114,12 +113,14 @@ func (p *platform) settles(got *outcome) time.Duration {
 
 // recover waits until nothing is missing.
 func (p *platform) recover(ctx context.Context) error {
-	for begin := time.Now(); time.Since(begin) < p.patience; rest(ctx, p.every) {
-		if lacks, err := p.lacks(ctx); err != nil || lacks == "" {
-			return err
+	lacks, err := p.lacks(ctx)
+	for begin := time.Now(); err == nil && lacks != ""; lacks, err = p.lacks(ctx) {
+		if time.Since(begin) > p.patience {
+			return fmt.Errorf("for %s it has lacked %s", p.patience, lacks)
 		}
+		rest(ctx, p.every)
 	}
-	return fmt.Errorf("%s after the incident the sandbox is not as it was", p.patience)
+	return err
 }
 
 func rest(ctx context.Context, pause time.Duration) {
