@@ -219,14 +219,16 @@ func (w *world) setEnvironment(o options) error {
 		return err
 	}
 	w.environment = map[string]string{
-		"PULUMI_HOME":              home,
-		"LINODE_URL":               w.linodeURL,
-		"LINODE_TOKEN":             token,
-		"OBJECT_STORAGE_URL":       w.storageURL,
-		"FASTLY_API_URL":           w.fastlyURL,
-		"FASTLY_API_KEY":           token,
-		public.ServerVariable:      w.nameServer,
-		"PULUMI_BACKEND_URL":       "file://" + filepath.Join(o.dir(), "state"),
+		"PULUMI_HOME":         home,
+		"LINODE_URL":          w.linodeURL,
+		"LINODE_TOKEN":        token,
+		"OBJECT_STORAGE_URL":  w.storageURL,
+		"FASTLY_API_URL":      w.fastlyURL,
+		"FASTLY_API_KEY":      token,
+		public.ServerVariable: w.nameServer,
+		// Without the files beside the state's that tell their digests. These are not written at once, and whoever reads one
+		// meanwhile, or after the engine was killed over it, does not get at the state.
+		"PULUMI_BACKEND_URL":       "file://" + filepath.Join(o.dir(), "state") + "?metadata=skip",
 		"PULUMI_CONFIG_PASSPHRASE": token,
 		"PULUMI_DEBUG_PROVIDERS":   debugProviders,
 		// Nothing is downloaded: each operation would otherwise first look for the plugins that the stand-ins replace.
