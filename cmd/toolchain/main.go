@@ -6,8 +6,8 @@
 //	go run ./cmd/toolchain -plugins
 //	go run ./cmd/toolchain -record
 //
-// The second puts the official plugins of the providers into .bin/plugins, as far as their releases can be had, and the third records
-// the digests of releases that have none yet. With OFFLINE set no release is asked for.
+// The second puts the official plugins of the providers into .bin/plugins, as far as their releases can be had, and the third
+// records the digests of releases that have none yet. With OFFLINE set no release is asked for.
 package main
 
 import (

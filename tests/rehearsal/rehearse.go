@@ -18,8 +18,8 @@ func rehearse(ctx context.Context, o options, console *console, world *world) er
 		return err
 	}
 	if !o.sandbox {
-		// It is soon made anew when it is killed. With its state written once, and not twice for each resource, it takes two thirds
-		// of the time.
+		// It is soon made anew when it is killed. With its state written once, and not twice for each resource, it takes two
+		// thirds of the time.
 		stack.Workspace().SetEnvVar("PULUMI_SKIP_CHECKPOINTS", "true")
 	}
 	summary := newSummary(o, world, madeUp)

@@ -254,8 +254,8 @@ func (w *world) setEnvironment(o options) error {
 	return os.Setenv("PATH", filepath.Join(o.root, ".bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// serveStandIns serves a stand-in for each provider plugin that is not installed. The official Kubernetes plugin plays no chart, so
-// that it needs all of them: where it is the user's own they have to be there, and else the stand-in takes its place.
+// serveStandIns serves a stand-in for each provider plugin that is not installed. The official Kubernetes plugin plays no chart,
+// so that it needs all of them: where it is the user's own they have to be there, and else the stand-in takes its place.
 func (w *world) serveStandIns(o options, own bool) (debugProviders string, err error) {
 	constructors := map[string]plugins.Constructor{}
 	if !installed("linode", linodeplugin.Version) {

@@ -1,5 +1,5 @@
-// Package internet is the way to public names and addresses of the simulated clouds: an HTTP proxy on the loopback interface, which
-// any client takes. Nothing that it is asked for leaves the computer.
+// Package internet is the way to public names and addresses of the simulated clouds: an HTTP proxy on the loopback interface,
+// which any client takes. Nothing that it is asked for leaves the computer.
 package internet
 
 import (

@@ -1,5 +1,5 @@
-// Package visitors asks a platform as its visitors do, at a constant rate, and tells what they noticed. The app that answers is the
-// test app of live rehearsals (package live/app), whose pages each reach further than the one before.
+// Package visitors asks a platform as its visitors do, at a constant rate, and tells what they noticed. The app that answers is
+// the test app of live rehearsals (package live/app), whose pages each reach further than the one before.
 package visitors
 
 import (

@@ -79,8 +79,8 @@ func (d *database) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(read)
 }
 
-// wary connects to servers that may be played, and speak HTTP: four letters of that would be taken for the length of a message, of
-// more than a gigabyte.
+// wary connects to servers that may be played, and speak HTTP: four letters of that would be taken for the length of a message,
+// of more than a gigabyte.
 type wary struct{ dialer net.Dialer }
 
 // DialContext is as of the net package, and so are the others, of which pq wants one more.
