@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -18,7 +19,7 @@ func main() {
 	host := flag.String("host", os.Getenv("REHEARSAL_HOST"), "public name of the app")
 	flag.IntVar(&o.Rate, "rate", 10, "requests a second, of each sort")
 	length := flag.Duration("for", 30*time.Second, "how long")
-	as := flag.String("as", "", "the sorts of visitors, with commas between them; all where nothing is said")
+	as := flag.String("as", "", "the sorts of visitors, with commas between them; all that are answered where nothing is said")
 	asJSON := flag.Bool("json", false, "tell it as JSON")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -39,7 +40,18 @@ func visit(ctx context.Context, o visitors.Options, as string, length time.Durat
 	if o.Proxy, o.Roots, err = visitors.Way(); err != nil {
 		return false, err
 	}
-	if o.Sorts, err = visitors.Named(as); err != nil {
+	if as == "" {
+		var left []visitors.Failure
+		if o.Sorts, left, err = visitors.Served(ctx, o); err != nil {
+			return false, err
+		}
+		for _, one := range left {
+			fmt.Fprintf(os.Stderr, "visit: %s stay away, as the first request fails at %s: %s\n", one.Sort, one.Station, one.Says)
+		}
+		if len(o.Sorts) == 0 {
+			return true, errors.New("nobody is answered")
+		}
+	} else if o.Sorts, err = visitors.Named(as); err != nil {
 		return false, err
 	}
 	report, err := visitors.Visit(ctx, o, length)

@@ -83,6 +83,22 @@ func Visit(ctx context.Context, o Options, length time.Duration) (*Report, error
 	return report, nil
 }
 
+// Served are the sorts whose first request is answered well, and why those of others are not: a stack has a database, a bucket
+// and WebSockets where its file says so.
+func Served(ctx context.Context, o Options) (served []Sort, left []Failure, err error) {
+	o.Rate, o.Sorts = 1, Sorts
+	report, err := Visit(ctx, o, time.Second)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, noticed := range report.Sorts {
+		if noticed.Failed == 0 {
+			served = append(served, noticed.Sort)
+		}
+	}
+	return served, report.Failures, nil
+}
+
 // client is one for each sort: who visits keeps connections.
 func (o *Options) client() *http.Client {
 	return &http.Client{

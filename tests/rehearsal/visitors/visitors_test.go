@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,6 +88,20 @@ func TestAllSortsGetTheirAnswers(t *testing.T) {
 	talking := report.Sorts[5]
 	require.Equal(t, 2, talking.Requests)
 	require.Equal(t, 1, talking.Failed, "the server hangs up after each answer")
+}
+
+func TestWhoGetsNoAnswerStaysAway(t *testing.T) {
+	t.Parallel()
+	o := site(t, app(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/db" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	served, left, err := Served(t.Context(), *o)
+	require.NoError(t, err)
+	require.Subset(t, served, []Sort{Anonymous, Known, Uploading, Streaming})
+	require.NotContains(t, served, Reading)
+	require.True(t, slices.ContainsFunc(left, func(f Failure) bool { return f.Sort == Reading && f.Station == "database" }))
 }
 
 // Who answered with what says as far as a request got.
