@@ -233,6 +233,7 @@ func TestWorkflowsHaveTheLeastPermissions(t *testing.T) {
 		"image/image":     {"contents": "read", "packages": "write"},
 		"bypass/bypass":   {"actions": "write", "contents": "write"},
 		"release/release": {"contents": "write"},
+		"live/visit":      {"contents": "read", "pull-requests": "write"},
 	}
 	for _, workflow := range workflows(t) {
 		require.Equal(t, map[string]string{"contents": "read"}, workflow.Permissions, workflow.Name)

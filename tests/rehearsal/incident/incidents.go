@@ -92,11 +92,11 @@ func (p *platform) loseAPod(ctx context.Context, namespace, app string) error {
 	return err
 }
 
-// breakHealth has the health of one of the app's replicas answer 503, for as long as it lives.
+// breakHealth has the health of one of the app's replicas answer 503 for a minute.
 func (p *platform) breakHealth(ctx context.Context) error {
 	pods, err := p.podsOf(ctx, p.namespace, p.app)
 	if err != nil {
 		return err
 	}
-	return p.ask(ctx, pods[0], "/break?path="+pods[0].health())
+	return p.ask(ctx, pods[0], "/break?for=1m&path="+pods[0].health())
 }
