@@ -20,7 +20,8 @@ var incidents = map[string]*incident{
 		_, err := p.kubectl(ctx, "rollout", "restart", "--namespace", p.namespace, "deployment/"+p.app)
 		return err
 	}},
-	"drain": {begin: (*platform).drain, after: (*platform).uncordon},
+	// The node comes back as its successor.
+	"drain": {begin: (*platform).drain, end: (*platform).uncordon, lasts: time.Minute},
 
 	"app-pod-lost": {begin: func(p *platform, ctx context.Context) error {
 		return p.loseAPod(ctx, p.namespace, p.app)
