@@ -5,9 +5,11 @@ import (
 	"compress/gzip"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -252,6 +254,27 @@ func TestEachNameHasItsCertificate(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusMisdirectedRequest, response.StatusCode)
+}
+
+func TestCertificatesThatFastlyGetsAreServed(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.deploy(declare(t, nil))
+	ordered := c.call("POST", "/tls/subscriptions", map[string]any{"data": map[string]any{
+		"type": "tls_subscription", "relationships": map[string]any{"tls_domains": map[string]any{
+			"data": []any{map[string]any{"type": "tls_domain", "id": "example.com"}},
+		}},
+	}})
+	content, err := json.Marshal(ordered)
+	require.NoError(t, err)
+	c.proof = regexp.MustCompile(`[0-9a-f]+\.fastly-validations\.com`).FindString(string(content))
+	for range 2 { // it is proven, and then issued
+		c.call("GET", "/tls/subscriptions", nil)
+	}
+	conn, err := tls.Dial("tcp", c.edge.Address(), &tls.Config{ServerName: "example.com", InsecureSkipVerify: true})
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.ConnectionState().PeerCertificates[0].VerifyHostname("example.com"))
 }
 
 // Ten ask for what is not there yet, and the origin hears one.

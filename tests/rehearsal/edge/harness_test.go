@@ -120,6 +120,7 @@ type cloud struct {
 	domains   []string
 	servers   map[string]*origin // by the backend's name
 	addresses map[string]string  // of servers, by the address that the edge believes in
+	proof     string             // where the alias leads by which names are proven
 }
 
 // serve has an edge serve a service that the program declares. Its certificates are activated.
@@ -133,9 +134,12 @@ func serve(t *testing.T, declared inputs) *cloud {
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	api, err := fastly.New(fastly.Options{Dir: t.TempDir(), Token: token, KeepKeys: true})
+	c := &cloud{T: t, authority: newAuthority(t), servers: map[string]*origin{}, addresses: map[string]string{}}
+	api, err := fastly.New(fastly.Options{
+		Dir: t.TempDir(), Token: token, KeepKeys: true, Resolve: func(string) string { return c.proof },
+	})
 	require.NoError(t, err)
-	c := &cloud{T: t, api: api, authority: newAuthority(t), servers: map[string]*origin{}, addresses: map[string]string{}}
+	c.api = api
 	c.edge, err = New(Options{
 		Fastly: api, Resolve: c.resolve, Dial: c.dial, Roots: c.authority.pool, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})

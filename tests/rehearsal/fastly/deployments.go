@@ -1,9 +1,18 @@
 package fastly
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	cryptotls "crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
 	"slices"
+	"time"
 )
 
 // Deployment is what Fastly's sites have of a service: its active version, and what has no version.
@@ -106,15 +115,40 @@ func (t *tlsState) keyPair(certificate string) *cryptotls.Certificate {
 	if err != nil {
 		return nil
 	}
-	at := slices.IndexFunc(t.Keys, func(k *tlsKey) bool { return k.PublicKeySHA1 == c.PublicKeySHA1 })
-	if at < 0 || t.Keys[at].PEM == "" || c.PEM == "" {
-		return nil
+	key := c.Key
+	for _, uploaded := range t.Keys {
+		if uploaded.PublicKeySHA1 == c.PublicKeySHA1 {
+			key = uploaded.PEM
+		}
 	}
-	pair, err := cryptotls.X509KeyPair([]byte(c.PEM), []byte(t.Keys[at].PEM))
+	pair, err := cryptotls.X509KeyPair([]byte(c.PEM), []byte(key))
 	if err != nil {
 		return nil
 	}
 	return &pair
+}
+
+// sign makes a certificate that Fastly gets itself a real one. Its authority is nowhere on this computer: it signs itself.
+func (c *tlsCertificate) sign(at time.Time) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("making a key: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(at.UnixNano()), Subject: pkix.Name{CommonName: c.IssuedTo}, DNSNames: c.Domains,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+	}
+	content, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return fmt.Errorf("signing a certificate: %w", err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("encoding a key: %w", err)
+	}
+	c.PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: content}))
+	c.Key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	return nil
 }
 
 // Accepts says whether a token opens the API.

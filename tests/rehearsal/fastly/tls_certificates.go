@@ -24,8 +24,9 @@ type tlsCertificate struct {
 	PublicKeySHA1      string    `json:"public_key_sha1"`
 	CreatedAt          time.Time `json:"created_at"` // of what is there now: a replacement sets it anew
 	UpdatedAt          time.Time `json:"updated_at"`
-	// PEM is the chain.
+	// PEM is the chain, and Key the private key where no client uploaded it.
 	PEM string `json:"pem,omitempty"`
+	Key string `json:"key,omitempty"`
 }
 
 func (c *tlsCertificate) describe() *resource {

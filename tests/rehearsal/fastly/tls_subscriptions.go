@@ -310,21 +310,28 @@ func (a *API) prove(r *http.Request) error {
 			case sub.State == pending && !slices.ContainsFunc(sub.Domains, unproven):
 				sub.State = processing
 			case sub.State == processing:
-				sub.issue(&s.TLS)
+				if err := sub.issue(&s.TLS, a.keepKeys); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 }
 
-// issue gets the certificate, and has it served for every name.
-func (sub *tlsSubscription) issue(t *tlsState) {
+// issue gets the certificate, and has it served for every name. Where an edge serves it, it is a real one.
+func (sub *tlsSubscription) issue(t *tlsState, served bool) error {
 	now := time.Now().UTC()
 	issuer := issuers[sub.Authority]
 	c := &tlsCertificate{
 		ID: newID(), Name: sub.CommonName, Domains: slices.Clone(sub.Domains), IssuedTo: sub.CommonName, Issuer: issuer.name,
 		NotBefore: now, NotAfter: now.AddDate(0, 0, issuer.days), SerialNumber: fmt.Sprint(now.UnixNano()),
 		SignatureAlgorithm: "SHA256-RSA", CreatedAt: now, UpdatedAt: now,
+	}
+	if served {
+		if err := c.sign(now); err != nil {
+			return err
+		}
 	}
 	t.Certificates = append(t.Certificates, c)
 	for _, a := range t.activationsWith(sub.Certificate) {
@@ -339,4 +346,5 @@ func (sub *tlsSubscription) issue(t *tlsState) {
 		}
 	}
 	sub.Certificate, sub.State, sub.UpdatedAt = c.ID, issued, now
+	return nil
 }
