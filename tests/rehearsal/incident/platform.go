@@ -164,8 +164,8 @@ func (p *platform) kubectl(ctx context.Context, arguments ...string) ([]byte, er
 
 var forwarding = regexp.MustCompile(`^Forwarding from (127\.0\.0\.1:\d+)`)
 
-// ask posts to a pod, past everything that visitors come through. The API server's proxy would not get there: the network policies
-// of the platform let it in nowhere.
+// ask posts to a pod, past everything that visitors come through. The API server's proxy would not get there: the network
+// policies of the platform let it in nowhere.
 func (p *platform) ask(ctx context.Context, to pod, path string) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -24,8 +24,8 @@ func Named(text string) (chosen []Sort, err error) {
 	return chosen, nil
 }
 
-// Way is how a live sandbox says, in the environment, that its public names are reached, and whose certificates are good. Without a
-// file of roots all are.
+// Way is how a live sandbox says, in the environment, that its public names are reached, and whose certificates are good. Without
+// a file of roots all are.
 func Way() (*url.URL, *x509.CertPool, error) {
 	address := os.Getenv("REHEARSAL_PROXY")
 	if address == "" {
