@@ -161,7 +161,10 @@ func medianAndWorst(runs []*outcome, format string, figure func(*outcome) float6
 	}
 	slices.Sort(figures)
 	median, worst := fmt.Sprintf(format, figures[(len(figures)-1)/2]), fmt.Sprintf(format, figures[len(figures)-1])
-	if median == worst {
+	switch {
+	case figures[len(figures)-1] == 0:
+		return "–" // nothing failed, or was missing
+	case median == worst:
 		return median
 	}
 	return median + ", " + worst
