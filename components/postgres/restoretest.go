@@ -145,7 +145,9 @@ func (a *Args) restoreTestEnvironment() corev1.EnvVarArray {
 	environment := corev1.EnvVarArray{
 		corev1.EnvVarArgs{Name: pulumi.String("WORK"), Value: pulumi.String(workDir)},
 		corev1.EnvVarArgs{Name: pulumi.String("DATABASES"), Value: pulumi.String(strings.Join(a.DatabaseNames(), " "))},
-		corev1.EnvVarArgs{Name: pulumi.String("PRELOAD"), Value: pulumi.String(a.Parameters["shared_preload_libraries"])},
+	}
+	if libraries := a.Parameters["shared_preload_libraries"]; libraries != "" { // Kubernetes leaves an empty value out
+		environment = append(environment, corev1.EnvVarArgs{Name: pulumi.String("PRELOAD"), Value: pulumi.String(libraries)})
 	}
 	for _, option := range slices.Sorted(maps.Keys(options)) {
 		name := "PGBACKREST_" + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))

@@ -15,7 +15,7 @@ unix_socket_directories = '$WORK'
 listen_addresses = ''
 hot_standby = off
 archive_mode = off
-shared_preload_libraries = '$PRELOAD'
+shared_preload_libraries = '${PRELOAD:-}'
 SETTINGS
 
 postgres -D "$WORK/data" -c config_file="$WORK/postgresql.conf" >"$WORK/log" 2>&1 &

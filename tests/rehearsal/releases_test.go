@@ -3,6 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,9 +81,9 @@ func (e *estate) releases(t *testing.T) (release func(image, watch string) (prin
 'stack history') echo '[]';;
 *) trap 'echo stop >asked' INT; cd ` + machine + `; echo up >asked; until read -r code; do :; done <answered; cat said; exit "$code";;
 esac`,
-		"kubectl": `case "$*" in *--raw*) ;; *) exec ` + tools + `/kubectl "$@";; esac
-grep -q 'image: ` + versionThatFails + `' Pulumi.staging.yaml && percent=30
-echo '{"data": {"result": [{"value": [0, "'"${percent:-0}"'"]}]}}'`,
+		"kubectl": `case "$*" in *port-forward*) ;; *) exec ` + tools + `/kubectl "$@";; esac
+echo 'Forwarding from ` + e.prometheus(t) + ` -> 9090'
+exec sleep 60`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(machine, name), []byte("#!/bin/sh\n"+script), 0o700))
 	}
@@ -100,6 +103,20 @@ echo '{"data": {"result": [{"value": [0, "'"${percent:-0}"'"]}]}}'`,
 	return func(image, watch string) (string, error) {
 		return run(filepath.Join(machine, "release"), "-stack", "staging", "-image", image, "-watch", watch)
 	}
+}
+
+// prometheus is one in which the origin fails while the version that is known for it is there.
+func (e *estate) prometheus(t *testing.T) (address string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		percent := "0"
+		if text, err := os.ReadFile(e.stackFile()); err == nil && strings.Contains(string(text), "image: "+versionThatFails) {
+			percent = "30"
+		}
+		_, _ = fmt.Fprintf(w, `{"data": {"result": [{"value": [0, %q]}]}}`, percent)
+	}))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
 }
 
 // answerPulumi brings the stack up each time that somebody asks for it through the pipe asked, and stops when he asks for that. It
