@@ -153,8 +153,8 @@ func (b *Bill) add(items []Priced, id, what, region string, count int) {
 const leastVolume = 10
 
 // volumes are the GB of disks that an object asks for, at any depth: charts and operators have claims in their own places, and
-// all of them in the form of Kubernetes or as size beside enabled. As many as there are replicas of what has them. One that comes and
-// goes with a pod costs next to nothing.
+// all of them in the form of Kubernetes or as size beside enabled. As many as there are replicas of what has them. One that comes
+// and goes with a pod costs next to nothing.
 func volumes(value any, replicas int) (gb int) {
 	switch value := value.(type) {
 	case []any:
