@@ -22,7 +22,7 @@ func main() {
 	o := visitors.Options{Host: os.Getenv("REHEARSAL_HOST")}
 	name := flag.String("name", "", "the incident; with all, one after the other; names, with commas between them")
 	runs := flag.Int("runs", 1, "how often each happens")
-	as := flag.String("as", "anonymous,known,streaming,talking", "the sorts of visitors, with commas between them")
+	as := flag.String("as", "", "the sorts of visitors, with commas between them; all that are answered where nothing is said")
 	flag.IntVar(&o.Rate, "rate", 10, "requests a second, of each sort")
 	asJSON := flag.Bool("json", false, "tell it as JSON")
 	flag.Parse()
@@ -40,10 +40,15 @@ func run(ctx context.Context, o visitors.Options, name, as string, runs int, asJ
 	if err != nil {
 		return err
 	}
-	if o.Sorts, err = visitors.Named(as); err != nil {
+	if o.Proxy, o.Roots, err = visitors.Way(); err != nil {
 		return err
 	}
-	if o.Proxy, o.Roots, err = visitors.Way(); err != nil {
+	if as == "" {
+		o.Sorts, _, err = visitors.Served(ctx, o)
+	} else {
+		o.Sorts, err = visitors.Named(as)
+	}
+	if err != nil {
 		return err
 	}
 	p := &platform{visitors: o, every: 500 * time.Millisecond, calm: 10 * time.Second, patience: 8 * time.Minute}
