@@ -95,7 +95,7 @@ func (p *process) replica(shared *shared) *corev1.PodSpecArgs {
 		}}
 	}
 	pod := p.app.pod(shared, container)
-	pod.SecurityContext = securityContext(p.user())
+	pod.SecurityContext = kube.PodSecurity(p.user())
 	p.mountVolumes(pod, container)
 	pod.PriorityClassName = pulumi.String(kube.PriorityApp)
 	pod.TerminationGracePeriodSeconds = pulumi.Int(p.gracePeriod())
@@ -115,7 +115,7 @@ func (a *Args) pod(shared *shared, container *corev1.ContainerArgs) *corev1.PodS
 	pod := &corev1.PodSpecArgs{
 		AutomountServiceAccountToken: pulumi.Bool(false),
 		Containers:                   corev1.ContainerArray{container},
-		SecurityContext:              securityContext(a.User),
+		SecurityContext:              kube.PodSecurity(a.User),
 		Tolerations:                  kube.Tolerations(),
 	}
 	a.mountAuthority(pod, container)
@@ -126,16 +126,6 @@ func (a *Args) pod(shared *shared, container *corev1.ContainerArgs) *corev1.PodS
 		}}
 	}
 	return pod
-}
-
-func securityContext(user int) corev1.PodSecurityContextArgs {
-	return corev1.PodSecurityContextArgs{
-		RunAsNonRoot:   pulumi.Bool(user != 0),
-		RunAsUser:      pulumi.Int(user),
-		RunAsGroup:     pulumi.Int(user),
-		FsGroup:        pulumi.Int(user),
-		SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-	}
 }
 
 // Root says whether the containers run as root.

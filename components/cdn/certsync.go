@@ -173,14 +173,8 @@ func (a *CertificateSyncArgs) pod(token *corev1.Secret) *corev1.PodTemplateSpecA
 			Volumes: corev1.VolumeArray{corev1.VolumeArgs{
 				Name: pulumi.String(volume), Projected: a.projection(),
 			}},
-			SecurityContext: corev1.PodSecurityContextArgs{
-				RunAsNonRoot:   pulumi.Bool(true),
-				RunAsUser:      pulumi.Int(syncUser),
-				RunAsGroup:     pulumi.Int(syncUser),
-				FsGroup:        pulumi.Int(syncUser),
-				SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-			},
-			Tolerations: kube.Tolerations(),
+			SecurityContext: kube.PodSecurity(syncUser),
+			Tolerations:     kube.Tolerations(),
 		},
 	}
 }
@@ -202,11 +196,7 @@ func (a *CertificateSyncArgs) container(token *corev1.Secret) *corev1.ContainerA
 		},
 		// Its last words are in the pod's status then, where `pulumi up` finds them.
 		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
-		SecurityContext: corev1.SecurityContextArgs{
-			AllowPrivilegeEscalation: pulumi.Bool(false),
-			Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-			ReadOnlyRootFilesystem:   pulumi.Bool(true),
-		},
+		SecurityContext:          kube.NoRights(),
 	}
 }
 

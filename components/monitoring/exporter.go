@@ -62,11 +62,7 @@ func exporterPod(container corev1.ContainerArgs, volumes ...corev1.VolumeInput) 
 		Requests: pulumi.ToStringMap(map[string]string{"cpu": "10m", "memory": "64Mi"}),
 		Limits:   pulumi.ToStringMap(map[string]string{"memory": "64Mi"}),
 	}
-	container.SecurityContext = corev1.SecurityContextArgs{
-		AllowPrivilegeEscalation: pulumi.Bool(false),
-		ReadOnlyRootFilesystem:   pulumi.Bool(true),
-		Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-	}
+	container.SecurityContext = kube.NoRights()
 	return corev1.PodSpecArgs{
 		AutomountServiceAccountToken: pulumi.Bool(false),
 		SecurityContext: corev1.PodSecurityContextArgs{

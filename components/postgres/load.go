@@ -54,14 +54,8 @@ func (a *Args) loadPod(user pulumi.StringInput, secret pulumi.StringPtrInput) co
 	return corev1.PodSpecArgs{
 		RestartPolicy:                pulumi.String("Never"),
 		AutomountServiceAccountToken: pulumi.Bool(false),
-		SecurityContext: corev1.PodSecurityContextArgs{
-			RunAsNonRoot:   pulumi.Bool(true),
-			RunAsUser:      pulumi.Int(loadUser),
-			RunAsGroup:     pulumi.Int(loadUser),
-			FsGroup:        pulumi.Int(loadUser),
-			SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-		},
-		Tolerations: kube.Tolerations(),
+		SecurityContext:              kube.PodSecurity(loadUser),
+		Tolerations:                  kube.Tolerations(),
 		Volumes: corev1.VolumeArray{corev1.VolumeArgs{
 			Name: pulumi.String("work"), EmptyDir: corev1.EmptyDirVolumeSourceArgs{},
 		}},
@@ -77,11 +71,7 @@ func (a *Args) loadPod(user pulumi.StringInput, secret pulumi.StringPtrInput) co
 				Requests: pulumi.ToStringMap(map[string]string{"cpu": "100m", "memory": "256Mi"}),
 				Limits:   pulumi.ToStringMap(map[string]string{"memory": "256Mi"}),
 			},
-			SecurityContext: corev1.SecurityContextArgs{
-				AllowPrivilegeEscalation: pulumi.Bool(false),
-				ReadOnlyRootFilesystem:   pulumi.Bool(true),
-				Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-			},
+			SecurityContext: kube.NoRights(),
 		}},
 	}
 }

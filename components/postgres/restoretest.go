@@ -84,13 +84,7 @@ func (a *Args) restoreTestPod(keys pulumi.StringPtrInput) corev1.PodSpecArgs {
 	return corev1.PodSpecArgs{
 		RestartPolicy:                pulumi.String("Never"),
 		AutomountServiceAccountToken: pulumi.Bool(false),
-		SecurityContext: corev1.PodSecurityContextArgs{
-			RunAsNonRoot:   pulumi.Bool(true),
-			RunAsUser:      pulumi.Int(serverUser),
-			RunAsGroup:     pulumi.Int(serverUser),
-			FsGroup:        pulumi.Int(serverUser),
-			SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
-		},
+		SecurityContext:              kube.PodSecurity(serverUser),
 		Volumes: corev1.VolumeArray{
 			corev1.VolumeArgs{Name: pulumi.String("work"), Ephemeral: a.scratch()},
 			corev1.VolumeArgs{Name: pulumi.String("keys"), Secret: corev1.SecretVolumeSourceArgs{SecretName: keys}},
@@ -110,11 +104,7 @@ func (a *Args) restoreTestPod(keys pulumi.StringPtrInput) corev1.PodSpecArgs {
 				Requests: pulumi.ToStringMap(map[string]string{"cpu": "100m", "memory": "512Mi"}),
 				Limits:   pulumi.ToStringMap(map[string]string{"memory": "512Mi"}),
 			},
-			SecurityContext: corev1.SecurityContextArgs{
-				AllowPrivilegeEscalation: pulumi.Bool(false),
-				ReadOnlyRootFilesystem:   pulumi.Bool(true),
-				Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-			},
+			SecurityContext: kube.NoRights(),
 		}},
 	}
 }

@@ -34,6 +34,7 @@ import (
 	fastlyplugin "lke-platform/tests/rehearsal/plugins/fastly"
 	kubernetesplugin "lke-platform/tests/rehearsal/plugins/kubernetes"
 	linodeplugin "lke-platform/tests/rehearsal/plugins/linode"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 // token opens the simulated APIs; it opens nothing else.
@@ -401,28 +402,14 @@ func (w *world) unlessDoomed(ctx context.Context) (context.Context, context.Canc
 func logged(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		status := &simulation.StatusWriter{ResponseWriter: w, Status: http.StatusOK}
 		defer func() { // also where the connection is lost
 			log.Info("request",
-				"method", r.Method, "path", r.URL.Path, "status", status.status, "took", time.Since(begin).String())
+				"method", r.Method, "path", r.URL.Path, "status", status.Status, "took", time.Since(begin).String())
 		}()
 		next.ServeHTTP(status, r)
 	})
 }
-
-// statusWriter remembers the status that was answered.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap has http.ResponseController find what it controls.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // close ends everything in the reverse order of its start, and leaves the state on disk.
 func (w *world) close() error {

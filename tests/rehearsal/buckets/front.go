@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 // request is what somebody wants of a bucket.
@@ -156,9 +157,9 @@ func (s *Server) pass(w http.ResponseWriter, q request, bucket linode.StoredBuck
 		s.passACL(w, q, bucket, g)
 		return
 	}
-	answer := &statusWriter{ResponseWriter: w}
+	answer := &simulation.StatusWriter{ResponseWriter: w}
 	g.proxy.ServeHTTP(answer, q.Request)
-	if answer.status < http.StatusMultipleChoices && q.setsACL() {
+	if answer.Status < http.StatusMultipleChoices && q.setsACL() {
 		s.setObjectACL(bucket, q.object, q.Header.Get("x-amz-acl"))
 	}
 }
@@ -188,18 +189,3 @@ func (s *Server) passACL(w http.ResponseWriter, q request, bucket linode.StoredB
 	}
 	s.setObjectACL(bucket, q.object, q.Header.Get("x-amz-acl"))
 }
-
-// statusWriter remembers the status that was answered.
-type statusWriter struct {
-	http.ResponseWriter
-
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap has http.ResponseController find what it controls.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -24,6 +24,7 @@ const cluster = `#!/bin/sh
 case $* in
 "get nodes"*) echo '{"items": [{"metadata": {"name": "one"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}' ;;
 "rollout restart"*) touch lacks; (sleep 1; rm lacks) >/dev/null 2>&1 & ;;
+scale*) echo "$*" >>scaled ;;
 "get deployments"*)
 	ready=2; [ -e lacks ] && ready=1
 	echo '{"items": [{"metadata": {"namespace": "site", "name": "site"}, "spec": {"replicas": 2},
@@ -78,6 +79,19 @@ func TestAnIncidentIsMeasuredFromItsBeginToFullStrength(t *testing.T) {
 	require.Positive(t, got.Gap)
 }
 
+// Whoever breaks an incident off gets the sandbox back as it was.
+func TestAnIncidentThatIsBrokenOffEndsItsTrouble(t *testing.T) {
+	p := sandbox(t)
+	ctx, breakOff := context.WithTimeout(t.Context(), 2*time.Second)
+	defer breakOff()
+	_, err := p.suffer(ctx, "origin-down")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	scaled, err := os.ReadFile("scaled")
+	require.NoError(t, err)
+	const traefik = "scale --namespace ingress deployment/traefik --replicas "
+	require.Equal(t, traefik+"0\n"+traefik+"2\n", string(scaled))
+}
+
 func TestASandboxThatIsNotWellIsLeftAlone(t *testing.T) {
 	p := sandbox(t)
 	p.patience = 100 * time.Millisecond
@@ -89,7 +103,7 @@ func TestASandboxThatIsNotWellIsLeftAlone(t *testing.T) {
 func TestWhatHappenedOftenIsToldByItsMedianAndItsWorst(t *testing.T) {
 	t.Parallel()
 	var printed bytes.Buffer
-	require.NoError(t, print(&printed, []*outcome{
+	require.NoError(t, write(&printed, []*outcome{
 		{Name: "node-lost", Requests: 100, Failed: 3, Gap: 1.5, Detected: 40, Strong: 80},
 		{Name: "node-lost", Requests: 100, Failed: 9, Gap: 2.5, Detected: 40, Strong: 95},
 		{Name: "node-lost", Requests: 100, Failed: 1, Gap: 0.5, Detected: 40, Strong: 85},

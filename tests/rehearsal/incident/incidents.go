@@ -7,11 +7,10 @@ import (
 
 // incident is what happens to a platform.
 type incident struct {
-	// begin brings the trouble, and end takes it away after a while; nil where the platform is to help itself.
+	// begin brings the trouble, and end takes it away; nil where it goes away by itself.
 	begin, end func(*platform, context.Context) error
-	lasts      time.Duration
-	// after puts in order what the incident leaves, once all is measured.
-	after func(*platform, context.Context) error
+	// lasts is when it ends; where this is zero, the platform is to help itself, and it ends when all is measured.
+	lasts time.Duration
 }
 
 // incidents are all of them, by name.
@@ -31,9 +30,9 @@ var incidents = map[string]*incident{
 	}},
 	"health-broken": {begin: (*platform).breakHealth},
 
-	"node-lost": {begin: troubled("lose"), after: troubled("mend")},
-	"node-hung": {begin: troubled("hang"), after: troubled("mend")},
-	"node-cut":  {begin: troubled("cut"), after: troubled("mend")},
+	"node-lost": {begin: troubled("lose"), end: troubled("mend")},
+	"node-hung": {begin: troubled("hang"), end: troubled("mend")},
+	"node-cut":  {begin: troubled("cut"), end: troubled("mend")},
 
 	"origin-down": {begin: scaled("0"), end: scaled("2"), lasts: time.Minute},
 	"fastly-api-down": {

@@ -43,12 +43,7 @@ func run(ctx context.Context, o visitors.Options, name, as string, runs int, asJ
 	if o.Proxy, o.Roots, err = visitors.Way(); err != nil {
 		return err
 	}
-	if as == "" {
-		o.Sorts, _, err = visitors.Served(ctx, o)
-	} else {
-		o.Sorts, err = visitors.Named(as)
-	}
-	if err != nil {
+	if _, err := o.Choose(ctx, as); err != nil {
 		return err
 	}
 	p := &platform{visitors: o, every: 500 * time.Millisecond, calm: 10 * time.Second, patience: 8 * time.Minute}
@@ -73,7 +68,7 @@ func show(outcomes []*outcome, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(os.Stdout).Encode(outcomes)
 	}
-	return print(os.Stdout, outcomes)
+	return write(os.Stdout, outcomes)
 }
 
 // chosen are the names of incidents that there are.

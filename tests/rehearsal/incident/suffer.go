@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -43,15 +44,18 @@ func (p *platform) suffer(ctx context.Context, name string) (*outcome, error) {
 		report, err := visitors.Visit(visiting, p.visitors, p.patience+2*p.calm)
 		visited <- visit{report, err}
 	}()
+	end := sync.OnceValue(func() error { // after a Ctrl-C, too
+		if incidents[name].end == nil {
+			return nil
+		}
+		return incidents[name].end(p, context.WithoutCancel(ctx))
+	})
 	rest(ctx, p.calm)
-	got, err := p.watch(ctx, name)
+	got, err := p.watch(ctx, name, end)
 	rest(ctx, p.calm)
 	leave()
 	noticed := <-visited
-	if after := incidents[name].after; after != nil {
-		err = errors.Join(err, after(p, ctx), p.recover(ctx))
-	}
-	if err := errors.Join(err, noticed.err, ctx.Err()); err != nil {
+	if err := errors.Join(err, end(), noticed.err, p.recover(ctx), ctx.Err()); err != nil {
 		return nil, err
 	}
 	got.Report = noticed.report
@@ -63,12 +67,12 @@ func (p *platform) suffer(ctx context.Context, name string) (*outcome, error) {
 }
 
 // watch begins the incident, ends it in time, and looks at the cluster until it is at full strength.
-func (p *platform) watch(ctx context.Context, name string) (*outcome, error) {
+func (p *platform) watch(ctx context.Context, name string, end func() error) (*outcome, error) {
 	happens, got, began := incidents[name], &outcome{Name: name}, time.Now()
 	since := func() float64 { return time.Since(began).Seconds() }
 	begun := make(chan error, 1)
 	go func() { begun <- happens.begin(p, ctx) }() // a drain takes its time
-	underWay, ended := true, happens.end == nil
+	underWay, ended := true, happens.lasts == 0
 	for quiet := began; time.Since(began) < p.patience; rest(ctx, p.every) {
 		select {
 		case err := <-begun:
@@ -78,7 +82,7 @@ func (p *platform) watch(ctx context.Context, name string) (*outcome, error) {
 		default:
 		}
 		if !ended && time.Since(began) > happens.lasts {
-			if err := happens.end(p, ctx); err != nil {
+			if err := end(); err != nil {
 				return nil, err
 			}
 			ended, quiet = true, time.Now()
@@ -130,8 +134,8 @@ func rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// print writes a table, with the median and the worst of what happened more than once.
-func print(out io.Writer, outcomes []*outcome) error {
+// write tells what came of them in a table, with the median and the worst of what happened more than once.
+func write(out io.Writer, outcomes []*outcome) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "INCIDENT\tRUNS\tREQUESTS\tFAILED\tLONGEST GAP\tKNOWN AFTER\tFULL STRENGTH AFTER")
 	for len(outcomes) > 0 {

@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -40,19 +39,12 @@ func visit(ctx context.Context, o visitors.Options, as string, length time.Durat
 	if o.Proxy, o.Roots, err = visitors.Way(); err != nil {
 		return false, err
 	}
-	if as == "" {
-		var left []visitors.Failure
-		if o.Sorts, left, err = visitors.Served(ctx, o); err != nil {
-			return false, err
-		}
-		for _, one := range left {
-			fmt.Fprintf(os.Stderr, "visit: %s stay away, as the first request fails at %s: %s\n", one.Sort, one.Station, one.Says)
-		}
-		if len(o.Sorts) == 0 {
-			return true, errors.New("nobody is answered")
-		}
-	} else if o.Sorts, err = visitors.Named(as); err != nil {
+	left, err := o.Choose(ctx, as)
+	if err != nil {
 		return false, err
+	}
+	for _, one := range left {
+		fmt.Fprintf(os.Stderr, "visit: %s stay away, as the first request fails at %s: %s\n", one.Sort, one.Station, one.Says)
 	}
 	report, err := visitors.Visit(ctx, o, length)
 	if err != nil {

@@ -83,9 +83,9 @@ func Visit(ctx context.Context, o Options, length time.Duration) (*Report, error
 	return report, nil
 }
 
-// Served are the sorts whose first request is answered well, and why those of others are not: a stack has a database, a bucket
+// answered are the sorts whose first request is answered well, and why those of others are not: a stack has a database, a bucket
 // and WebSockets where its file says so.
-func Served(ctx context.Context, o Options) (served []Sort, left []Failure, err error) {
+func answered(ctx context.Context, o Options) (served []Sort, left []Failure, err error) {
 	o.Rate, o.Sorts = 1, Sorts
 	report, err := Visit(ctx, o, time.Second)
 	if err != nil {

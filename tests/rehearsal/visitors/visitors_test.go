@@ -97,7 +97,7 @@ func TestWhoGetsNoAnswerStaysAway(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}))
-	served, left, err := Served(t.Context(), *o)
+	served, left, err := answered(t.Context(), *o)
 	require.NoError(t, err)
 	require.Subset(t, served, []Sort{Anonymous, Known, Uploading, Streaming})
 	require.NotContains(t, served, Reading)

@@ -1,6 +1,7 @@
 package visitors
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -10,11 +11,20 @@ import (
 	"strings"
 )
 
-// Named are the sorts that a text names, with commas between them; all where it names none.
-func Named(text string) (chosen []Sort, err error) {
+// Choose fills in who visits: the sorts that a text names, with commas between them, or where it names none, all that are
+// answered. It returns why the others stay away.
+func (o *Options) Choose(ctx context.Context, text string) (left []Failure, err error) {
 	if text == "" {
-		return Sorts, nil
+		if o.Sorts, left, err = answered(ctx, *o); err == nil && len(o.Sorts) == 0 {
+			err = fmt.Errorf("visitors: nobody is answered at %s: %s", left[0].Station, left[0].Says)
+		}
+		return left, err
 	}
+	o.Sorts, err = named(text)
+	return nil, err
+}
+
+func named(text string) (chosen []Sort, err error) {
 	for name := range strings.SplitSeq(text, ",") {
 		if !slices.Contains(Sorts, Sort(name)) {
 			return nil, fmt.Errorf("%q are no visitors; there are %v", name, Sorts)
