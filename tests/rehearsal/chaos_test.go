@@ -265,9 +265,14 @@ func (e *estate) awaitLock(t *testing.T) {
 // is in the process of the test, which is not.)
 func (e *estate) leaveHalfInstalled(t *testing.T) {
 	const name = "metrics-server"
-	err := driver.NewSecrets(e.cluster.CoreV1().Secrets(monitoring)).Create("sh.helm.release.v1."+name+".v1", &release.Release{
+	key, cut := "sh.helm.release.v1."+name+".v1", &release.Release{
 		Name: name, Namespace: monitoring, Version: 1, Info: &release.Info{Status: release.StatusPendingInstall},
-	})
+	}
+	held := driver.NewSecrets(e.cluster.CoreV1().Secrets(monitoring))
+	err := held.Create(key, cut)
+	if errors.Is(err, driver.ErrReleaseExists) { // Helm has begun
+		err = held.Update(key, cut)
+	}
 	require.NoError(t, err)
 }
 
