@@ -247,14 +247,15 @@ func TestTraefikReadsSecretsOnlyWhereItServes(t *testing.T) {
 func TestARequestToALostReplicaGoesToTheNextOne(t *testing.T) {
 	t.Parallel()
 	values, _ := ingressValues(t, ingress.Traefik, nil)
-	require.Equal(t, []any{"--serverstransport.forwardingtimeouts.dialtimeout=2s"}, at(values, "additionalArguments"))
+	require.Equal(t, []any{"--serverstransport.forwardingtimeouts.dialtimeout=1s"}, at(values, "additionalArguments"))
 	names := at(values, "ports", "websecure", "http", "middlewares").([]any)
 	require.Equal(t, []any{"next-replica@file"}, names)
-	require.InDelta(t, 3, at(values, "providers", "file", "content", "http", "middlewares", "next-replica", "retry", "attempts"), 0)
+	require.InDelta(t, 6, at(values, "providers", "file", "content", "http", "middlewares", "next-replica", "retry", "attempts"), 0)
 	require.Equal(t, true, at(values, "providers", "file", "enabled"))
 
 	values, _ = ingressValues(t, ingress.NGINX, nil)
-	require.Equal(t, "2", at(values, "controller", "config", "proxy-connect-timeout"), "after which it asks the next by itself")
+	require.Equal(t, "1", at(values, "controller", "config", "proxy-connect-timeout"), "after which it asks the next by itself")
+	require.Equal(t, "6", at(values, "controller", "config", "proxy-next-upstream-tries"))
 }
 
 // The NodeBalancer notices when a node is lost, and Kubernetes only a minute later: so no node depends on another.

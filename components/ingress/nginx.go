@@ -75,7 +75,8 @@ func nginxConfig(args *Args, b *balancer) pulumi.Map {
 		"proxy-body-size":         pulumi.String(args.bodyLimit()),
 		"proxy-request-buffering": pulumi.String("off"),
 		// See dialTimeout; what was not sent yet is then sent to the next replica.
-		"proxy-connect-timeout": pulumi.Sprintf("%d", dialTimeout),
+		"proxy-connect-timeout":     pulumi.Sprintf("%d", dialTimeout),
+		"proxy-next-upstream-tries": pulumi.Sprintf("%d", dialAttempts),
 		// By default it is the number of the node's processors, each with memory of its own.
 		"worker-processes":       pulumi.String("2"),
 		"log-format-escape-json": pulumi.String("true"),

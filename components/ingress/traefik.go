@@ -29,9 +29,10 @@ const (
 	traefikDrainTime  = "45s"
 	traefikStopLimit  = 60
 	// An app's replica whose node is lost counts as ready for another minute, and takes no connections: half of all requests to
-	// two of them go there first. They go to the next one after dialTimeout, in seconds. Only what was not sent yet is repeated.
-	dialTimeout    = 2
-	traefikRetries = 3
+	// two of them go there first. They are tried again after dialTimeout, in seconds, as often as that half of them comes to
+	// nothing: replicas take turns, so that the next may be the lost one again where requests cross. Only what was not sent
+	// yet is repeated.
+	dialTimeout, dialAttempts = 1, 6
 	// traefikRetry is the name that entry points know the retry by.
 	traefikRetry = "next-replica"
 )
@@ -103,7 +104,7 @@ func traefikMetrics(args *Args) pulumi.Map {
 // Upstream: https://doc.traefik.io/traefik/reference/routing-configuration/http/tls/tls-options/
 func traefikFile(identity *Identity) pulumi.Map {
 	content := pulumi.Map{"http": pulumi.Map{"middlewares": pulumi.Map{
-		traefikRetry: pulumi.Map{"retry": pulumi.Map{"attempts": pulumi.Int(traefikRetries)}},
+		traefikRetry: pulumi.Map{"retry": pulumi.Map{"attempts": pulumi.Int(dialAttempts)}},
 	}}}
 	if identity != nil {
 		content["tls"] = pulumi.Map{"options": pulumi.Map{"default": pulumi.Map{"clientAuth": pulumi.Map{
