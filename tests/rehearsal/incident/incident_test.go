@@ -32,7 +32,11 @@ scale*) echo "$*" >>scaled ;;
 	echo '{"items": [{"metadata": {"namespace": "site", "name": "zone"}, "status": {"revision": '$(cat revision || echo 1)',
 		"conditions": [{"type": "Ready", "status": "True"}, {"type": "Issuing", "status": "'$([ -e refused ] && echo False)'"}]}}]}' ;;
 "get cronjobs"*) echo '{"items": [{"metadata": {"namespace": "site", "name": "certsync"}}]}' ;;
-"create job"*|wait*|delete*) echo "$*" >>copied ;;
+"create job"*|wait*|"delete --ignore"*) echo "$*" >>copied ;;
+annotate*|patch*|set*|delete*) echo "$1 $2 $3 $4 $5" >>done ;;
+"get pods"*)
+	echo '{"items": [{"metadata": {"namespace": "site", "name": "site-1"}, "spec": {"nodeName": "one"},
+		"status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}' ;;
 "get deployments"*)
 	ready=2; [ -e lacks ] && ready=1
 	echo '{"items": [{"metadata": {"namespace": "site", "name": "site"}, "spec": {"replicas": 2},
@@ -106,6 +110,7 @@ case $* in
 version) echo v3.259.0 ;;
 *"stack output"*) echo '{}' ;;
 *"stack history"*) echo '[]' ;;
+*"config set"*) echo "rotated: $*" >>Pulumi.staging.yaml ;;
 *" up "*)
 	cat Pulumi.staging.yaml >>ups; echo "$*" >>asked
 	trap 'rm lasting; exit 1' INT
@@ -120,6 +125,7 @@ const stackFile = `config:
             - name: app
               type: g6-standard-4
     lke-platform:cdn: {account: {plan: paid}}
+    lke-platform:app: {secrets: {KEY: site-key}}
 `
 
 // withStack gives a sandbox a stack file.
@@ -133,7 +139,8 @@ func withStack(t *testing.T) *platform {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700))
 	}
-	p.stackFile = filepath.Join(dir, "Pulumi.staging.yaml")
+	t.Setenv("REHEARSAL_STACK_FILE", filepath.Join(dir, "Pulumi.staging.yaml"))
+	require.NoError(t, p.find(t.Context()))
 	return p
 }
 
@@ -179,6 +186,38 @@ func TestAnUpgradeStays(t *testing.T) {
 	names, err := chosen("all")
 	require.NoError(t, err)
 	require.NotContains(t, names, "kubernetes-upgraded")
+}
+
+func TestASecretThatIsRotatedGetsItsValueBack(t *testing.T) {
+	p := withStack(t)
+	_, err := p.suffer(t.Context(), "secret-rotated")
+	require.NoError(t, err)
+	requireFile(t, stackFile, p.stackFile)
+	ups, err := os.ReadFile("ups")
+	require.NoError(t, err)
+	require.Contains(t, string(ups), "lke-platform:secret-site-key")
+}
+
+// What restarts while a tag leads to a broken version gets it, until another is pushed.
+func TestABrokenTagIsPushedOver(t *testing.T) {
+	p := sandbox(t)
+	require.NoError(t, p.find(t.Context()))
+	p.lasts = time.Second
+	_, err := p.suffer(t.Context(), "broken-tag")
+	require.NoError(t, err)
+	const leadsTo, rollout = "annotate --overwrite namespace site lke-platform.rehearsal/tag-leads-to", "patch --namespace site deployment/site --type\n"
+	requireFile(t, leadsTo+"=bad\n"+rollout+"delete pod --namespace site site-1\n"+leadsTo+"-\n"+rollout, "done")
+}
+
+// It is `up` that makes it anew.
+func TestATornPolicyIsMadeAnew(t *testing.T) {
+	p := withStack(t)
+	_, err := p.suffer(t.Context(), "policy-torn")
+	require.NoError(t, err)
+	requireFile(t, "delete networkpolicy --namespace site web\n", "done")
+	asked, err := os.ReadFile("asked")
+	require.NoError(t, err)
+	require.Contains(t, string(asked), "--refresh")
 }
 
 // Fastly is asked nothing on the way past it, and everything on the way back.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 
+	"lke-platform/tests/rehearsal/live/spec"
 	"lke-platform/tests/rehearsal/simulation"
 )
 
@@ -38,6 +40,7 @@ var incidents = map[string]*incident{
 	},
 	"secret-rotated": {begin: planned(rotateSecret, lookedAt...), end: (*platform).takenBack},
 	"broken-image":   {begin: (*platform).breakImage, end: (*platform).undoRollout, lasts: time.Minute},
+	"broken-tag":     {begin: (*platform).breakTag, end: (*platform).mendTag, lasts: time.Minute},
 	// The node comes back as its successor.
 	"drain": {begin: (*platform).drain, end: (*platform).uncordon, lasts: time.Minute},
 
@@ -178,6 +181,28 @@ func (p *platform) breakImage(ctx context.Context) error {
 // undoRollout brings the version from before, as a release does that undoes itself.
 func (p *platform) undoRollout(ctx context.Context) error {
 	_, err := p.kubectl(ctx, "rollout", "undo", "--namespace", p.namespace, "deployment/"+p.app)
+	return err
+}
+
+// breakTag has a version whose replicas crash pushed under the app's tag, and rolled out. What restarts gets it, too: one of the
+// replicas from before is lost.
+func (p *platform) breakTag(ctx context.Context) error {
+	if err := p.push(ctx, spec.TagLeadsTo+"=bad"); err != nil {
+		return err
+	}
+	return p.loseAPod(ctx, p.namespace, p.app)
+}
+
+// mendTag pushes the version from before.
+func (p *platform) mendTag(ctx context.Context) error { return p.push(ctx, spec.TagLeadsTo+"-") }
+
+// push moves the app's tag, and rolls it out as Keel does.
+func (p *platform) push(ctx context.Context, leadsTo string) error {
+	if _, err := p.kubectl(ctx, "annotate", "--overwrite", "namespace", p.namespace, leadsTo); err != nil {
+		return err
+	}
+	patch := fmt.Sprintf(`{"spec": {"template": {"metadata": {"annotations": {"keel.sh/update-time": %q}}}}}`, time.Now())
+	_, err := p.kubectl(ctx, "patch", "--namespace", p.namespace, "deployment/"+p.app, "--type", "merge", "--patch", patch)
 	return err
 }
 
