@@ -44,6 +44,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	"unknown node type":   {"type: g6-standard-4", "type: g9-huge", `cluster.nodePools[0].type: Unsupported value: "g9-huge"`},
 	"a node elsewhere":    {"type: g6-standard-4", "type: g7-premium-4", `cluster.nodePools[0].type: Invalid value: "g7-premium-4": us-east has no`},
 	"too small a node":    {"type: g6-standard-2", "type: g6-nanode-1", `cluster.systemPool.type: Unsupported value: "g6-nanode-1"`},
+	"version too old":     {`"1.36"`, `"1.33"`, `cluster.kubernetesVersion: Invalid value: "1.33": must be 1.34 or newer`},
 	"unknown version":     {`"1.36"`, `"1.12"`, `cluster.kubernetesVersion: Unsupported value: "1.12": supported values: "1.36", "1.35"`},
 	"no nodes":            {"count: 2", "count: 0", "cluster.nodePools[0].count: Invalid value: 0: must be between 1 and 100"},
 	"no pools":            {"nodePools:\n      - name: app\n        type: g6-standard-4\n        count: 2", "nodePools: []", "cluster.nodePools: Required value"},
@@ -72,7 +73,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	// certificates, ingress, storage
 	"nobody to write to":   {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services", `certificates.email: Invalid value: "services"`},
 	"issuer nobody trusts": {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services@changelog.com\n    issuer: staging", `certificates.issuer: Invalid value: "staging": neither browsers nor Fastly trust its certificates`},
-	"one way in":           {"lke-platform:storage:", "lke-platform:ingress: {replicas: 1}\n  lke-platform:storage:", "ingress.replicas: Invalid value: 1: must be between 2 and 100"},
+	"how many ways in":           {"lke-platform:storage:", "lke-platform:ingress: {replicas: 3}\n  lke-platform:storage:", "ingress.replicas: Forbidden: unknown key"},
 	"another controller":   {"lke-platform:storage:", "lke-platform:ingress: {controller: haproxy}\n  lke-platform:storage:", `ingress.controller: Unsupported value: "haproxy"`},
 	"open, with a list":    {"lke-platform:storage:", "lke-platform:ingress: {open: true, allow: [192.0.2.0/24]}\n  lke-platform:storage:", "ingress.allow: Forbidden: has no effect"},
 	"no place to store":    {"storage:\n    region: us-east", "storage: {}", "storage.region: Required value"},

@@ -243,7 +243,7 @@ func TestTraefikReadsSecretsOnlyWhereItServes(t *testing.T) {
 	}
 }
 
-// A lost node's replicas count as ready for another minute, and take no connections.
+// A lost node's replicas of an app count as ready for another minute, and take no connections.
 func TestARequestToALostReplicaGoesToTheNextOne(t *testing.T) {
 	t.Parallel()
 	values, _ := ingressValues(t, ingress.Traefik, nil)
@@ -257,26 +257,28 @@ func TestARequestToALostReplicaGoesToTheNextOne(t *testing.T) {
 	require.Equal(t, "2", at(values, "controller", "config", "proxy-connect-timeout"), "after which it asks the next by itself")
 }
 
-func TestTheWayInOutlivesANode(t *testing.T) {
+// The NodeBalancer notices when a node is lost, and Kubernetes only a minute later: so no node depends on another.
+func TestEachNodeHasAWayInOfItsOwn(t *testing.T) {
 	t.Parallel()
-	for kind, path := range map[string][]string{ingress.Traefik: nil, ingress.NGINX: {"controller"}} {
-		values, _ := ingressValues(t, kind, func(args *ingress.Args) { args.Replicas = 3 })
-		pods := at(values, path...)
-		rule := at(pods, "topologySpreadConstraints").([]any)[0]
-		require.Equal(t, "kubernetes.io/hostname", at(rule, "topologyKey"), kind)
-		require.Equal(t, "DoNotSchedule", at(rule, "whenUnsatisfiable"), kind)
-		require.Equal(t, "Honor", at(rule, "nodeTaintsPolicy"), "%s: a drained node must not hold up the replica it gives away", kind)
-		require.Len(t, at(pods, "tolerations"), 2, kind)
+	for kind, path := range map[string]struct{ pods, kind, service []string }{
+		ingress.Traefik: {nil, []string{"deployment", "kind"}, []string{"service", "spec"}},
+		ingress.NGINX:   {[]string{"controller"}, []string{"controller", "kind"}, []string{"controller", "service"}},
+	} {
+		values, annotations := ingressValues(t, kind, nil)
+		require.Equal(t, "DaemonSet", at(values, path.kind...), kind)
+		service := at(values, path.service...)
+		require.Equal(t, "PreferSameNode", at(service, "trafficDistribution"), kind)
+		require.Equal(t, "Cluster", at(service, "externalTrafficPolicy"), "%s: while its own starts, a node passes on to others", kind)
+		pods := at(values, path.pods...)
+		require.Equal(t, []any{map[string]any{"operator": "Exists"}}, at(pods, "tolerations"), "%s: whatever a pool keeps away", kind)
+		require.Equal(t, map[string]any{"maxSurge": 1., "maxUnavailable": 0.}, at(pods, "updateStrategy", "rollingUpdate"), kind)
 		require.Equal(t, "platform-app", at(pods, "priorityClassName"), kind)
 		require.NotEmpty(t, at(pods, "resources", "requests", "cpu"), kind)
 		require.NotEmpty(t, at(pods, "resources", "limits", "memory"), kind)
+		for check, seconds := range map[string]string{"check-interval": "3", "check-timeout": "2", "check-attempts": "2"} {
+			require.Equal(t, seconds, annotations[linodeAnnotation+check], kind)
+		}
 	}
-	values, _ := ingressValues(t, ingress.Traefik, nil)
-	require.EqualValues(t, 2, at(values, "deployment", "replicas"))
-	require.EqualValues(t, 1, at(values, "podDisruptionBudget", "maxUnavailable"))
-	values, _ = ingressValues(t, ingress.NGINX, func(args *ingress.Args) { args.Replicas = 3 })
-	require.EqualValues(t, 3, at(values, "controller", "replicaCount"))
-	require.EqualValues(t, 2, at(values, "controller", "minAvailable"))
 }
 
 func TestBothControllersServeTheSamePlainIngressObjects(t *testing.T) {
@@ -366,7 +368,6 @@ func TestEveryFaultOfTheIngressIsNamed(t *testing.T) {
 		fault string
 	}{
 		"unknown controller":   {func(a *ingress.Args) { a.Controller = "haproxy" }, `controller: Unsupported value: "haproxy": supported values: "traefik", "nginx"`},
-		"one replica":          {func(a *ingress.Args) { a.Replicas = 1 }, "replicas: Invalid value: 1: must be between 2 and 100"},
 		"an address":           {func(a *ingress.Args) { a.Allow = []string{"192.0.2.1"} }, `allow[0]: Invalid value: "192.0.2.1": must be a network in CIDR form`},
 		"an address's network": {func(a *ingress.Args) { a.Allow = []string{"192.0.2.1/24"} }, `allow[0]: Invalid value: "192.0.2.1/24": must be written as 192.0.2.0/24`},
 		"twice the same":       {func(a *ingress.Args) { a.Allow = []string{"192.0.2.0/24", "192.0.2.0/24"} }, `allow[1]: Duplicate value: "192.0.2.0/24"`},

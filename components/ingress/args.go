@@ -23,8 +23,6 @@ type Args struct {
 	// Controller is traefik or nginx. Default traefik: ingress-nginx has had no security fixes since March 2026.
 	// Another controller comes with a NodeBalancer, and an address, of its own.
 	Controller string `json:"controller"`
-	// Replicas is how many controllers run, on different nodes as long as there are enough; at least 2. Default 2.
-	Replicas int `json:"replicas"`
 	// Allow lists the networks, in CIDR form, that may connect beside Fastly: an office, a monitor. They have to show the same
 	// certificate as Fastly does.
 	Allow []string `json:"allow"`
@@ -59,7 +57,7 @@ type Args struct {
 }
 
 // Defaults are the arguments where nothing else is said.
-func Defaults() Args { return Args{Controller: Traefik, Replicas: 2} }
+func Defaults() Args { return Args{Controller: Traefik} }
 
 // IsOpen says whether everybody may connect.
 func (a *Args) IsOpen() bool {
@@ -79,7 +77,6 @@ func (a *Args) bypassed() bool { return a.Bypass != nil && *a.Bypass }
 // Validate returns every fault of what configuration can set, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.OneOf(path.Child("controller"), a.Controller, Traefik, NGINX)
-	faults = append(faults, check.Between(path.Child("replicas"), a.Replicas, 2, 100)...)
 	faults = append(faults, network.Validate(path.Child("allow"), a.Allow)...)
 	if a.Open != nil && *a.Open && len(a.Allow) > 0 {
 		faults = append(faults, field.Forbidden(path.Child("allow"), "has no effect while open lets everybody connect"))

@@ -42,6 +42,10 @@ func newBalancer(args *Args) *balancer {
 		// would never leave their node, and come without the PROXY header that nginx insists on.
 		linodePrefix + "hostname-only-ingress": pulumi.String("true"),
 		linodePrefix + "tags":                  pulumi.String(args.tag()),
+		// A node that is lost is missed within ten seconds, in the worst case.
+		linodePrefix + "check-interval": pulumi.String("3"),
+		linodePrefix + "check-timeout":  pulumi.String("2"),
+		linodePrefix + "check-attempts": pulumi.String("2"),
 	}
 	if !args.IsOpen() {
 		b.annotations[linodePrefix+"firewall-acl"] = b.forwarders.ApplyT(func(fastly []string) (string, error) {

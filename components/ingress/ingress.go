@@ -148,25 +148,26 @@ func (a *Args) IsThere(ctx *pulumi.Context) (bool, error) {
 	return err == nil && len(found.Nodebalancers) > 0, err
 }
 
-// spread puts replicas on different nodes, each version counted for itself. A node that takes no pods does not count: were it
-// to, a drain on a small cluster would leave no place for the replica that it moves.
-func spread(labels map[string]string) pulumi.Array {
-	return pulumi.Array{pulumi.Map{
-		"maxSkew":           pulumi.Int(1),
-		"topologyKey":       pulumi.String("kubernetes.io/hostname"),
-		"whenUnsatisfiable": pulumi.String("DoNotSchedule"),
-		"nodeTaintsPolicy":  pulumi.String("Honor"),
-		"matchLabelKeys":    pulumi.ToStringArray([]string{"pod-template-hash"}),
-		"labelSelector":     pulumi.Map{"matchLabels": pulumi.ToStringMap(labels)},
-	}}
+// A controller runs on every node, and a node passes connections on to its own: a node that is lost takes with it what came to it
+// and nothing else, until the NodeBalancer misses it. Only while its own is not there does a node pass on to others, which
+// externalTrafficPolicy: Local would never do.
+// Upstream: https://kubernetes.io/docs/reference/networking/virtual-ips/#traffic-distribution
+const onEveryNode, sameNode = "DaemonSet", "PreferSameNode"
+
+// updateStrategy has the new controller of a node answer before the old one goes.
+func updateStrategy() pulumi.Map {
+	return pulumi.Map{
+		"type":          pulumi.String("RollingUpdate"),
+		"rollingUpdate": pulumi.Map{"maxSurge": pulumi.Int(1), "maxUnavailable": pulumi.Int(0)},
+	}
 }
 
 // pods are the values that both charts know by the same name.
-func pods(labels map[string]string, cpu, memory string) pulumi.Map {
+func pods(cpu, memory string) pulumi.Map {
 	return pulumi.Map{
-		"resources":                 kube.Requests(cpu, memory),
-		"tolerations":               kube.TolerationValues(),
-		"topologySpreadConstraints": spread(labels),
+		"resources": kube.Requests(cpu, memory),
+		// Whatever a pool keeps away, the NodeBalancer sends connections to its nodes.
+		"tolerations": pulumi.Array{pulumi.Map{"operator": pulumi.String("Exists")}},
 		// The application cannot be reached without them.
 		"priorityClassName": pulumi.String(kube.PriorityApp),
 	}

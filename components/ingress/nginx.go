@@ -15,15 +15,11 @@ import (
 var nginx = kind{
 	chart:       charts.IngressNGINX,
 	class:       "nginx",
-	labels:      nginxLabels,
+	labels:      map[string]string{"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller"},
 	webPorts:    []any{"http", "https"},
 	metricsPort: "metrics",
 	values:      nginxValues,
 	forwarders:  []string{`values.controller.config["proxy-real-ip-cidr"]`},
-}
-
-var nginxLabels = map[string]string{
-	"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller",
 }
 
 // nginxValues are the values of the chart.
@@ -31,10 +27,8 @@ var nginxLabels = map[string]string{
 func nginxValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 	config := nginxConfig(args, b)
 	controller := pulumi.Map{
-		"replicaCount": pulumi.Int(args.Replicas),
-		// All but one.
-		"minAvailable":               pulumi.Int(args.Replicas - 1),
-		"unhealthyPodEvictionPolicy": pulumi.String("AlwaysAllow"),
+		"kind":           pulumi.String(onEveryNode),
+		"updateStrategy": updateStrategy(),
 		"ingressClassResource": pulumi.Map{
 			"enabled": pulumi.Bool(true), "default": pulumi.Bool(false), "name": pulumi.String("nginx"),
 		},
@@ -46,6 +40,7 @@ func nginxValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 			"annotations":           b.annotations,
 			"type":                  pulumi.String("LoadBalancer"),
 			"externalTrafficPolicy": pulumi.String("Cluster"),
+			"trafficDistribution":   pulumi.String(sameNode),
 		},
 		"metrics": pulumi.Map{
 			"enabled": pulumi.Bool(true), "serviceMonitor": pulumi.Map{"enabled": pulumi.Bool(true)},
@@ -59,7 +54,7 @@ func nginxValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 		// For all names: the annotations of an Ingress would hold for its own only.
 		config["http-snippet"] = pulumi.String("ssl_client_certificate " + authorityFile + ";\nssl_verify_client on;")
 	}
-	maps.Copy(controller, pods(nginxLabels, "100m", "512Mi"))
+	maps.Copy(controller, pods("100m", "512Mi"))
 	return pulumi.Map{"controller": controller}
 }
 

@@ -12,15 +12,13 @@ import (
 var traefik = kind{
 	chart:       charts.Traefik,
 	class:       "traefik",
-	labels:      traefikLabels,
+	labels:      map[string]string{"app.kubernetes.io/name": "traefik"},
 	webPorts:    []any{"web", "websecure"},
 	metricsPort: "metrics",
 	values:      traefikValues,
 	confined:    true,
 	forwarders:  []string{"values.ports.web.forwardedHeaders", "values.ports.websecure.forwardedHeaders"},
 }
-
-var traefikLabels = map[string]string{"app.kubernetes.io/name": "traefik"}
 
 const (
 	// traefikReadTimeout is how long a visitor may take to send a request; Traefik's own minute cuts off slow uploads.
@@ -30,8 +28,8 @@ const (
 	traefikAcceptTime = "10s"
 	traefikDrainTime  = "45s"
 	traefikStopLimit  = 60
-	// A replica whose node is lost counts as ready for another minute, and takes no connections: half of all requests to two of
-	// them go there first. They go to the next one after dialTimeout, in seconds. Only what was not sent yet is repeated.
+	// An app's replica whose node is lost counts as ready for another minute, and takes no connections: half of all requests to
+	// two of them go there first. They go to the next one after dialTimeout, in seconds. Only what was not sent yet is repeated.
 	dialTimeout    = 2
 	traefikRetries = 3
 	// traefikRetry is the name that entry points know the retry by.
@@ -42,12 +40,12 @@ const (
 // Upstream: https://github.com/traefik/traefik-helm-chart/blob/master/traefik/VALUES.md
 func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 	deployment := pulumi.Map{
-		"replicas":                      pulumi.Int(args.Replicas),
+		"kind":                          pulumi.String(onEveryNode),
 		"terminationGracePeriodSeconds": pulumi.Int(traefikStopLimit),
 	}
 	values := pulumi.Map{
-		"deployment":          deployment,
-		"podDisruptionBudget": pulumi.Map{"enabled": pulumi.Bool(true), "maxUnavailable": pulumi.Int(1)},
+		"deployment":     deployment,
+		"updateStrategy": updateStrategy(),
 		"ingressClass": pulumi.Map{
 			"enabled": pulumi.Bool(true), "isDefaultClass": pulumi.Bool(false), "name": pulumi.String("traefik"),
 		},
@@ -69,6 +67,7 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 			"annotations": b.annotations,
 			"spec": pulumi.Map{
 				"type": pulumi.String("LoadBalancer"), "externalTrafficPolicy": pulumi.String("Cluster"),
+				"trafficDistribution": pulumi.String(sameNode),
 			},
 		},
 		"metrics":   pulumi.Map{"prometheus": traefikMetrics(args)},
@@ -80,7 +79,7 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 			"notAppendXForwardedFor": pulumi.Bool(!args.IsOpen()),
 		},
 	}
-	maps.Copy(values, pods(traefikLabels, "100m", "256Mi"))
+	maps.Copy(values, pods("100m", "256Mi"))
 	if identity != nil {
 		deployment["additionalVolumes"], values["additionalVolumeMounts"] = identity.authorityVolume()
 	}

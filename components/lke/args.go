@@ -18,7 +18,7 @@ type Args struct {
 	Label string `json:"-"`
 	// Region is the Linode region, for instance us-east. A cluster never moves: another region replaces it.
 	Region string `json:"region"`
-	// KubernetesVersion is the minor version, for instance "1.36". Changing it recycles every node, one at a time. It goes up
+	// KubernetesVersion is the minor version, for instance "1.36", at least 1.34. Changing it recycles every node, one at a time. It goes up
 	// by one minor version at a time, and never back.
 	KubernetesVersion string `json:"kubernetesVersion"`
 	// HighAvailability runs the control plane three times. It costs more and cannot be taken back. Default false.
@@ -86,7 +86,7 @@ const systemPool = "system"
 // Validate returns every fault of the arguments, with its path.
 func (a *Args) Validate(path *field.Path) field.ErrorList {
 	faults := check.Required(path.Child("region"), a.Region)
-	faults = append(faults, check.Required(path.Child("kubernetesVersion"), a.KubernetesVersion)...)
+	faults = append(faults, validateVersion(path.Child("kubernetesVersion"), a.KubernetesVersion)...)
 	faults = append(faults, check.Required(path.Child("systemPool", "type"), a.SystemPool.Type)...)
 	faults = append(faults, check.Between(path.Child("systemPool", "count"), a.SystemPool.Count, 1, maxNodes)...)
 	faults = append(faults, network.Validate(path.Child("apiAccess"), a.APIAccess)...)

@@ -5,8 +5,25 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/util/version"
+
+	"lke-platform/components/internal/check"
 )
+
+// oldest is the oldest minor version that has all that the program asks of it. Older ones know no traffic that prefers its node.
+const oldest = "1.34"
+
+func validateVersion(path *field.Path, text string) field.ErrorList {
+	if text == "" {
+		return check.Required(path, text)
+	}
+	given, err := version.ParseGeneric(text)
+	if err != nil || !given.LessThan(version.MustParseGeneric(oldest)) {
+		return nil // Linode says which there are
+	}
+	return field.ErrorList{field.Invalid(path, text, "must be "+oldest+" or newer")}
+}
 
 // CheckUpgrade refuses an update of the cluster to a Kubernetes version that is older, or newer by more than one minor version:
 // the parts of Kubernetes agree with each other across one minor version, and objects are converted one version at a time.

@@ -165,7 +165,7 @@ func stateMetrics() pulumi.Map {
 		"tolerations":       kube.TolerationValues(),
 		"collectorsExclude": pulumi.ToStringArray([]string{"secrets"}),
 		"metricLabelsAllowlist": pulumi.ToStringArray([]string{
-			"deployments=[helm.sh/chart,chart]", "nodes=[node.kubernetes.io/instance-type]",
+			"deployments=[helm.sh/chart,chart]", "daemonsets=[helm.sh/chart,chart]", "nodes=[node.kubernetes.io/instance-type]",
 		}),
 	}
 }

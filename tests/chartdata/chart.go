@@ -17,7 +17,7 @@ import (
 // unlisted are values that a chart's templates or its documentation ask for, and its values.yaml does not have.
 var unlisted = map[string][]string{
 	"keel":    {"ingress.ingressClassName"},
-	"traefik": {"service.spec.externalTrafficPolicy"}, // service.spec is handed through to the Service
+	"traefik": {"service.spec.externalTrafficPolicy", "service.spec.trafficDistribution"}, // service.spec is handed through
 }
 
 // chart is what a chart says of its values.

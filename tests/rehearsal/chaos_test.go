@@ -66,8 +66,11 @@ type way struct {
 	heals   bool // whether more than the run itself is needed to go on
 }
 
-// TestWhatIsDisturbedConverges disturbs an up, an upgrade and a destroy in turn, and then does what docs/interrupted.md says. In
-// the end there is what the undisturbed run makes, each once, and after a destroy what is to stay.
+// inARow is how often a run, and what goes on with it, is disturbed at most before it may end.
+const inARow = 4
+
+// TestWhatIsDisturbedConverges disturbs an up, an upgrade and a destroy in turn, once or several times in a row, and then does what
+// docs/interrupted.md says. In the end there is what the undisturbed run makes, each once, and after a destroy what is to stay.
 func TestWhatIsDisturbedConverges(t *testing.T) {
 	moments, seed := chaos(t, "CHAOS_MOMENTS", 1), chaos(t, "CHAOS_SEED", 1)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
@@ -78,30 +81,40 @@ func TestWhatIsDisturbedConverges(t *testing.T) {
 	for i := range stages {
 		e.measure(t, &stages[i])
 	}
-	restarts := 0
+	restarts, met := 0, map[string]int{}
 	ways := []way{
 		{"the engine is killed", func(t *testing.T) { signalEngine(t, syscall.SIGKILL) }, true},
 		{"the engine is interrupted", func(t *testing.T) { signalEngine(t, syscall.SIGINT) }, false},
 		{"the control plane restarts", func(t *testing.T) { restarts++; e.restartControlPlanes(t, restarts) }, false},
 	}
-	for i := range moments {
-		stage, way := stages[i%len(stages)], ways[random.IntN(len(ways))]
-		after := time.Duration(random.Float64() * float64(stage.took))
-		when := func() { time.Sleep(after) }
-		if i == 0 { // of all runs, as chance rarely meets it
-			way = ways[0]
-			way.name += " while Helm installs a release"
-			way.disturb = func(t *testing.T) { signalEngine(t, syscall.SIGKILL); e.leaveHalfInstalled(t) }
-			when = func() { e.awaitNamespace(t) }
-		}
-		begin := time.Now()
+	for i := 0; moments > 0; i++ {
+		stage, begin, heals := stages[i%len(stages)], time.Now(), false
 		stage.begin(t)
-		t.Logf("moment %d: %s in the middle of %s, after %s", i+1, way.name, stage.name, after.Round(time.Millisecond))
-		e.disturb(t, stage.run, when, way.disturb)
-		e.converge(t, stage.run, way.heals)
+		for range min(moments, 1+random.IntN(inARow)) {
+			way := ways[random.IntN(len(ways))]
+			after := time.Duration(random.Float64() * float64(stage.took))
+			when := func() { time.Sleep(after) }
+			if len(met) == 0 { // of all runs, as chance rarely meets it
+				way = ways[0]
+				way.name += " while Helm installs a release"
+				way.disturb = func(t *testing.T) { signalEngine(t, syscall.SIGKILL); e.leaveHalfInstalled(t) }
+				when = func() { e.awaitNamespace(t) }
+			}
+			if heals {
+				e.converge(t, e.heal, false)
+			}
+			t.Logf("%s in the middle of %s, after %s", way.name, stage.name, after.Round(time.Millisecond))
+			if !e.disturb(t, stage.run, when, way.disturb) {
+				break
+			}
+			met[way.name+" in the middle of "+stage.name]++
+			heals = way.heals
+			moments--
+		}
+		e.converge(t, stage.run, heals)
 		stage.end(t)
 		require.Equal(t, stage.want, e.inventory(t), "what an undisturbed %s leaves", stage.name)
-		t.Logf("moment %d took %s", i+1, time.Since(begin).Round(time.Second))
+		t.Logf("converged, %s after %s began; tried by now: %v", time.Since(begin).Round(time.Second), stage.name, met)
 	}
 }
 
@@ -139,7 +152,7 @@ func (e *estate) measure(t *testing.T, s *stage) {
 	t.Logf("%s takes %s", s.name, s.took.Round(time.Millisecond))
 }
 
-// TestEveryCallMayFail has the first call of every sort to both clouds fail, each in some way, and brings the stack up until it is.
+// TestEveryCallMayFail has every call to both clouds fail the first time, each in some way, and brings the stack up until it is.
 func TestEveryCallMayFail(t *testing.T) {
 	ways := []simulation.Fault{
 		{Status: 503}, {Status: 429}, {Status: 500}, {Lose: simulation.LostRequest}, {Lose: simulation.LostAnswer},
@@ -184,8 +197,8 @@ func (e *estate) makeDestroy(t *testing.T) error {
 	return err
 }
 
-// disturb runs, and does something meanwhile, unless the run is over by then.
-func (e *estate) disturb(t *testing.T, run func(t *testing.T) error, when func(), does func(t *testing.T)) {
+// disturb runs, and does something meanwhile, unless the run is over by then. It says whether it did.
+func (e *estate) disturb(t *testing.T, run func(t *testing.T) error, when func(), does func(t *testing.T)) bool {
 	t.Helper()
 	ended, now := make(chan error, 1), make(chan struct{})
 	go func() { ended <- run(t) }()
@@ -193,7 +206,7 @@ func (e *estate) disturb(t *testing.T, run func(t *testing.T) error, when func()
 	select {
 	case err := <-ended:
 		require.NoError(t, err)
-		return
+		return false
 	case <-now:
 	}
 	does(t)
@@ -202,6 +215,7 @@ func (e *estate) disturb(t *testing.T, run func(t *testing.T) error, when func()
 	} else {
 		t.Log("it ends well all the same")
 	}
+	return true
 }
 
 // signalEngine tells the engine to end: as a person does, or as the end of a machine does.
@@ -252,16 +266,21 @@ func (e *estate) awaitLock(t *testing.T) {
 // is in the process of the test, which is not.)
 func (e *estate) leaveHalfInstalled(t *testing.T) {
 	const name = "metrics-server"
-	err := driver.NewSecrets(e.cluster.CoreV1().Secrets(monitoring)).Create("sh.helm.release.v1."+name+".v1", &release.Release{
+	key, cut := "sh.helm.release.v1."+name+".v1", &release.Release{
 		Name: name, Namespace: monitoring, Version: 1, Info: &release.Info{Status: release.StatusPendingInstall},
-	})
+	}
+	held := driver.NewSecrets(e.cluster.CoreV1().Secrets(monitoring))
+	err := held.Create(key, cut)
+	if errors.Is(err, driver.ErrReleaseExists) { // Helm has begun
+		err = held.Update(key, cut)
+	}
 	require.NoError(t, err)
 }
 
 // converge goes on until the run is done, after doing what docs/interrupted.md says, where that is needed.
 func (e *estate) converge(t *testing.T, run func(t *testing.T) error, heals bool) {
 	t.Helper()
-	const attempts = 80 // where every call fails once, each run finds the next one
+	const attempts = 400 // where every call fails once, each run finds the next one
 	var err error
 	for i := range attempts {
 		err = nil

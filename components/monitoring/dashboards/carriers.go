@@ -61,6 +61,7 @@ const (
 	// charts are those that what runs says it comes from; some say so in a label of their own.
 	charts = `count by (namespace, chart) (` +
 		`label_replace(kube_deployment_labels{label_helm_sh_chart!=""}, "chart", "$1", "label_helm_sh_chart", "(.+)")` +
+		` or label_replace(kube_daemonset_labels{label_helm_sh_chart!=""}, "chart", "$1", "label_helm_sh_chart", "(.+)")` +
 		` or label_replace(kube_deployment_labels{label_chart!=""}, "chart", "$1", "label_chart", "(.+)"))`
 
 	// nodesMonth are the nodes that there are at the prices that the program found.

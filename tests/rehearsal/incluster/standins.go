@@ -16,7 +16,9 @@ import (
 // ingressChart says what of an ingress controller's chart the platform waits for.
 type ingressChart struct {
 	controller          string
-	class, annotations  []string // where the values have the name of the class and the annotations of the Service
+	class               []string // where the values have the name of the class
+	annotations         []string // of the Service
+	distribution        []string // of the Service
 	defaultIngressClass string
 	serviceSuffix       string // what the chart appends to the release's name
 	web, secure         string // the names of its ports 80 and 443, in the Service and in pods
@@ -35,12 +37,14 @@ var ingressCharts = map[string]ingressChart{
 	"traefik": {
 		controller: "traefik.io/ingress-controller", defaultIngressClass: "traefik",
 		class: []string{"ingressClass", "name"}, annotations: []string{"service", "annotations"},
-		web: "web", secure: "websecure",
+		distribution: []string{"service", "spec", "trafficDistribution"},
+		web:          "web", secure: "websecure",
 	},
 	"ingress-nginx": {
 		controller: "k8s.io/ingress-nginx", defaultIngressClass: "nginx",
 		class:         []string{"controller", "ingressClassResource", "name"},
 		annotations:   []string{"controller", "service", "annotations"},
+		distribution:  []string{"controller", "service", "trafficDistribution"},
 		serviceSuffix: "-controller",
 		web:           "http", secure: "https",
 	},
@@ -73,6 +77,9 @@ func (c *cluster) standIn(ctx context.Context, release Release) error {
 	}
 	labels := map[string]string{"app.kubernetes.io/name": release.Chart, "app.kubernetes.io/instance": release.Name}
 	spec := corev1apply.ServiceSpec().WithType(corev1.ServiceTypeLoadBalancer).WithSelector(labels)
+	if distribution, ok := value(release.Values, chart.distribution...).(string); ok {
+		spec.WithTrafficDistribution(distribution)
+	}
 	for name, port := range map[string]int32{chart.web: 80, chart.secure: 443} {
 		spec.WithPorts(corev1apply.ServicePort().WithName(name).WithPort(port).WithTargetPort(intstr.FromString(name)).
 			WithProtocol(corev1.ProtocolTCP))

@@ -47,14 +47,14 @@ func (c *cluster) runTraefik(ctx context.Context, release Release) error {
 		}
 	}
 	return wait.PollUntilContextCancel(ctx, retryDelay, true, func(ctx context.Context) (bool, error) {
-		running, err := c.client.AppsV1().Deployments(release.Namespace).Get(ctx, release.Name, metav1.GetOptions{})
+		running, err := c.client.AppsV1().DaemonSets(release.Namespace).Get(ctx, release.Name, metav1.GetOptions{})
 		return err == nil && rolledOut(running), err
 	})
 }
 
-func rolledOut(d *appsv1.Deployment) bool {
-	return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == *d.Spec.Replicas &&
-		d.Status.AvailableReplicas == *d.Spec.Replicas
+func rolledOut(d *appsv1.DaemonSet) bool {
+	return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedNumberScheduled == d.Status.DesiredNumberScheduled &&
+		d.Status.NumberAvailable == d.Status.DesiredNumberScheduled
 }
 
 func (c *cluster) removeTraefik(ctx context.Context, release Release) error {
@@ -91,15 +91,10 @@ func (c *cluster) traefikObjects(release Release) ([]*unstructured.Unstructured,
 	}{
 		{"v1", "ServiceAccount", map[string]any{}},
 		{"v1", "ConfigMap", map[string]any{"data": map[string]any{"config.yml": string(file)}}},
-		{"policy/v1", "PodDisruptionBudget", map[string]any{"spec": map[string]any{
+		{"apps/v1", "DaemonSet", map[string]any{"spec": map[string]any{
 			"selector":       map[string]any{"matchLabels": labels},
-			"maxUnavailable": value(release.Values, "podDisruptionBudget", "maxUnavailable"),
-		}}},
-		{"apps/v1", "Deployment", map[string]any{"spec": map[string]any{
-			"replicas": value(release.Values, "deployment", "replicas"),
-			"selector": map[string]any{"matchLabels": labels},
-			"strategy": map[string]any{"rollingUpdate": map[string]any{"maxUnavailable": int64(0), "maxSurge": int64(1)}},
-			"template": map[string]any{"metadata": map[string]any{"labels": labels}, "spec": c.traefikPod(release)},
+			"updateStrategy": value(release.Values, "updateStrategy"),
+			"template":       map[string]any{"metadata": map[string]any{"labels": labels}, "spec": c.traefikPod(release)},
 		}}},
 	} {
 		object := &unstructured.Unstructured{Object: described.content}
@@ -142,7 +137,7 @@ func (c *cluster) traefikPod(release Release) map[string]any {
 		}},
 		"volumes": volumes,
 	}
-	for _, same := range []string{"tolerations", "topologySpreadConstraints", "priorityClassName"} {
+	for _, same := range []string{"tolerations", "priorityClassName"} {
 		if given := value(release.Values, same); given != nil {
 			pod[same] = given
 		}

@@ -1,8 +1,11 @@
 package simulation
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -27,7 +30,7 @@ type Fault struct {
 	DelayMS int `json:"delayMs,omitempty"`
 	// Times is how many requests are disturbed before the fault is spent; 0 means all.
 	Times int `json:"times,omitempty"`
-	// EachOnce disturbs the first request of every sort, by its method and its path without numbers and names.
+	// EachOnce disturbs every call the first time it is made, and not when it is repeated.
 	EachOnce bool `json:"eachOnce,omitempty"`
 	// Lose is what is lost on the way, in place of a Status.
 	Lose Lost `json:"lose,omitempty"`
@@ -125,12 +128,11 @@ func lose(what Lost, next http.Handler, w http.ResponseWriter, r *http.Request) 
 	panic(http.ErrAbortHandler)
 }
 
-// identifier is a part of a path that names one thing among others of its sort.
-var identifier = regexp.MustCompile(`/([0-9]+|[A-Za-z0-9]{20,}|[^/]*[.%-][^/]*)`)
-
-// sort is what requests have in common that do the same to different things.
-func sort(r *http.Request) string {
-	return r.Method + " " + identifier.ReplaceAllString(r.URL.Path, "/*")
+// call is what a request asks for. One that repeats another is the same call.
+func call(r *http.Request) string {
+	body, _ := io.ReadAll(r.Body) // whoever reads on finds the body cut off too
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return fmt.Sprintf("%s %s %s %x", r.Method, r.URL, r.Header.Get("X-Filter"), sha256.Sum256(body))
 }
 
 // take returns the first fault that matches the request, and counts it down.
@@ -138,12 +140,18 @@ func (f *Faults) take(r *http.Request) *Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, fault := range f.list {
-		spent := fault.Times > 0 && fault.left == 0 || fault.EachOnce && fault.seen[sort(r)]
+		spent := fault.Times > 0 && fault.left == 0
 		if spent || fault.Method != "" && fault.Method != r.Method || !fault.path.MatchString(r.URL.Path) {
 			continue
 		}
+		if fault.EachOnce {
+			made := call(r)
+			if fault.seen[made] {
+				continue
+			}
+			fault.seen[made] = true
+		}
 		fault.left--
-		fault.seen[sort(r)] = true
 		return fault
 	}
 	return nil
