@@ -56,7 +56,7 @@ var incidents = map[string]*incident{
 	"node-hung": {begin: troubled("hang"), end: troubled("mend")},
 	"node-cut":  {begin: troubled("cut"), end: troubled("mend")},
 
-	"origin-down":     {begin: scaled("0"), end: scaled("2"), lasts: time.Minute},
+	"origin-down":     {begin: placed(`"nowhere"`), end: placed("null"), lasts: time.Minute},
 	"bucket-down":     {begin: faulty(hanging, buckets), end: well(buckets), lasts: time.Minute},
 	"fastly-api-down": {begin: faulty(unavailable, fastlyAPI), end: well(fastlyAPI), lasts: 20 * time.Second},
 	"fastly-down":     {begin: (*platform).bypass, end: (*platform).leadBack, lasts: 2 * time.Minute},
@@ -84,10 +84,11 @@ func troubled(verb string) func(*platform, context.Context) error {
 	}
 }
 
-// scaled gives the ingress controller so many replicas.
-func scaled(replicas string) func(*platform, context.Context) error {
+// placed has the ingress controller run on nodes with a label, of which there are none, or on all nodes again.
+func placed(where string) func(*platform, context.Context) error {
 	return func(p *platform, ctx context.Context) error {
-		_, err := p.kubectl(ctx, "scale", "--namespace", ingressNamespace, "deployment/traefik", "--replicas", replicas)
+		patch := fmt.Sprintf(`{"spec": {"template": {"spec": {"nodeSelector": {"lke-platform.rehearsal/placed": %s}}}}}`, where)
+		_, err := p.kubectl(ctx, "patch", "--namespace", ingressNamespace, "daemonset/traefik", "--type", "merge", "--patch", patch)
 		return err
 	}
 }
