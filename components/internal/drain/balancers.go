@@ -47,8 +47,8 @@ func (c *Cluster) exclude(ctx context.Context, label string) {
 }
 
 // hangUp has the pods of DaemonSets end the connections that they have from load balancers, and waits until they have. A load
-// balancer that has let go of a node makes none any more, but whoever has one goes on asking through it, and would be cut off with
-// the node in the middle of a request. The pods come back, and hear from nobody.
+// balancer that has let go of a node makes none any more, but whoever has one goes on asking through it, and would be cut off
+// with the node in the middle of a request. The pods come back, and hear from nobody.
 func (c *Cluster) hangUp(ctx context.Context, label string) {
 	var connected sets.Set[types.UID]
 	left, _ := c.await(ctx, balancerTime, func(ctx context.Context) (left []string, err error) {

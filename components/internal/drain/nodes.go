@@ -20,8 +20,8 @@ import (
 // there as fast as their disruption budgets allow, and returns when none is left and no volume is attached any more. A volume
 // that goes down with its node is not given to another one for six minutes.
 //
-// Pods of DaemonSets stay, as they would come back at once, but for those that load balancers send to. Those of kube-system are not waited for as long as others: some have
-// a place on every node and no other to go to.
+// Pods of DaemonSets stay, as they would come back at once, but for those that load balancers send to. Those of kube-system are
+// not waited for as long as others: some have a place on every node and no other to go to.
 func (c *Cluster) EmptyNodes(ctx context.Context, label string) error {
 	c.exclude(ctx, label)
 	c.hangUp(ctx, label)

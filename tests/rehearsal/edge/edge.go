@@ -74,9 +74,9 @@ func New(options Options) (*Edge, error) {
 	configuration := &tls.Config{
 		GetCertificate: e.certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 	}
-	handler := e.faults.Wrap(e, failing)
-	e.serve(tls.NewListener(e.encrypted, configuration), &http.Server{Handler: handler, ReadHeaderTimeout: patience, ErrorLog: quiet})
-	e.serve(e.plain, &http.Server{Handler: handler, ReadHeaderTimeout: patience, ErrorLog: quiet})
+	for _, listener := range []net.Listener{tls.NewListener(e.encrypted, configuration), e.plain} {
+		e.serve(listener, &http.Server{Handler: e.faults.Wrap(e, failing), ReadHeaderTimeout: patience, ErrorLog: quiet})
+	}
 	options.Fastly.OnChange(e.reload)
 	return e, nil
 }

@@ -90,8 +90,9 @@ func (p *platform) copyCertificates(ctx context.Context) error {
 		return err
 	}
 	for _, schedule := range found.Items { // none, where Fastly has certificates of its own
-		job := []string{"--namespace", schedule.Metadata.Namespace, "job/" + certsync + "-now"}
-		_, err := p.kubectl(ctx, "create", "job", certsync+"-now", "--namespace", schedule.Metadata.Namespace, "--from", "cronjob/"+certsync)
+		namespace := schedule.Metadata.Namespace
+		job := []string{"--namespace", namespace, "job/" + certsync + "-now"}
+		_, err := p.kubectl(ctx, "create", "job", certsync+"-now", "--namespace", namespace, "--from", "cronjob/"+certsync)
 		if err == nil {
 			_, err = p.kubectl(ctx, append([]string{"wait", "--for", "condition=Complete", "--timeout", "5m"}, job...)...)
 		}

@@ -42,7 +42,7 @@ func (p *platform) takenBack(ctx context.Context) error {
 	if err := p.restore(); err != nil {
 		return err
 	}
-	return p.up(ctx, lookedAt...)
+	return p.upAsUsual(ctx)
 }
 
 // restore has the stack file say what it said before.
@@ -55,6 +55,8 @@ func (p *platform) restore() error {
 
 // lookedAt has `up` look at the clouds first, as `make up` does.
 var lookedAt = []optup.Option{optup.Refresh(), optup.RunProgram(true)}
+
+func (p *platform) upAsUsual(ctx context.Context) error { return p.up(ctx, lookedAt...) }
 
 // up brings the platform to what its stack file says.
 func (p *platform) up(ctx context.Context, options ...optup.Option) error {
@@ -159,7 +161,7 @@ func always(value string) func(string) (string, error) {
 }
 
 // rotateSecret gives the first secret of the app another value.
-func rotateSecret(p *platform, ctx context.Context) error {
+func (p *platform) rotateSecret(ctx context.Context) error {
 	var document yaml.Node
 	if err := yaml.Unmarshal(p.before, &document); err != nil {
 		return fmt.Errorf("reading %s: %w", p.stackFile, err)
@@ -172,5 +174,6 @@ func rotateSecret(p *platform, ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the sandbox's stack: %w", err)
 	}
-	return stack.SetConfig(ctx, "lke-platform:secret-"+secrets.Content[1].Value, auto.ConfigValue{Value: rand.Text(), Secret: true})
+	name := "lke-platform:secret-" + secrets.Content[1].Value
+	return stack.SetConfig(ctx, name, auto.ConfigValue{Value: rand.Text(), Secret: true})
 }

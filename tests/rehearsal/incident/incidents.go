@@ -38,7 +38,7 @@ var incidents = map[string]*incident{
 	"kubernetes-upgraded": {
 		begin: planned(edited(nextMinor, "lke-platform:cluster", "kubernetesVersion"), lookedAt...), once: true,
 	},
-	"secret-rotated": {begin: planned(rotateSecret, lookedAt...), end: (*platform).takenBack},
+	"secret-rotated": {begin: planned((*platform).rotateSecret, lookedAt...), end: (*platform).takenBack},
 	"broken-image":   {begin: (*platform).breakImage, end: (*platform).undoRollout, lasts: time.Minute},
 	"broken-tag":     {begin: (*platform).breakTag, end: (*platform).mendTag, lasts: time.Minute},
 	// The node comes back as its successor.
@@ -65,7 +65,7 @@ var incidents = map[string]*incident{
 	"certificate-unrenewable": {begin: (*platform).forbidRenewal, end: (*platform).allowRenewal, lasts: time.Minute},
 
 	"api-down":    {begin: apiServers("hang"), end: apiServers("mend"), lasts: 5 * time.Minute},
-	"policy-torn": {begin: (*platform).tearPolicy, end: func(p *platform, ctx context.Context) error { return p.up(ctx, lookedAt...) }},
+	"policy-torn": {begin: (*platform).tearPolicy, end: (*platform).upAsUsual},
 }
 
 const ingressNamespace = "ingress"
@@ -88,7 +88,7 @@ func troubled(verb string) func(*platform, context.Context) error {
 func placed(where string) func(*platform, context.Context) error {
 	return func(p *platform, ctx context.Context) error {
 		patch := fmt.Sprintf(`{"spec": {"template": {"spec": {"nodeSelector": {"lke-platform.rehearsal/placed": %s}}}}}`, where)
-		_, err := p.kubectl(ctx, "patch", "--namespace", ingressNamespace, "daemonset/traefik", "--type", "merge", "--patch", patch)
+		_, err := p.kubectl(ctx, "patch", "--namespace", ingressNamespace, "daemonset/traefik", "--type", "merge", "-p", patch)
 		return err
 	}
 }
@@ -169,7 +169,7 @@ func (p *platform) tearPolicy(ctx context.Context) error {
 	if _, err := p.kubectl(ctx, "delete", "networkpolicy", "--namespace", p.namespace, "web"); err != nil {
 		return err
 	}
-	return p.up(ctx, lookedAt...)
+	return p.upAsUsual(ctx)
 }
 
 // breakImage brings a version whose replicas crash, as a release does.
