@@ -72,7 +72,7 @@ images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at 
 
 incident: .bin/incident ## Bring a live sandbox into trouble (NAME=node-lost, RUNS=5; NAME=all), and measure what visitors notice
 	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
-	  .bin/incident -name '$(NAME)' -runs '$(or $(RUNS),1)' -rate '$(or $(RATE),10)' $(if $(VISITORS),-as '$(VISITORS)')
+	  .bin/incident -name '$(NAME)' -runs '$(or $(RUNS),1)' -rate '$(or $(RATE),10)' $(if $(VISITORS),-as '$(VISITORS)') $(if $(FOR),-for '$(FOR)')
 
 charts: ## Have the charts at hand that are pinned, in .charts (CI=1: record no digest)
 	@$(FETCH_CHARTS)

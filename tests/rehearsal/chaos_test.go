@@ -30,6 +30,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"lke-platform/stacks"
 
+	"lke-platform/tests/rehearsal/engine"
 	"lke-platform/tests/rehearsal/simulation"
 )
 
@@ -327,9 +328,9 @@ func (e *estate) heal(t *testing.T) error {
 // previewAsJSON is what `pulumi preview --json` prints.
 func (e *estate) previewAsJSON(t *testing.T) []byte {
 	t.Helper()
-	engine, err := newEngine()
+	plain, err := engine.New()
 	require.NoError(t, err)
-	printer := &jsonPrinter{engine: engine}
+	printer := &jsonPrinter{Engine: plain}
 	stack, err := auto.SelectStackInlineSource(t.Context(), e.options.stack, "lke-platform", stacks.Deploy,
 		auto.WorkDir(filepath.Join(e.dir(), "project")), auto.EnvVars(e.world.environment), auto.Pulumi(printer))
 	require.NoError(t, err)
@@ -339,7 +340,7 @@ func (e *estate) previewAsJSON(t *testing.T) []byte {
 
 // jsonPrinter has the engine print its previews as JSON.
 type jsonPrinter struct {
-	engine
+	engine.Engine
 	printed string
 }
 
@@ -348,9 +349,9 @@ func (p *jsonPrinter) Run(
 	ctx context.Context, folder string, stdin io.Reader, stdout, stderr []io.Writer, environment []string, arguments ...string,
 ) (out, errors string, code int, err error) {
 	if arguments[0] != "preview" {
-		return p.engine.Run(ctx, folder, stdin, stdout, stderr, environment, arguments...)
+		return p.Engine.Run(ctx, folder, stdin, stdout, stderr, environment, arguments...)
 	}
-	p.printed, errors, code, err = p.engine.Run(ctx, folder, stdin, stdout, stderr, environment, append(arguments, "--json")...)
+	p.printed, errors, code, err = p.Engine.Run(ctx, folder, stdin, stdout, stderr, environment, append(arguments, "--json")...)
 	return p.printed, errors, code, err
 }
 

@@ -23,6 +23,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"lke-platform/stacks"
+
+	"lke-platform/tests/rehearsal/engine"
 )
 
 // TestAUsedStackIsDestroyed has `make destroy` go through what stands in the way of the end of a stack that was in use: once all
@@ -242,9 +244,9 @@ func (u *ending) fill(t *testing.T) {
 // makeDestroy is `make destroy`, with what is typed.
 func (u *ending) makeDestroy(t *testing.T, typed string, options ...string) (said string, err error) {
 	t.Helper()
-	plain, err := newEngine()
+	plain, err := engine.New()
 	require.NoError(t, err)
-	run := &destroyer{engine: plain, typed: typed, command: append([]string{
+	run := &destroyer{Engine: plain, typed: typed, command: append([]string{
 		u.program, "-stack", u.options.stack, "-patience", "5s", "-certsync", filepath.Join(u.root, ".bin", "certsync"),
 	}, append(options, "--", "--stack", u.options.stack, "--refresh", "--run-program")...), machine: t.TempDir(), log: t.Output()}
 	stack, err := auto.SelectStackInlineSource(t.Context(), u.options.stack, "lke-platform", stacks.Deploy,
@@ -257,7 +259,7 @@ func (u *ending) makeDestroy(t *testing.T, typed string, options ...string) (sai
 // destroyer runs a command in the place of `pulumi destroy`. Whatever `pulumi destroy` that command calls has the engine run the
 // stack's program here, in this process.
 type destroyer struct {
-	engine
+	engine.Engine
 
 	command        []string
 	typed, machine string
@@ -270,7 +272,7 @@ func (d *destroyer) Run(
 	ctx context.Context, folder string, stdin io.Reader, stdout, stderr []io.Writer, environment []string, arguments ...string,
 ) (out, errors string, code int, err error) {
 	if arguments[0] != "destroy" {
-		return d.engine.Run(ctx, folder, stdin, stdout, stderr, environment, arguments...)
+		return d.Engine.Run(ctx, folder, stdin, stdout, stderr, environment, arguments...)
 	}
 	own, err := exec.LookPath("pulumi")
 	if err != nil {

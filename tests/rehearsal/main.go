@@ -10,13 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"lke-platform/tests/rehearsal/engine"
 	"lke-platform/tests/rehearsal/fastly"
 )
-
-// endings are the signals that end a rehearsal: Ctrl-C, a supervisor's wish, and the end of the terminal.
-var endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 func main() {
 	os.Exit(command(os.Args[1:]))
@@ -24,7 +21,7 @@ func main() {
 
 // command does what the arguments say and returns the exit status.
 func command(arguments []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), endings...)
+	ctx, stop := signal.NotifyContext(context.Background(), engine.Endings...)
 	defer stop()
 	o, err := parseFlags(arguments)
 	switch {

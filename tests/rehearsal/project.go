@@ -17,6 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"lke-platform/stacks"
 
+	"lke-platform/tests/rehearsal/engine"
 	"lke-platform/tests/rehearsal/live"
 )
 
@@ -36,12 +37,12 @@ func newStack(ctx context.Context, o options, w *world) (auto.Stack, []string, e
 	if err := os.Chdir(dir); err != nil {
 		return auto.Stack{}, nil, fmt.Errorf("entering the project's folder: %w", err)
 	}
-	engine, err := newEngine()
+	command, err := engine.New()
 	if err != nil {
 		return auto.Stack{}, nil, err
 	}
 	stack, err := auto.UpsertStackInlineSource(ctx, o.stack, project.Name.String(), stacks.Deploy,
-		auto.WorkDir(dir), auto.EnvVars(w.environment), auto.Pulumi(engine))
+		auto.WorkDir(dir), auto.EnvVars(w.environment), auto.Pulumi(command))
 	if err != nil {
 		return auto.Stack{}, nil, fmt.Errorf("making the stack: %w", err)
 	}

@@ -180,6 +180,7 @@ func useSandbox(t *testing.T, o options, status string) {
 	for _, name := range []string{"LINODE_URL", "LINODE_TOKEN"} {
 		t.Setenv(name, shell(`echo "$`+name+`"`))
 	}
+	require.Contains(t, shell(`cat "$REHEARSAL_STACK_FILE"`), "count: 3")
 	require.Empty(t, shell(`echo "$TMPDIR"`), "the shell outlives the rehearsal's folder for temporary files")
 	account, err := linodego.NewClientFromEnv(nil)
 	require.NoError(t, err)

@@ -23,6 +23,8 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	delete(exports, "TMPDIR") // which goes with the sandbox, and a shell stays
 	maps.Copy(exports, map[string]string{
 		"KUBECONFIG": kubeconfig,
+		// The copy of the stack file, which is the one to edit for Pulumi.
+		"REHEARSAL_STACK_FILE": filepath.Join(o.dir(), "project", filepath.Base(o.stackFile())),
 		// linode-cli
 		"LINODE_CLI_API_HOST":    strings.TrimPrefix(w.linodeURL, "http://"),
 		"LINODE_CLI_API_SCHEME":  "http",
@@ -37,6 +39,7 @@ func keep(ctx context.Context, o options, console *console, w *world) error {
 	if w.internet != nil {
 		maps.Copy(exports, map[string]string{
 			"REHEARSAL_PROXY": "http://" + w.internet.Address(), "REHEARSAL_HOST": w.host(), "REHEARSAL_ROOTS": o.rootsFile(),
+			"REHEARSAL_EDGE": "http://" + w.edge.PlainAddress(),
 		})
 	}
 	var lines strings.Builder

@@ -22,6 +22,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"lke-platform/tests/rehearsal/engine"
 )
 
 // unreleased is the commit that stands for the previous release until there is one: somebody may have brought a platform up from it.
@@ -95,9 +97,9 @@ func (e *estate) upBy(t *testing.T, program string) {
 	})
 	require.NoError(t, err)
 	defer close(ended)
-	engine, err := newEngine()
+	plain, err := engine.New()
 	require.NoError(t, err)
-	said, faults, _, err := engine.Run(t.Context(), filepath.Join(e.dir(), "project"), nil, []io.Writer{}, []io.Writer{}, nil,
+	said, faults, _, err := plain.Run(t.Context(), filepath.Join(e.dir(), "project"), nil, []io.Writer{}, []io.Writer{}, nil,
 		"up", "--yes", "--skip-preview", "--suppress-progress", "--stack", e.options.stack, "--client", fmt.Sprintf("127.0.0.1:%d", host.Port))
 	require.NoError(t, err, said+faults)
 	outputs, err := e.stack.Outputs(t.Context())

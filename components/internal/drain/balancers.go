@@ -9,6 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // excluded is the label of nodes that load balancers send nothing to. One that is only cordoned stays behind them until it is
@@ -41,6 +44,64 @@ func (c *Cluster) exclude(ctx context.Context, label string) {
 	if len(left) > 0 {
 		c.say(fmt.Sprintf("%s may still send requests to the nodes; they are emptied all the same", list(left)))
 	}
+}
+
+// hangUp has the pods of DaemonSets end the connections that they have from load balancers, and waits until they have. A load
+// balancer that has let go of a node makes none any more, but whoever has one goes on asking through it, and would be cut off
+// with the node in the middle of a request. The pods come back, and hear from nobody.
+func (c *Cluster) hangUp(ctx context.Context, label string) {
+	var connected sets.Set[types.UID]
+	left, _ := c.await(ctx, balancerTime, func(ctx context.Context) (left []string, err error) {
+		serving, err := c.serving(ctx, label)
+		if err != nil {
+			return nil, err
+		}
+		if connected == nil {
+			connected = sets.New[types.UID]()
+			for _, pod := range serving {
+				connected.Insert(pod.GetUID())
+			}
+		}
+		for _, pod := range serving {
+			if connected.Has(pod.GetUID()) {
+				left = append(left, c.ask(ctx, &pod))
+			}
+		}
+		return left, nil
+	})
+	if len(left) > 0 {
+		c.say(fmt.Sprintf("%s may still have connections; the nodes are emptied all the same", list(left)))
+	}
+}
+
+// serving returns the pods of DaemonSets, on the nodes with a label, that load balancers send to.
+func (c *Cluster) serving(ctx context.Context, label string) (serving []unstructured.Unstructured, err error) {
+	names, _, err := c.cordon(ctx, label)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.client.Resource(services).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	for _, service := range found.Items {
+		chosen, _, _ := unstructured.NestedStringMap(service.Object, "spec", "selector")
+		if kind, _, _ := unstructured.NestedString(service.Object, "spec", "type"); kind != "LoadBalancer" || len(chosen) == 0 {
+			continue
+		}
+		behind, err := c.client.Resource(pods).Namespace(service.GetNamespace()).
+			List(ctx, metav1.ListOptions{LabelSelector: labels.Set(chosen).String()})
+		if err != nil {
+			return nil, err
+		}
+		for _, pod := range behind.Items {
+			on, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName")
+			if names.Has(on) && isOnEveryNode(&pod) {
+				serving = append(serving, pod)
+			}
+		}
+	}
+	return serving, nil
 }
 
 // balancers are the load balancers of a cluster, as they were before nodes were excluded and are since.

@@ -108,6 +108,43 @@ func TestLoadBalancersLetGoOfNodesBeforeTheyAreEmptied(t *testing.T) {
 	})
 }
 
+// What is under way through a node is not cut off with it: the ingress controller that runs on every node ends its connections
+// when nobody makes any more, before anything else moves.
+func TestConnectionsFromLoadBalancersEndBeforeNodesAreEmptied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const leaving = 12 * time.Second
+		web := strings.Replace(balanced, "type: LoadBalancer", "type: LoadBalancer, selector: {app: web}", 1)
+		controller := func(name, node string) string {
+			return `{apiVersion: v1, kind: Pod, metadata: {name: ` + name + `, namespace: ingress, uid: ` + name + `, labels: {app: web},
+				ownerReferences: [{kind: DaemonSet, controller: true}]}, spec: {nodeName: ` + node + `}}`
+		}
+		cluster, client := newCluster(t, nil, node, app, agent, web, controller("before", "old"), controller("elsewhere", "new"))
+		begin := time.Now()
+		asked := map[string]time.Duration{}
+		client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			evicted := action.(clienttesting.CreateAction).GetObject().(*unstructured.Unstructured)
+			if _, before := asked[evicted.GetName()]; before {
+				return true, evicted, nil
+			}
+			asked[evicted.GetName()] = time.Since(begin)
+			if evicted.GetName() != "before" {
+				return false, nil, nil
+			}
+			time.AfterFunc(leaving, func() {
+				assert.NoError(t, client.Tracker().Delete(pods, "ingress", "before"))
+				after := &unstructured.Unstructured{}
+				assert.NoError(t, yaml.Unmarshal([]byte(controller("after", "old")), &after.Object))
+				assert.NoError(t, client.Tracker().Add(after))
+			})
+			return true, evicted, nil
+		})
+		require.NoError(t, cluster.EmptyNodes(t.Context(), "pool=7"))
+		require.Len(t, asked, 2, "neither its successor, nor those of other nodes, nor what nobody connects to")
+		require.GreaterOrEqual(t, asked["before"], balancerTime-pollTime, "the load balancer was not heard of")
+		require.GreaterOrEqual(t, asked["app"], asked["before"]+leaving)
+	})
+}
+
 func TestALoadBalancerThatIsNotHeardOfKeepsNoNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

@@ -20,10 +20,11 @@ import (
 // there as fast as their disruption budgets allow, and returns when none is left and no volume is attached any more. A volume
 // that goes down with its node is not given to another one for six minutes.
 //
-// Pods of DaemonSets stay, as they would come back at once. Those of kube-system are not waited for as long as others: some have
-// a place on every node and no other to go to.
+// Pods of DaemonSets stay, as they would come back at once, but for those that load balancers send to. Those of kube-system are
+// not waited for as long as others: some have a place on every node and no other to go to.
 func (c *Cluster) EmptyNodes(ctx context.Context, label string) error {
 	c.exclude(ctx, label)
+	c.hangUp(ctx, label)
 	begin := time.Now()
 	left, err := c.await(ctx, nodesTime, func(ctx context.Context) ([]string, error) {
 		names, _, err := c.cordon(ctx, label)
@@ -85,36 +86,42 @@ func (c *Cluster) evict(ctx context.Context, node string) (left []string, err er
 		return nil, err
 	}
 	for _, pod := range found.Items {
-		if stays(&pod) {
-			continue
+		if !stays(&pod) {
+			left = append(left, c.ask(ctx, &pod))
 		}
-		name := fmt.Sprintf("pod %s/%s", pod.GetNamespace(), pod.GetName())
-		if pod.GetDeletionTimestamp() != nil {
-			left = append(left, name)
-			continue
-		}
-		eviction := &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "policy/v1", "kind": "Eviction",
-			"metadata": map[string]any{"namespace": pod.GetNamespace(), "name": pod.GetName()},
-		}}
-		_, err := c.client.Resource(pods).Namespace(pod.GetNamespace()).
-			Create(ctx, eviction, metav1.CreateOptions{}, "eviction")
-		// "Too many requests" is how a PodDisruptionBudget asks to come back later. Whatever else is wrong with one pod, the
-		// others go.
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsTooManyRequests(err) {
-			name += fmt.Sprintf(" (%s)", err)
-		}
-		left = append(left, name)
 	}
 	return left, nil
+}
+
+// ask asks a pod to go that is not going yet, and returns its name, with what is wrong where something is.
+func (c *Cluster) ask(ctx context.Context, pod *unstructured.Unstructured) (name string) {
+	name = fmt.Sprintf("pod %s/%s", pod.GetNamespace(), pod.GetName())
+	if pod.GetDeletionTimestamp() != nil {
+		return name
+	}
+	eviction := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "policy/v1", "kind": "Eviction",
+		"metadata": map[string]any{"namespace": pod.GetNamespace(), "name": pod.GetName()},
+	}}
+	_, err := c.client.Resource(pods).Namespace(pod.GetNamespace()).Create(ctx, eviction, metav1.CreateOptions{}, "eviction")
+	// "Too many requests" is how a PodDisruptionBudget asks to come back later. Whatever else is wrong with one pod, the others
+	// go.
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsTooManyRequests(err) {
+		name += fmt.Sprintf(" (%s)", err)
+	}
+	return name
 }
 
 // stays tells whether a pod goes with its node: its DaemonSet or its kubelet would bring it back, or it has ended.
 func stays(pod *unstructured.Unstructured) bool {
 	phase, _, _ := unstructured.NestedString(pod.Object, "status", "phase")
-	owner := metav1.GetControllerOf(pod)
 	_, mirror := pod.GetAnnotations()["kubernetes.io/config.mirror"]
-	return phase == "Succeeded" || phase == "Failed" || mirror || owner != nil && owner.Kind == "DaemonSet"
+	return phase == "Succeeded" || phase == "Failed" || mirror || isOnEveryNode(pod)
+}
+
+func isOnEveryNode(pod *unstructured.Unstructured) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && owner.Kind == "DaemonSet"
 }
 
 // attachedTo returns the volumes that are attached to some nodes.

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/util/cert"
 
 	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 // Options say where things are.
@@ -41,6 +42,7 @@ type Server struct {
 	Roots []byte
 
 	options   Options
+	faults    simulation.Faults // taken over HTTP, see simulation.FaultsPath
 	endpoints []string
 	plain     net.Listener
 	encrypted net.Listener
@@ -66,7 +68,8 @@ func Start(options Options) (*Server, error) {
 	}
 	s.URL = "http://" + s.plain.Addr().String()
 	s.server = &http.Server{
-		Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(options.Log.Handler(), slog.LevelWarn),
+		Handler:           s.faults.Wrap(s, func(w http.ResponseWriter, status int) { refuse(w, status, "ServiceUnavailable") }),
+		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(options.Log.Handler(), slog.LevelWarn),
 	}
 	for _, listener := range []net.Listener{s.plain, s.encrypted} {
 		go func() { _ = s.server.Serve(listener) }()

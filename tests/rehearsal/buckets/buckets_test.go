@@ -23,6 +23,7 @@ import (
 
 	"lke-platform/tests/rehearsal/buckets"
 	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 const (
@@ -260,6 +261,30 @@ func TestPagesOfOtherSitesMayUploadWhereTheBucketLetsThem(t *testing.T) {
 }
 
 // Large objects are uploaded in parts, which are gone when they are put together; and what is in a bucket outlives its server.
+func TestBucketsMayAnswerNobody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.bucket("public", linodego.ACLPublicRead)
+	tell := func(method, body string) {
+		request, err := http.NewRequestWithContext(t.Context(), method, r.server.URL+simulation.FaultsPath, strings.NewReader(body))
+		require.NoError(t, err)
+		answer, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+	}
+	const there = "https://public." + endpoint + "/nothing"
+	require.Equal(t, http.StatusForbidden, r.ask(http.MethodGet, there, nil).StatusCode)
+	tell(http.MethodPost, `[{"delayMs": 3600000}]`)
+	ctx, giveUp := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer giveUp()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, there, http.NoBody)
+	require.NoError(t, err)
+	_, err = r.transport().RoundTrip(request) //nolint:bodyclose // there is none
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	tell(http.MethodDelete, "")
+	require.Equal(t, http.StatusForbidden, r.ask(http.MethodGet, there, nil).StatusCode)
+}
+
 func TestWhatIsInABucketStays(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"regexp"
 	"strings"
 	"sync"
@@ -20,6 +22,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 	"lke-platform/components/cdn"
+
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 // declared notes what the program declares.
@@ -105,6 +109,47 @@ type discard struct{}
 func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
+
+// An edge that fails serves nobody, not even copies, and ends connections: visitors who look anew where the name leads get past it.
+func TestAnEdgeThatFailsLetsGoOfVisitors(t *testing.T) {
+	t.Parallel()
+	c := serve(t, declare(t, nil))
+	require.Equal(t, http.StatusOK, c.get("https://example.com/").StatusCode)
+	faults := "http://" + c.edge.PlainAddress() + simulation.FaultsPath
+	tell := func(method, body string) {
+		request, err := http.NewRequestWithContext(t.Context(), method, faults, strings.NewReader(body))
+		require.NoError(t, err)
+		answer, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, http.StatusNoContent, answer.StatusCode)
+	}
+	visitor, connections := c.visitor(), 0
+	visit := func() int {
+		connected := func(info httptrace.GotConnInfo) {
+			if !info.Reused {
+				connections++
+			}
+		}
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: connected})
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://example.com/", http.NoBody)
+		require.NoError(t, err)
+		answer, err := visitor.Do(request)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, answer.Body)
+		require.NoError(t, errors.Join(err, answer.Body.Close()))
+		return answer.StatusCode
+	}
+	require.Equal(t, http.StatusOK, visit())
+	require.Equal(t, http.StatusOK, visit())
+	require.Equal(t, 1, connections)
+	tell(http.MethodPost, `[{"status": 503}]`)
+	require.Equal(t, http.StatusServiceUnavailable, visit())
+	require.Equal(t, http.StatusServiceUnavailable, visit())
+	tell(http.MethodDelete, "")
+	require.Equal(t, http.StatusOK, visit())
+	require.Equal(t, 3, connections, "each that failed was the last on its connection")
+}
 
 func TestWhatHasRunOutIsServedWhileItIsFetched(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 
 	"lke-platform/tests/rehearsal/fastly"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 // Options say what an edge serves, and how it gets to its backends.
@@ -39,6 +40,7 @@ type Options struct {
 // Edge serves until it is closed.
 type Edge struct {
 	options        Options
+	faults         simulation.Faults // taken over HTTP, see simulation.FaultsPath
 	served         atomic.Pointer[served]
 	encrypted      net.Listener
 	plain          net.Listener
@@ -72,10 +74,17 @@ func New(options Options) (*Edge, error) {
 	configuration := &tls.Config{
 		GetCertificate: e.certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 	}
-	e.serve(tls.NewListener(e.encrypted, configuration), &http.Server{Handler: e, ReadHeaderTimeout: patience, ErrorLog: quiet})
-	e.serve(e.plain, &http.Server{Handler: e, ReadHeaderTimeout: patience, ErrorLog: quiet})
+	for _, listener := range []net.Listener{tls.NewListener(e.encrypted, configuration), e.plain} {
+		e.serve(listener, &http.Server{Handler: e.faults.Wrap(e, failing), ReadHeaderTimeout: patience, ErrorLog: quiet})
+	}
 	options.Fastly.OnChange(e.reload)
 	return e, nil
+}
+
+// failing is how an edge answers that serves nobody. Connections end, so that visitors look anew where the name leads.
+func failing(w http.ResponseWriter, status int) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, fmt.Sprintf("Error %d %s", status, http.StatusText(status)), status)
 }
 
 func (e *Edge) serve(listener net.Listener, server *http.Server) {

@@ -105,10 +105,14 @@ func (v *visit) send() (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.ask(r, timeouts{
+	answer, err := b.ask(r, timeouts{
 		cmp.Or(v.ConnectTimeout.Value, b.Connect), cmp.Or(v.FirstByteTimeout.Value, b.FirstByte),
 		cmp.Or(v.BetweenBytesTimeout.Value, b.BetweenBytes),
 	})
+	if err != nil {
+		v.site.log.Info("a backend does not answer", "backend", b.Name, "path", r.URL.Path, "reason", err.Error())
+	}
+	return answer, err
 }
 
 // client is who visits, for directors that always send him to the same backend.

@@ -2,13 +2,25 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
 	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+
+	"lke-platform/tests/rehearsal/live/spec"
+	"lke-platform/tests/rehearsal/simulation"
 )
 
 // incident is what happens to a platform.
 type incident struct {
-	// begin brings the trouble, and end takes it away; nil where it goes away by itself.
+	// begin brings the trouble, and end takes it away; nil where it goes away by itself, or stays.
 	begin, end func(*platform, context.Context) error
+	// once says that it stays: a sandbox goes through it once, and not with all others.
+	once bool
 	// lasts is when it ends; where this is zero, the platform is to help itself, and it ends when all is measured.
 	lasts time.Duration
 }
@@ -19,6 +31,16 @@ var incidents = map[string]*incident{
 		_, err := p.kubectl(ctx, "rollout", "restart", "--namespace", p.namespace, "deployment/"+p.app)
 		return err
 	}},
+	"pool-replaced": {
+		begin: planned(edited(anotherType, "lke-platform:cluster", "nodePools", "0", "type"), lookedAt...),
+		end:   (*platform).takenBack,
+	},
+	"kubernetes-upgraded": {
+		begin: planned(edited(nextMinor, "lke-platform:cluster", "kubernetesVersion"), lookedAt...), once: true,
+	},
+	"secret-rotated": {begin: planned((*platform).rotateSecret, lookedAt...), end: (*platform).takenBack},
+	"broken-image":   {begin: (*platform).breakImage, end: (*platform).undoRollout, lasts: time.Minute},
+	"broken-tag":     {begin: (*platform).breakTag, end: (*platform).mendTag, lasts: time.Minute},
 	// The node comes back as its successor.
 	"drain": {begin: (*platform).drain, end: (*platform).uncordon, lasts: time.Minute},
 
@@ -34,14 +56,16 @@ var incidents = map[string]*incident{
 	"node-hung": {begin: troubled("hang"), end: troubled("mend")},
 	"node-cut":  {begin: troubled("cut"), end: troubled("mend")},
 
-	"origin-down": {begin: scaled("0"), end: scaled("2"), lasts: time.Minute},
-	"fastly-api-down": {
-		begin: func(p *platform, ctx context.Context) error {
-			return p.post(ctx, p.fastly+"/_simulation/faults", `[{"status": 503}]`)
-		},
-		end:   func(p *platform, ctx context.Context) error { return p.delete(ctx, p.fastly+"/_simulation/faults") },
-		lasts: 20 * time.Second,
-	},
+	"origin-down":     {begin: placed(`"nowhere"`), end: placed("null"), lasts: time.Minute},
+	"bucket-down":     {begin: faulty(hanging, buckets), end: well(buckets), lasts: time.Minute},
+	"fastly-api-down": {begin: faulty(unavailable, fastlyAPI), end: well(fastlyAPI), lasts: 20 * time.Second},
+	"fastly-down":     {begin: (*platform).bypass, end: (*platform).leadBack, lasts: 2 * time.Minute},
+
+	"certificate-renewed":     {begin: (*platform).renew},
+	"certificate-unrenewable": {begin: (*platform).forbidRenewal, end: (*platform).allowRenewal, lasts: time.Minute},
+
+	"api-down":    {begin: apiServers("hang"), end: apiServers("mend"), lasts: 5 * time.Minute},
+	"policy-torn": {begin: (*platform).tearPolicy, end: (*platform).upAsUsual},
 }
 
 const ingressNamespace = "ingress"
@@ -60,10 +84,11 @@ func troubled(verb string) func(*platform, context.Context) error {
 	}
 }
 
-// scaled gives the ingress controller so many replicas.
-func scaled(replicas string) func(*platform, context.Context) error {
+// placed has the ingress controller run on nodes with a label, of which there are none, or on all nodes again.
+func placed(where string) func(*platform, context.Context) error {
 	return func(p *platform, ctx context.Context) error {
-		_, err := p.kubectl(ctx, "scale", "--namespace", ingressNamespace, "deployment/traefik", "--replicas", replicas)
+		patch := fmt.Sprintf(`{"spec": {"template": {"spec": {"nodeSelector": {"lke-platform.rehearsal/placed": %s}}}}}`, where)
+		_, err := p.kubectl(ctx, "patch", "--namespace", ingressNamespace, "daemonset/traefik", "--type", "merge", "-p", patch)
 		return err
 	}
 }
@@ -79,6 +104,106 @@ func (p *platform) drain(ctx context.Context) (err error) {
 
 func (p *platform) uncordon(ctx context.Context) error {
 	_, err := p.kubectl(ctx, "uncordon", p.node)
+	return err
+}
+
+// The simulated services that requests to can fail, by the variables of a sandbox that lead there.
+const (
+	fastlyAPI = "FASTLY_API_URL"
+	edge      = "REHEARSAL_EDGE"
+	buckets   = "OBJECT_STORAGE_URL"
+)
+
+// How they fail: at once, or by no answer.
+const (
+	unavailable = `[{"status": 503}]`
+	hanging     = `[{"delayMs": 3600000}]`
+)
+
+// faulty has requests to services fail.
+func faulty(how string, services ...string) func(*platform, context.Context) error {
+	return func(p *platform, ctx context.Context) error {
+		for _, service := range services {
+			if err := p.post(ctx, os.Getenv(service)+simulation.FaultsPath, how); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// well ends what faulty began.
+func well(services ...string) func(*platform, context.Context) error {
+	return func(p *platform, ctx context.Context) error {
+		var faults []error
+		for _, service := range services {
+			faults = append(faults, p.do(ctx, http.MethodDelete, os.Getenv(service)+simulation.FaultsPath, ""))
+		}
+		return errors.Join(faults...)
+	}
+}
+
+// bypass leads visitors past Fastly, which serves nobody, as docs/bypass.md has it.
+func (p *platform) bypass(ctx context.Context) error {
+	if err := faulty(unavailable, edge, fastlyAPI)(p, ctx); err != nil {
+		return err
+	}
+	withoutFastly := optup.Exclude([]string{"**fastly:index/**"})
+	return planned(edited(always("true"), "lke-platform:cdn", "bypass"), withoutFastly)(p, ctx)
+}
+
+// leadBack leads visitors to Fastly again, which serves them.
+func (p *platform) leadBack(ctx context.Context) error {
+	return errors.Join(well(edge, fastlyAPI)(p, ctx), p.takenBack(ctx))
+}
+
+// apiServers has those of the clusters hang, or answer again.
+func apiServers(verb string) func(*platform, context.Context) error {
+	return func(p *platform, ctx context.Context) error {
+		return p.post(ctx, p.linode+"/_simulation/api-servers/"+verb, "")
+	}
+}
+
+// tearPolicy deletes the network policy that lets the ingress controller get to the app, and has `up` make it anew.
+func (p *platform) tearPolicy(ctx context.Context) error {
+	if _, err := p.kubectl(ctx, "delete", "networkpolicy", "--namespace", p.namespace, "web"); err != nil {
+		return err
+	}
+	return p.upAsUsual(ctx)
+}
+
+// breakImage brings a version whose replicas crash, as a release does.
+func (p *platform) breakImage(ctx context.Context) error {
+	broken := "*=" + "lke-platform.rehearsal/broken@sha256:bad" + strings.Repeat("0", 61)
+	_, err := p.kubectl(ctx, "set", "image", "--namespace", p.namespace, "deployment/"+p.app, broken)
+	return err
+}
+
+// undoRollout brings the version from before, as a release does that undoes itself.
+func (p *platform) undoRollout(ctx context.Context) error {
+	_, err := p.kubectl(ctx, "rollout", "undo", "--namespace", p.namespace, "deployment/"+p.app)
+	return err
+}
+
+// breakTag has a version whose replicas crash pushed under the app's tag, and rolled out. What restarts gets it, too: one of the
+// replicas from before is lost.
+func (p *platform) breakTag(ctx context.Context) error {
+	if err := p.push(ctx, spec.TagLeadsTo+"=bad"); err != nil {
+		return err
+	}
+	return p.loseAPod(ctx, p.namespace, p.app)
+}
+
+// mendTag pushes the version from before.
+func (p *platform) mendTag(ctx context.Context) error { return p.push(ctx, spec.TagLeadsTo+"-") }
+
+// push moves the app's tag, and rolls it out as Keel does.
+func (p *platform) push(ctx context.Context, leadsTo string) error {
+	if _, err := p.kubectl(ctx, "annotate", "--overwrite", "namespace", p.namespace, leadsTo); err != nil {
+		return err
+	}
+	patch := fmt.Sprintf(`{"spec": {"template": {"metadata": {"annotations": {"keel.sh/update-time": %q}}}}}`, time.Now())
+	_, err := p.kubectl(ctx, "patch", "--namespace", p.namespace, "deployment/"+p.app, "--type", "merge", "--patch", patch)
 	return err
 }
 

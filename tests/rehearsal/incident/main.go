@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"lke-platform/tests/rehearsal/engine"
 	"lke-platform/tests/rehearsal/visitors"
 )
 
@@ -24,10 +25,11 @@ func main() {
 	runs := flag.Int("runs", 1, "how often each happens")
 	as := flag.String("as", "", "the sorts of visitors, with commas between them; all that are answered where nothing is said")
 	flag.IntVar(&o.Rate, "rate", 10, "requests a second, of each sort")
+	lasts := flag.Duration("for", 0, "how long trouble lasts that ends by itself; as long as usual where nothing is said")
 	asJSON := flag.Bool("json", false, "tell it as JSON")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, o, *name, *as, *runs, *asJSON)
+	ctx, stop := signal.NotifyContext(context.Background(), engine.Endings...)
+	err := run(ctx, o, *name, *as, *lasts, *runs, *asJSON)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "incident:", err)
@@ -35,7 +37,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o visitors.Options, name, as string, runs int, asJSON bool) (err error) {
+func run(ctx context.Context, o visitors.Options, name, as string, lasts time.Duration, runs int, asJSON bool) (err error) {
 	names, err := chosen(name)
 	if err != nil {
 		return err
@@ -46,7 +48,7 @@ func run(ctx context.Context, o visitors.Options, name, as string, runs int, asJ
 	if _, err := o.Choose(ctx, as); err != nil {
 		return err
 	}
-	p := &platform{visitors: o, every: 500 * time.Millisecond, calm: 10 * time.Second, patience: 8 * time.Minute}
+	p := &platform{visitors: o, every: 500 * time.Millisecond, calm: 10 * time.Second, patience: 8 * time.Minute, lasts: lasts}
 	if err := p.find(ctx); err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func show(outcomes []*outcome, asJSON bool) error {
 func chosen(names string) ([]string, error) {
 	known := slices.Sorted(maps.Keys(incidents))
 	if names == "all" {
-		return known, nil
+		return slices.DeleteFunc(known, func(name string) bool { return incidents[name].once }), nil
 	}
 	list := strings.Split(names, ",")
 	for _, name := range list {

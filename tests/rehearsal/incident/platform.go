@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"lke-platform/tests/rehearsal/visitors"
@@ -21,12 +22,18 @@ import (
 
 // platform is a live sandbox.
 type platform struct {
-	visitors       visitors.Options
-	linode, fastly string // the simulated APIs
+	visitors visitors.Options
+	linode   string // the simulated API
 	// namespace and app are those of the first app.
 	namespace, app string
 	// node is the one that is in trouble.
 	node string
+	// stackFile is the sandbox's copy of one, and before what it said before it was changed.
+	stackFile string
+	before    []byte
+	upping    sync.Mutex // held by `up`
+	// lasts is how long trouble lasts that ends by itself; where this is zero, as long as usual.
+	lasts time.Duration
 	// every is the time between two looks at the cluster, calm how long visitors stay before and after, and patience how long the
 	// platform may take to be at full strength.
 	every, calm, patience time.Duration
@@ -34,7 +41,7 @@ type platform struct {
 
 // find asks the sandbox where everything is.
 func (p *platform) find(ctx context.Context) error {
-	p.linode, p.fastly = os.Getenv("LINODE_URL"), os.Getenv("FASTLY_API_URL")
+	p.linode, p.stackFile = os.Getenv("LINODE_URL"), os.Getenv("REHEARSAL_STACK_FILE")
 	var found struct{ Items []workload }
 	const web = "app.kubernetes.io/component=web,app.kubernetes.io/part-of=lke-platform"
 	if err := p.get(ctx, &found, "deployments", "--selector", web); err != nil {
@@ -58,8 +65,8 @@ type workload struct {
 
 type condition struct{ Type, Status string }
 
-func isReady(conditions []condition) bool {
-	return slices.Contains(conditions, condition{"Ready", "True"})
+func has(conditions []condition, kind, status string) bool {
+	return slices.Contains(conditions, condition{kind, status})
 }
 
 // pod is what counts of one.
@@ -78,7 +85,9 @@ type pod struct {
 	Status struct{ Conditions []condition }
 }
 
-func (p *pod) ready() bool { return p.Metadata.DeletionTimestamp == "" && isReady(p.Status.Conditions) }
+func (p *pod) ready() bool {
+	return p.Metadata.DeletionTimestamp == "" && has(p.Status.Conditions, "Ready", "True")
+}
 
 // health is where the pod is asked whether it is well.
 func (p *pod) health() string {
@@ -107,7 +116,7 @@ func (p *platform) nodeOf(ctx context.Context) (string, error) {
 	return pods[0].Spec.NodeName, nil
 }
 
-// lacks says what the cluster knows that it lacks: a node, or pods; "" where that is nothing.
+// lacks says what the cluster knows that it lacks: a node, a certificate, pods, or its API server; "" where that is nothing.
 func (p *platform) lacks(ctx context.Context) (string, error) {
 	var nodes struct {
 		Items []struct {
@@ -116,11 +125,25 @@ func (p *platform) lacks(ctx context.Context) (string, error) {
 		}
 	}
 	if err := p.get(ctx, &nodes, "nodes"); err != nil {
-		return "", err
+		return unanswered(ctx)
 	}
 	for _, node := range nodes.Items {
-		if !isReady(node.Status.Conditions) {
+		if !has(node.Status.Conditions, "Ready", "True") {
 			return "node " + node.Metadata.Name, nil
+		}
+	}
+	return p.lacksMore(ctx)
+}
+
+// lacksMore says which certificate cannot be had anew, or which Deployment lacks pods.
+func (p *platform) lacksMore(ctx context.Context) (string, error) {
+	certificates, err := p.certificates(ctx)
+	if err != nil {
+		return unanswered(ctx)
+	}
+	for _, c := range certificates {
+		if c.refused() {
+			return "certificate " + c.Metadata.Namespace + "/" + c.Metadata.Name, nil
 		}
 	}
 	return p.lacksPods(ctx)
@@ -131,7 +154,7 @@ func (p *platform) lacks(ctx context.Context) (string, error) {
 func (p *platform) lacksPods(ctx context.Context) (string, error) {
 	var found struct{ Items []workload }
 	if err := p.get(ctx, &found, "deployments"); err != nil {
-		return "", err
+		return unanswered(ctx)
 	}
 	for _, w := range found.Items {
 		if w.Metadata.Namespace == "kube-system" { // what is Linode's waits five minutes for a node that is lost
@@ -144,9 +167,13 @@ func (p *platform) lacksPods(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// unanswered says what is missing where nobody answers: the API server, unless it is not waited for any more.
+func unanswered(ctx context.Context) (string, error) { return "the API server", ctx.Err() }
+
 // get decodes a list of all namespaces.
 func (p *platform) get(ctx context.Context, list any, kinds string, arguments ...string) error {
-	text, err := p.kubectl(ctx, append([]string{"get", kinds, "--all-namespaces", "--output", "json"}, arguments...)...)
+	asked := []string{"get", kinds, "--all-namespaces", "--output", "json", "--request-timeout", "5s"}
+	text, err := p.kubectl(ctx, append(asked, arguments...)...)
 	if err != nil {
 		return err
 	}
@@ -190,10 +217,6 @@ func (p *platform) ask(ctx context.Context, to pod, path string) error {
 
 func (p *platform) post(ctx context.Context, url, body string) error {
 	return p.do(ctx, http.MethodPost, url, body)
-}
-
-func (p *platform) delete(ctx context.Context, url string) error {
-	return p.do(ctx, http.MethodDelete, url, "")
 }
 
 // do asks a simulated API for what no real one has.

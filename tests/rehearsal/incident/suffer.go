@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,8 +72,13 @@ func (p *platform) watch(ctx context.Context, name string, end func() error) (*o
 	happens, got, began := incidents[name], &outcome{Name: name}, time.Now()
 	since := func() float64 { return time.Since(began).Seconds() }
 	begun := make(chan error, 1)
-	go func() { begun <- happens.begin(p, ctx) }() // a drain takes its time
+	var beginning sync.WaitGroup
+	defer beginning.Wait() // who takes away what came of it does not meet it
+	ctx, breakOff := context.WithCancel(ctx)
+	defer breakOff()
+	beginning.Go(func() { begun <- happens.begin(p, ctx) }) // a drain takes its time
 	underWay, ended := true, happens.lasts == 0
+	lasts := cmp.Or(p.lasts, happens.lasts)
 	for quiet := began; time.Since(began) < p.patience; rest(ctx, p.every) {
 		select {
 		case err := <-begun:
@@ -81,7 +87,7 @@ func (p *platform) watch(ctx context.Context, name string, end func() error) (*o
 			}
 		default:
 		}
-		if !ended && time.Since(began) > happens.lasts {
+		if !ended && time.Since(began) > lasts {
 			if err := end(); err != nil {
 				return nil, err
 			}
@@ -94,7 +100,7 @@ func (p *platform) watch(ctx context.Context, name string, end func() error) (*o
 		if lacks != "" && got.Lacked == "" {
 			got.Detected, got.Lacked = since(), lacks
 		}
-		if lacks, err = p.lacksPods(ctx); err != nil {
+		if lacks, err = p.lacksMore(ctx); err != nil {
 			return nil, err
 		}
 		if lacks != "" || underWay || !ended {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -118,6 +119,15 @@ func (c *Clusters) Sync(ctx context.Context, clusterID int, nodes []linode.Node)
 		return fmt.Errorf("bringing the nodes of LKE cluster %d in line: %w", clusterID, err)
 	}
 	return nil
+}
+
+// Hang has the API server of a running cluster answer nobody, until it is not to hang any more.
+func (c *Clusters) Hang(clusterID int, hung bool) error {
+	signal := syscall.SIGCONT
+	if hung {
+		signal = syscall.SIGSTOP
+	}
+	return c.onRunning(clusterID, func(plane *controlPlane) error { return plane.programs.signal("kube-apiserver", signal) })
 }
 
 // Delete stops the control plane of a cluster and removes its data and logs. A cluster that is not there is no error.

@@ -178,6 +178,7 @@ func TestCluster(t *testing.T) {
 	f.foregroundDeletionEnds()
 	f.secondClusterRunsBesidesAndIsUpgraded()
 	f.resumeKeepsEverything(two, worker(3))
+	f.anAPIServerHangs()
 	f.endOfAProgramIsToldAndMended()
 }
 
@@ -418,6 +419,19 @@ func (f *fixture) resumeKeepsEverything(nodes ...linode.Node) {
 	require.NotEqual(f, string(kubeconfig), string(f.access.Kubeconfig))
 	_, err = f.client.AppsV1().StatefulSets("default").Get(f.Context(), "db", metav1.GetOptions{})
 	require.NoError(f, err)
+}
+
+func (f *fixture) anAPIServerHangs() {
+	ask := func() error {
+		ctx, cancel := context.WithTimeout(f.Context(), time.Second)
+		defer cancel()
+		_, err := f.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+		return err
+	}
+	require.NoError(f, f.clusters.Hang(f.id, true))
+	require.ErrorIs(f, ask(), context.DeadlineExceeded)
+	require.NoError(f, f.clusters.Hang(f.id, false))
+	f.eventually("the API server answers", func() bool { return ask() == nil })
 }
 
 func (f *fixture) endOfAProgramIsToldAndMended() {

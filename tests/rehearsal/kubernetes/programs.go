@@ -135,6 +135,16 @@ func (p *programs) stop() error {
 	return errors.Join(err, os.RemoveAll(p.recordPath()))
 }
 
+// signal sends one to the program of a name.
+func (p *programs) signal(name string, signal os.Signal) error {
+	for _, program := range p.list {
+		if program.name == name {
+			return program.cmd.Process.Signal(signal)
+		}
+	}
+	return fmt.Errorf("there is no %s", name)
+}
+
 func (p *program) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails when the process has ended already
 	select {

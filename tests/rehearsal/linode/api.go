@@ -129,6 +129,7 @@ func (a *API) versions() http.Handler {
 		mux.Handle(prefix+"/", http.StripPrefix(prefix, http.HandlerFunc(a.authorized)))
 	}
 	mux.HandleFunc(troublePath, a.transaction(a.trouble))
+	mux.HandleFunc(hangPath, a.hang)
 	mux.HandleFunc("/", a.unknown)
 	return mux
 }

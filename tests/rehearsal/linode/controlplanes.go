@@ -11,6 +11,8 @@ type ControlPlanes interface {
 	// when all listed nodes are Ready that are neither off nor in trouble. A node that somebody deletes in Kubernetes comes
 	// back by itself.
 	Sync(ctx context.Context, clusterID int, nodes []Node) error
+	// Hang has the API server of a running control plane answer nobody, until it is not to hang any more.
+	Hang(clusterID int, hung bool) error
 	// Delete stops the control plane and removes its data.
 	Delete(ctx context.Context, clusterID int) error
 }

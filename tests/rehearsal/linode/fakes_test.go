@@ -32,6 +32,7 @@ type planes struct {
 	starts   int
 	versions map[int]string        // of the running control planes
 	nodes    map[int][]linode.Node // as last synced
+	hung     map[int]bool          // whose API server answers nobody
 	replaced int                   // the most nodes that one sync took away
 	fail     error                 // of Start and Sync
 	hold     chan struct{}         // Start waits until it is closed, if there is one
@@ -69,6 +70,13 @@ func (p *planes) Sync(_ context.Context, id int, nodes []linode.Node) error {
 	}
 	p.replaced = max(p.replaced, left)
 	p.nodes[id] = nodes
+	return nil
+}
+
+func (p *planes) Hang(id int, hung bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hung[id] = hung
 	return nil
 }
 
@@ -111,7 +119,7 @@ type rig struct {
 
 func newRig(t *testing.T, changes ...func(*linode.Options)) *rig {
 	t.Helper()
-	return open(t, t.TempDir(), &planes{versions: map[int]string{}, nodes: map[int][]linode.Node{}}, changes...)
+	return open(t, t.TempDir(), &planes{versions: map[int]string{}, nodes: map[int][]linode.Node{}, hung: map[int]bool{}}, changes...)
 }
 
 func open(t *testing.T, dir string, planes *planes, changes ...func(*linode.Options)) *rig {

@@ -255,6 +255,23 @@ func TestNodesInTrouble(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, bring(node.Name, "burn"))
 }
 
+func TestAPIServersHang(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	cluster := r.cluster("hung", 1)
+	tell := func(verb string) int {
+		response, err := http.Post(r.url+"/_simulation/api-servers/"+verb, "", nil)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusOK, tell("hang"))
+	require.Equal(t, map[int]bool{cluster.ID: true}, r.planes.hung)
+	require.Equal(t, http.StatusOK, tell("mend"))
+	require.Equal(t, map[int]bool{cluster.ID: false}, r.planes.hung)
+	require.Equal(t, http.StatusBadRequest, tell("burn"))
+}
+
 func TestSimulatedNodesAreNeverInTrouble(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -17,8 +17,11 @@ const (
 	CutOff Trouble = "cut off" // its programs run, and its network is down
 )
 
-// troublePath is where a node is brought into trouble, and out of it.
-const troublePath = "POST /_simulation/nodes/{name}/{verb}"
+// Where a node, or the API server of every cluster, is brought into trouble, and out of it.
+const (
+	troublePath = "POST /_simulation/nodes/{name}/{verb}"
+	hangPath    = "POST /_simulation/api-servers/{verb}"
+)
 
 var verbs = map[string]Trouble{"lose": Lost, "hang": Hung, "cut": CutOff, "mend": ""}
 
@@ -42,4 +45,29 @@ func (a *API) trouble(c *call) (any, error) {
 		}
 	}
 	return nil, refuse(http.StatusNotFound, "", "there is no node %s", c.PathValue("name"))
+}
+
+// hang has the API servers of all clusters answer nobody, or answer again.
+func (a *API) hang(w http.ResponseWriter, r *http.Request) {
+	verb := r.PathValue("verb")
+	var check checks
+	check.that(verb == "hang" || verb == "mend", "", "API servers can be brought to hang, mend")
+	err := check.err()
+	for _, id := range a.clusterIDs() {
+		if err == nil {
+			err = a.options.ControlPlanes.Hang(id, verb == "hang")
+		}
+	}
+	if err != nil {
+		writeError(w, err)
+	}
+}
+
+func (a *API) clusterIDs() (ids []int) {
+	a.store.View(func(s *state) {
+		for _, cl := range s.Clusters {
+			ids = append(ids, cl.ID)
+		}
+	})
+	return ids
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	client "k8s.io/client-go/kubernetes"
@@ -272,6 +274,9 @@ func (r *containers) create(ctx context.Context, in *cri.CreateContainerRequest)
 		if err != nil {
 			return nil, fmt.Errorf("asking what a played container has to do: %w", err)
 		}
+		if err := r.follow(ctx, pod); err != nil {
+			return nil, fmt.Errorf("asking where the tags of a namespace lead: %w", err)
+		}
 		config.Command, config.Args = []string{player.(string)}, part(pod, labels["io.kubernetes.container.name"])
 	}
 	for name, value := range r.Environment {
@@ -287,6 +292,21 @@ func (r *containers) create(ctx context.Context, in *cri.CreateContainerRequest)
 		r.answering.Store(out.GetContainerId(), true)
 	}
 	return out, err
+}
+
+// follow puts, in the place of a pod's images, those that their tags lead to where these have moved.
+func (r *containers) follow(ctx context.Context, pod *corev1.Pod) error {
+	namespace, err := r.api.CoreV1().Namespaces().Get(ctx, pod.Namespace, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	to, moved := namespace.Annotations[spec.TagLeadsTo]
+	for i := range pod.Spec.Containers {
+		if image := &pod.Spec.Containers[i].Image; moved && !strings.Contains(*image, "@") {
+			*image += "@sha256:" + to
+		}
+	}
+	return nil
 }
 
 // execute runs the command of a probe or a hook in a container. In a played one it succeeds.

@@ -47,6 +47,9 @@ const Played = "lke-platform.rehearsal/played:latest"
 // App is the test app, which answers in the place of an application's image that is not at hand.
 const App = "lke-platform.rehearsal/app:latest"
 
+// TagLeadsTo annotates a namespace in which tags lead to versions whose digests begin so: what they led to has moved.
+const TagLeadsTo = "lke-platform.rehearsal/tag-leads-to"
+
 // Images are archives, as `docker save` writes them, of images that are at hand. They are found by the whole name of an image or
 // by that without tag and digest. Each archive holds one image, under the name Imported.
 type Images map[string]string

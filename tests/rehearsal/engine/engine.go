@@ -1,4 +1,5 @@
-package main
+// Package engine runs the real Pulumi engine, for who calls it through the Automation API.
+package engine
 
 import (
 	"bytes"
@@ -13,22 +14,26 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 )
 
-// engine runs the Pulumi CLI for the Automation API, in a process group of its own. The API itself leaves the CLI in that of the
+// Engine runs the Pulumi CLI for the Automation API, in a process group of its own. The API itself leaves the CLI in that of the
 // rehearsal, where a Ctrl-C reaches it twice: from the terminal, and from the API because the context ends. The CLI takes the
 // second one for the wish to end at once, and what is being made then gets lost from its state. And ten seconds later the API
 // kills it.
-type engine struct{ auto.PulumiCommand }
+type Engine struct{ auto.PulumiCommand }
 
-func newEngine() (engine, error) {
+// New finds the CLI on PATH.
+func New() (Engine, error) {
 	command, err := auto.NewPulumiCommand(nil)
 	if err != nil {
-		return engine{}, fmt.Errorf("looking for the Pulumi CLI: %w", err)
+		return Engine{}, fmt.Errorf("looking for the Pulumi CLI: %w", err)
 	}
-	return engine{command}, nil
+	return Engine{command}, nil
 }
 
+// Endings are the signals that end a rehearsal: Ctrl-C, a supervisor's wish, and the end of the terminal.
+var Endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+
 // Run is that of auto.PulumiCommand.
-func (engine) Run(
+func (Engine) Run(
 	ctx context.Context, folder string, stdin io.Reader, stdout, stderr []io.Writer, environment []string, arguments ...string,
 ) (out, errors string, code int, err error) {
 	const unknown = -1
@@ -60,7 +65,7 @@ func interrupt(ctx context.Context, process *os.Process, ended <-chan struct{}) 
 	case <-ctx.Done():
 	}
 	again := make(chan os.Signal, 1)
-	signal.Notify(again, endings...)
+	signal.Notify(again, Endings...)
 	defer signal.Stop(again)
 	for {
 		_ = process.Signal(os.Interrupt) // fails when the process has ended already
