@@ -47,6 +47,9 @@ const Played = "lke-platform.rehearsal/played:latest"
 // App is the test app, which answers in the place of an application's image that is not at hand.
 const App = "lke-platform.rehearsal/app:latest"
 
+// Postgres is the repository of the image that database servers run.
+const Postgres = "lke-platform.rehearsal/postgres"
+
 // Images are archives, as `docker save` writes them, of images that are at hand. They are found by the whole name of an image or
 // by that without tag and digest. Each archive holds one image, under the name Imported.
 type Images map[string]string
