@@ -22,6 +22,8 @@ MACHINES := $(addprefix .bin/live/,kubelet kube-proxy containerd containerd-shim
 ON_MACHINES := $(MACHINES) $(addprefix .bin/live/,node played certsync coredns versitygw) images
 # What is made into images for them: programs of others, and the test app.
 IMAGED := .bin/live/traefik
+# What is made of packages of the computer's distribution: a database, what keeps it alive, and what they call.
+DATABASE := lke-platform.rehearsal/postgres:latest=apt:postgresql,patroni,pgbouncer,dash,coreutils,grep,libc-bin
 CHECKERS := $(addprefix .bin/,golangci-lint promtool actionlint gotestsum)
 REHEARSAL := tests/rehearsal
 MODULES := . sdks/fastly $(REHEARSAL)
@@ -65,10 +67,15 @@ visit: .bin/visit ## Visit a live sandbox (RATE=10 a second of each sort, FOR=30
 	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \
 	  .bin/visit -rate '$(or $(RATE),10)' -for '$(or $(FOR),30s)' -as '$(VISITORS)'
 
-images: $(IMAGED) .bin/live/app ## Make the images that a live rehearsal has at hand by itself, in .bin/images: Traefik and a test app
+images: $(IMAGED) .bin/live/app .bin/images/postgres ## Make the images that a live rehearsal has at hand by itself, in .bin/images: Traefik, PostgreSQL and a test app
 	@traefik=$$(cd tools/traefik && go list -m -f '{{.Version}}' github.com/traefik/traefik/v3) && \
 	  go run -C $(REHEARSAL) ./images '$(CURDIR)/.bin/images' "docker.io/library/traefik:$$traefik=$(CURDIR)/.bin/live/traefik" \
 	  'lke-platform.rehearsal/app:latest=$(CURDIR)/.bin/live/app'
+
+# Where its packages cannot be had, it is asked for again the next time, and played.
+.bin/images/postgres:
+	@$(TIMED) 'image of PostgreSQL' go run -C $(REHEARSAL) ./images '$(CURDIR)/.bin/images' '$(DATABASE)' || \
+	  echo 'images: without it no database runs in live rehearsals'
 
 incident: .bin/incident ## Bring a live sandbox into trouble (NAME=node-lost, RUNS=5; NAME=all), and measure what visitors notice
 	@if [ -f .rehearsal/sandbox.env ]; then . .rehearsal/sandbox.env; fi; \

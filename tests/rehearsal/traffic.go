@@ -67,10 +67,10 @@ func (w *world) dialAs(client netip.Addr) func(ctx context.Context, network, add
 	}
 }
 
-// traefik is the image of Traefik where containers run and it is at hand.
-func (w *world) traefik() string {
+// atHand is the image of a repository where containers run and it is at hand.
+func (w *world) atHand(repository string) string {
 	if w.machines == nil {
 		return ""
 	}
-	return w.machines.AtHand("docker.io/library/traefik")
+	return w.machines.AtHand(repository)
 }

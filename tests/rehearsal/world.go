@@ -28,6 +28,7 @@ import (
 	"lke-platform/tests/rehearsal/kubernetes"
 	"lke-platform/tests/rehearsal/linode"
 	"lke-platform/tests/rehearsal/live"
+	"lke-platform/tests/rehearsal/live/spec"
 	"lke-platform/tests/rehearsal/nameserver"
 	"lke-platform/tests/rehearsal/nodebalancers"
 	"lke-platform/tests/rehearsal/plugins"
@@ -126,7 +127,7 @@ func (w *world) start(ctx context.Context, o options) error {
 	}
 	w.controllers = incluster.New(incluster.Options{
 		LinodeURL: w.linodeURL, Token: token, Log: linodeLog, NameServer: w.nameServer, Resolver: w.resolver, GiveUp: w.giveUp,
-		Traefik: w.traefik(), ACME: w.outside.acme,
+		Traefik: w.atHand("docker.io/library/traefik"), Postgres: w.atHand(spec.Postgres), ACME: w.outside.acme,
 		Pods: incluster.Pods{Programs: programs, Environment: environment, Logs: logs},
 	})
 	w.unrendered = &unrendered{controllers: w.controllers}

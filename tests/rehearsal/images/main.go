@@ -1,7 +1,8 @@
-// Command images makes images for live rehearsals out of programs that are linked with nothing: an OCI layout of each, in a
-// folder of its own. `make images` calls it.
+// Command images makes images for live rehearsals, out of programs that are linked with nothing or of packages of this computer's
+// distribution: an OCI layout of each, in a folder of its own. `make images` calls it.
 //
 //	images <folder> <image>=<program>...
+//	images <folder> <image>=apt:<package>,<package>...
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 
@@ -38,7 +40,7 @@ func run(arguments []string) error {
 	return nil
 }
 
-// write writes the layout of an image, in the place of the one before.
+// write writes the layout of an image, whole, in the place of the one before.
 func write(folder, called, program string) error {
 	named, err := reference.ParseNormalizedNamed(called)
 	if err != nil {
@@ -47,17 +49,36 @@ func write(folder, called, program string) error {
 	if reference.IsNameOnly(named) {
 		return errors.New("has no tag")
 	}
-	made, err := image.Of(program)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	temporary, err := os.MkdirTemp(filepath.Dir(folder), "image-")
 	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	made, err := build(program, temporary)
+	if err != nil {
+		return err
+	}
+	path, err := layout.Write(filepath.Join(temporary, "layout"), empty.Index)
+	if err != nil {
+		return err
+	}
+	annotations := map[string]string{"org.opencontainers.image.ref.name": named.String()}
+	if err := path.AppendImage(made, layout.WithAnnotations(annotations)); err != nil {
 		return err
 	}
 	dir := filepath.Join(folder, filepath.Base(reference.Path(named)))
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	path, err := layout.Write(dir, empty.Index)
-	if err != nil {
-		return err
+	return os.Rename(string(path), dir)
+}
+
+func build(program, temporary string) (v1.Image, error) {
+	if packages, listed := strings.CutPrefix(program, "apt:"); listed {
+		return image.OfPackages(temporary, strings.Split(packages, ","))
 	}
-	return path.AppendImage(made, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": named.String()}))
+	return image.Of(program)
 }

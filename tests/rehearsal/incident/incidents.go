@@ -50,7 +50,8 @@ var incidents = map[string]*incident{
 	"ingress-pod-lost": {begin: func(p *platform, ctx context.Context) error {
 		return p.loseAPod(ctx, ingressNamespace, "traefik")
 	}},
-	"health-broken": {begin: (*platform).breakHealth},
+	"database-primary-lost": {begin: (*platform).losePrimary},
+	"health-broken":         {begin: (*platform).breakHealth},
 
 	"node-lost": {begin: troubled("lose"), end: troubled("mend")},
 	"node-hung": {begin: troubled("hang"), end: troubled("mend")},
@@ -213,8 +214,24 @@ func (p *platform) loseAPod(ctx context.Context, namespace, app string) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.kubectl(ctx, "delete", "pod", "--namespace", namespace, pods[0].Metadata.Name, "--grace-period", "0", "--force")
+	return p.kill(ctx, pods[0])
+}
+
+func (p *platform) kill(ctx context.Context, pod pod) error {
+	_, err := p.kubectl(ctx, "delete", "pod", "--namespace", pod.Metadata.Namespace, pod.Metadata.Name, "--grace-period", "0", "--force")
 	return err
+}
+
+// losePrimary kills the server of the database that is written to, in the same way.
+func (p *platform) losePrimary(ctx context.Context) error {
+	var found struct{ Items []pod }
+	if err := p.get(ctx, &found, "pods", "--selector", "postgres-operator.crunchydata.com/role=master"); err != nil {
+		return err
+	}
+	if len(found.Items) == 0 {
+		return errors.New("the sandbox has no primary of a database")
+	}
+	return p.kill(ctx, found.Items[0])
 }
 
 // breakHealth has the health of one of the app's replicas answer 503 for a minute.

@@ -13,9 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	client "k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/workqueue"
@@ -36,6 +38,7 @@ var errNotYet = errors.New("not yet")
 // cluster is one cluster as its controllers see it.
 type cluster struct {
 	id      int
+	config  *rest.Config
 	client  client.Interface
 	dynamic dynamic.Interface
 	linode  *linodego.Client
@@ -50,6 +53,9 @@ type cluster struct {
 	orders sync.Map
 	// managerFlags are those of cert-manager where its chart is not rendered.
 	managerFlags atomic.Pointer[[]string]
+
+	provisioning sync.Mutex
+	provisioned  map[types.UID]provisioned // by PostgresCluster
 }
 
 func connect(id int, kubeconfig []byte, c *Controllers) (*cluster, error) {
@@ -67,8 +73,9 @@ func connect(id int, kubeconfig []byte, c *Controllers) (*cluster, error) {
 		return nil, err
 	}
 	return &cluster{
-		id: id, client: typed, dynamic: untyped, linode: &c.linode, pods: c.options.Pods, options: &c.options,
+		id: id, config: config, client: typed, dynamic: untyped, linode: &c.linode, pods: c.options.Pods, options: &c.options,
 		notes: &c.notes, letsEncrypt: &c.letsEncrypt, log: c.options.Log.With("cluster", id),
+		provisioned: map[types.UID]provisioned{},
 	}, nil
 }
 

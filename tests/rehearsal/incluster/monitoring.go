@@ -6,7 +6,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -53,17 +52,8 @@ func (c *cluster) runMonitor(
 	if err := decode(object, &wanted); err != nil {
 		return err
 	}
-	set, sets := wanted.statefulSet(kind), c.client.AppsV1().StatefulSets(wanted.Namespace)
-	existing, err := sets.Get(ctx, set.Name, metav1.GetOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return err
-	}
-	switch err := c.make(ctx, object, statefulSets, set); {
-	case apierrors.IsInvalid(err):
-		this := foreground // not one that was made meanwhile: another worker may look at the same object
-		this.Preconditions = metav1.NewUIDPreconditions(string(existing.UID))
-		return cmp.Or(sets.Delete(ctx, set.Name, this), errNotYet)
-	case err != nil:
+	set := wanted.statefulSet(kind)
+	if err := c.remake(ctx, object, statefulSets, set); err != nil {
 		return err
 	}
 	ready, err := c.readyReplicas(ctx, statefulSets, wanted.Namespace, set.Name)

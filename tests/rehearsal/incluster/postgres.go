@@ -21,12 +21,22 @@ import (
 type postgresCluster struct {
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		Port      int            `json:"port"`
-		Instances []instanceSet  `json:"instances"`
-		Users     []postgresUser `json:"users"`
-		Proxy     struct {
+		PostgresVersion int            `json:"postgresVersion"`
+		Port            int            `json:"port"`
+		Instances       []instanceSet  `json:"instances"`
+		Users           []postgresUser `json:"users"`
+		Proxy           struct {
 			PGBouncer *pgBouncer `json:"pgBouncer"`
 		} `json:"proxy"`
+		Config struct {
+			Parameters map[string]any `json:"parameters"`
+		} `json:"config"`
+		Authentication struct {
+			Rules []hbaRule `json:"rules"`
+		} `json:"authentication"`
+		Patroni struct {
+			DynamicConfiguration map[string]any `json:"dynamicConfiguration"`
+		} `json:"patroni"`
 		Backups struct {
 			PGBackRest pgBackRest `json:"pgbackrest"`
 		} `json:"backups"`
@@ -35,7 +45,7 @@ type postgresCluster struct {
 				Exporter *sidecar `json:"exporter"`
 			} `json:"pgmonitor"`
 		} `json:"monitoring"`
-		DatabaseInitSQL *corev1.LocalObjectReference `json:"databaseInitSQL"`
+		DatabaseInitSQL *corev1.ConfigMapKeySelector `json:"databaseInitSQL"`
 		DataSource      struct {
 			PGBackRest *dataSource `json:"pgbackrest"`
 		} `json:"dataSource"`
@@ -60,7 +70,10 @@ type pgBouncer struct {
 	Port      int                         `json:"port"`
 	Replicas  *int32                      `json:"replicas"`
 	Resources corev1.ResourceRequirements `json:"resources"`
-	Sidecars  struct {
+	Config    struct {
+		Global map[string]string `json:"global"`
+	} `json:"config"`
+	Sidecars struct {
 		PGBouncerConfig sidecar `json:"pgbouncerConfig"`
 	} `json:"sidecars"`
 }
@@ -95,8 +108,7 @@ func (c *cluster) runPostgres(
 		return err
 	}
 	wanted.complete()
-	failsafe := []string{"spec", "patroni", "dynamicConfiguration", "failsafe_mode"}
-	if safe, _, _ := unstructured.NestedBool(object.Object, failsafe...); !safe {
+	if safe, _ := wanted.Spec.Patroni.DynamicConfiguration["failsafe_mode"].(bool); !safe {
 		c.notes.add(warning, "PostgresCluster %s/%s: without patroni's failsafe_mode its primary steps down whenever the API "+
 			"server is away, as for an upgrade", wanted.Namespace, wanted.Name)
 	}
@@ -121,9 +133,19 @@ func (c *cluster) runPostgres(
 			return err
 		}
 	}
+	if c.realServers() {
+		if err := c.equipServers(ctx, object, &wanted); err != nil {
+			return err
+		}
+	}
 	instances, ready, err := c.runInstances(ctx, object, &wanted)
 	if err != nil {
 		return err
+	}
+	if ready && c.realServers() {
+		if ready, err = c.provision(ctx, object, &wanted); err != nil {
+			return err
+		}
 	}
 	status := map[string]any{
 		"observedGeneration": object.GetGeneration(), "instances": instances, "pgbackrest": wanted.backupStatus(object, ready),
@@ -182,6 +204,9 @@ func (c *cluster) runInstances(
 			"name": set.Name, "replicas": int64(*set.Replicas), "readyReplicas": count, "updatedReplicas": count,
 		})
 	}
+	if c.realServers() {
+		return status, ready, nil
+	}
 	return status, ready, c.makeService(ctx, owner, wanted.Name+"-primary", wanted.Spec.Port, map[string]string{
 		postgresPrefix + "cluster": wanted.Name, postgresPrefix + "role": "master",
 	})
@@ -223,13 +248,20 @@ func (c *cluster) runInstance(
 	if pod.Volumes, err = c.makeVolumes(ctx, owner, wanted, set, name); err != nil {
 		return err
 	}
-	return c.make(ctx, owner, statefulSets, &appsv1.StatefulSet{
+	server := &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 		Spec: appsv1.StatefulSetSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{postgresPrefix + "instance": name}},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
-	})
+	}
+	if c.realServers() {
+		server.Spec.ServiceName = wanted.Name + "-pods"
+		labels[postgresPrefix+"patroni"] = wanted.patroniScope()
+		delete(labels, postgresPrefix+"role") // Patroni's to say
+		wanted.serve(&pod, c.options.Postgres)
+	}
+	server.Spec.Template = corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod}
+	return c.remake(ctx, owner, statefulSets, server)
 }
 
 // makeVolumes makes the volumes of a server, which outlive it.
@@ -265,17 +297,23 @@ func (c *cluster) runPooler(
 ) (map[string]any, error) {
 	pooler, name := wanted.Spec.Proxy.PGBouncer, wanted.Name+"-pgbouncer"
 	labels := map[string]string{postgresPrefix + "cluster": wanted.Name, postgresPrefix + "role": "pgbouncer"}
+	pod := pooler.pod(
+		corev1.Container{Name: "pgbouncer", Resources: pooler.Resources, Ports: []corev1.ContainerPort{
+			{Name: "pgbouncer", ContainerPort: int32(pooler.Port)},
+		}},
+		corev1.Container{Name: "pgbouncer-config", Resources: pooler.Sidecars.PGBouncerConfig.Resources},
+	)
+	if c.realServers() {
+		if err := c.equipPooler(ctx, owner, wanted, &pod); err != nil {
+			return nil, err
+		}
+	}
 	err := c.make(ctx, owner, deployments, &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: pooler.Replicas,
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pooler.pod(
-				corev1.Container{Name: "pgbouncer", Resources: pooler.Resources, Ports: []corev1.ContainerPort{
-					{Name: "pgbouncer", ContainerPort: int32(pooler.Port)},
-				}},
-				corev1.Container{Name: "pgbouncer-config", Resources: pooler.Sidecars.PGBouncerConfig.Resources},
-			)},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
 	})
 	if err != nil {

@@ -7,7 +7,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -24,12 +26,20 @@ var (
 	statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
 	jobs         = batchv1.SchemeGroupVersion.WithResource("jobs")
 	budgets      = policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets")
+
+	configMaps     = corev1.SchemeGroupVersion.WithResource("configmaps")
+	endpoints      = corev1.SchemeGroupVersion.WithResource("endpoints")
+	endpointSlices = discoveryv1.SchemeGroupVersion.WithResource("endpointslices")
+	accounts       = corev1.SchemeGroupVersion.WithResource("serviceaccounts")
+	roles          = rbacv1.SchemeGroupVersion.WithResource("roles")
+	roleBindings   = rbacv1.SchemeGroupVersion.WithResource("rolebindings")
 )
 
 // madeKinds are the kinds of the resources that operators make.
 var madeKinds = map[schema.GroupVersionResource]string{
 	claims: "PersistentVolumeClaim", services: "Service", deployments: "Deployment", statefulSets: "StatefulSet",
-	jobs: "Job", budgets: "PodDisruptionBudget",
+	jobs: "Job", budgets: "PodDisruptionBudget", configMaps: "ConfigMap", endpoints: "Endpoints",
+	endpointSlices: "EndpointSlice", accounts: "ServiceAccount", roles: "Role", roleBindings: "RoleBinding",
 }
 
 // scheduling says where pods may run, as operators let their custom resources say it.
@@ -82,6 +92,23 @@ func (c *cluster) make(
 	made.SetGroupVersionKind(resource.GroupVersion().WithKind(madeKinds[resource]))
 	_, err = c.dynamic.Resource(resource).Namespace(owner.GetNamespace()).Apply(ctx, object.GetName(), made, apply)
 	return err
+}
+
+// remake makes or updates an object, too. Where a field is to change that cannot, the object is made anew, and errNotYet returned.
+func (c *cluster) remake(
+	ctx context.Context, owner *unstructured.Unstructured, resource schema.GroupVersionResource, object metav1.Object,
+) error {
+	all := c.dynamic.Resource(resource).Namespace(owner.GetNamespace())
+	existing, err := all.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	if err := c.make(ctx, owner, resource, object); !apierrors.IsInvalid(err) {
+		return err
+	}
+	this := foreground // not one that was made meanwhile: another worker may look at the same object
+	this.Preconditions = metav1.NewUIDPreconditions(string(existing.GetUID()))
+	return cmp.Or(all.Delete(ctx, object.GetName(), this), errNotYet)
 }
 
 // readyReplicas counts the ready pods of a Deployment or StatefulSet that follows its present specification.

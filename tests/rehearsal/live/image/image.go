@@ -1,4 +1,4 @@
-// Package image makes images for live rehearsals out of programs, without Docker.
+// Package image makes images for live rehearsals out of programs and of packages, without Docker.
 package image
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Nobody is the user of these images.
+// Nobody is the user of images of programs.
 const Nobody = "65534:65534"
 
 // Of makes an image of nothing but a program, which has to be linked with nothing.
@@ -42,16 +42,20 @@ func Of(program string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := mutate.AppendLayers(empty.Image, packed)
+	return of(packed, v1.Config{Entrypoint: []string{path}, User: Nobody})
+}
+
+// of makes an image of one layer.
+func of(layer v1.Layer, config v1.Config) (v1.Image, error) {
+	made, err := mutate.AppendLayers(empty.Image, layer)
 	if err != nil {
 		return nil, err
 	}
-	config, err := made.ConfigFile()
+	file, err := made.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config.Entrypoint, config.Config.User = []string{path}, Nobody
-	return mutate.ConfigFile(made, config)
+	file = file.DeepCopy()
+	file.OS, file.Architecture, file.Config = "linux", runtime.GOARCH, config
+	return mutate.ConfigFile(made, file)
 }

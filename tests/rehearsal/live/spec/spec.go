@@ -50,6 +50,9 @@ const App = "lke-platform.rehearsal/app:latest"
 // TagLeadsTo annotates a namespace in which tags lead to versions whose digests begin so: what they led to has moved.
 const TagLeadsTo = "lke-platform.rehearsal/tag-leads-to"
 
+// Postgres is the repository of the image that database servers run.
+const Postgres = "lke-platform.rehearsal/postgres"
+
 // Images are archives, as `docker save` writes them, of images that are at hand. They are found by the whole name of an image or
 // by that without tag and digest. Each archive holds one image, under the name Imported.
 type Images map[string]string
