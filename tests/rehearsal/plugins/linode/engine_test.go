@@ -39,6 +39,8 @@ func (p *planes) Sync(context.Context, int, []api.Node) error {
 	return p.fail
 }
 
+func (p *planes) Hang(int, bool) error { return nil }
+
 func (p *planes) Delete(context.Context, int) error { return nil }
 
 func (p *planes) set(fail error) {
