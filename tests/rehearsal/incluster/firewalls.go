@@ -115,13 +115,18 @@ func (b *loadBalancers) detach(ctx context.Context, firewall, nodeBalancer int, 
 	return nil
 }
 
-// deleteFirewall deletes the firewall of a NodeBalancer unless somebody else uses it too.
+// deleteFirewall deletes the firewall of a NodeBalancer unless somebody else uses it too. It stays attached until then: one that is
+// not would be found by nobody, should this end in between.
 func (b *loadBalancers) deleteFirewall(ctx context.Context, nodeBalancer int) error {
 	attached, err := b.linode.ListNodeBalancerFirewalls(ctx, nodeBalancer, nil)
 	if err != nil || len(attached) == 0 {
 		return err
 	}
-	return b.detach(ctx, attached[0].ID, nodeBalancer, true)
+	devices, err := b.linode.ListFirewallDevices(ctx, attached[0].ID, nil)
+	if err != nil || len(devices) > 1 {
+		return err
+	}
+	return b.linode.DeleteFirewall(ctx, attached[0].ID)
 }
 
 // accessRules returns the rules that the annotation firewall-acl asks for: an allowList lets nothing else in, a denyList lets

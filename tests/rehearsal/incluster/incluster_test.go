@@ -367,7 +367,10 @@ func ingressController(f *fixture) {
 	release := incluster.Release{
 		Namespace: "default", Name: "entry", Chart: "traefik", Version: "41.3.0",
 		Values: map[string]any{
-			"service": map[string]any{"annotations": map[string]any{balancer + "default-proxy-protocol": "v2"}},
+			"service": map[string]any{
+				"annotations": map[string]any{balancer + "default-proxy-protocol": "v2"},
+				"spec":        map[string]any{"trafficDistribution": "PreferSameNode"},
+			},
 			"ports": map[string]any{"web": map[string]any{
 				"expose":        map[string]any{"default": true},
 				"proxyProtocol": map[string]any{"trustedIPs": []any{"192.168.255.0/24", "10.2.0.0/16"}},
@@ -378,7 +381,7 @@ func ingressController(f *fixture) {
 		},
 	}
 	require.NoError(f, f.controllers.Deployed(ctx, release))
-	running, err := f.client.AppsV1().Deployments("default").Get(ctx, "entry", metav1.GetOptions{})
+	running, err := f.client.AppsV1().DaemonSets("default").Get(ctx, "entry", metav1.GetOptions{})
 	require.NoError(f, err)
 	require.Equal(f, []string{
 		"--entryPoints.metrics.address=:9100/tcp", "--entryPoints.traefik.address=:8080/tcp", "--entryPoints.web.address=:8000/tcp",
@@ -392,6 +395,7 @@ func ingressController(f *fixture) {
 	}, running.Spec.Template.Spec.Containers[0].Args)
 	service, err := f.client.CoreV1().Services("default").Get(ctx, "entry", metav1.GetOptions{})
 	require.NoError(f, err)
+	require.Equal(f, new(corev1.ServiceTrafficDistributionPreferSameNode), service.Spec.TrafficDistribution)
 	require.NotEmpty(f, service.Status.LoadBalancer.Ingress, "Helm waits for the NodeBalancer")
 	prefix := networkingv1.PathTypePrefix
 	class := "traefik"
@@ -419,7 +423,7 @@ func ingressController(f *fixture) {
 
 	require.NoError(f, f.controllers.Uninstalled(ctx, release))
 	require.Nil(f, f.balancerAt(address.IP), "what comes next finds nothing of it")
-	_, err = f.client.AppsV1().Deployments("default").Get(ctx, "entry", metav1.GetOptions{})
+	_, err = f.client.AppsV1().DaemonSets("default").Get(ctx, "entry", metav1.GetOptions{})
 	require.True(f, apierrors.IsNotFound(err), err)
 	_, err = f.client.CoreV1().Services("default").Get(ctx, "entry", metav1.GetOptions{})
 	require.True(f, apierrors.IsNotFound(err), err)
