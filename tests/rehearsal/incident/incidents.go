@@ -218,7 +218,8 @@ func (p *platform) loseAPod(ctx context.Context, namespace, app string) error {
 }
 
 func (p *platform) kill(ctx context.Context, pod pod) error {
-	_, err := p.kubectl(ctx, "delete", "pod", "--namespace", pod.Metadata.Namespace, pod.Metadata.Name, "--grace-period", "0", "--force")
+	at := pod.Metadata
+	_, err := p.kubectl(ctx, "delete", "pod", "--namespace", at.Namespace, at.Name, "--grace-period", "0", "--force")
 	return err
 }
 

@@ -33,8 +33,7 @@ type Options struct {
 	GiveUp func(error)
 	// Traefik is the image that runs in the place of a release of Traefik's chart that cannot be had. Empty: nothing runs.
 	Traefik string
-	// Postgres is the image that database servers and poolers run; its programs are PostgreSQL, Patroni and PgBouncer. Empty: they
-	// are played.
+	// Postgres is the image of database servers and poolers: PostgreSQL, Patroni and PgBouncer. Empty: they are played.
 	Postgres string
 	// Pods says which pods are not simulated.
 	Pods Pods

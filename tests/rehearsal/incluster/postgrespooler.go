@@ -88,7 +88,8 @@ func (c *cluster) equipPooler(
 	}
 	pod.SecurityContext.FSGroup = ptr.To[int64](postgresGID)
 	pooler := &pod.Containers[0]
-	pooler.Image, pooler.ImagePullPolicy, pooler.Command = c.options.Postgres, corev1.PullIfNotPresent, []string{"sh", "-c", startPooler}
+	pooler.Image, pooler.ImagePullPolicy = c.options.Postgres, corev1.PullIfNotPresent
+	pooler.Command = []string{"sh", "-c", startPooler}
 	mountAll(pod, pooler, map[string]corev1.VolumeSource{
 		"/tmp": {EmptyDir: &corev1.EmptyDirVolumeSource{}},
 		"/etc/pgbouncer": {ConfigMap: &corev1.ConfigMapVolumeSource{

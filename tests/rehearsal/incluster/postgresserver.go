@@ -132,8 +132,12 @@ func (w *postgresCluster) patroniConfiguration() ([]byte, error) {
 // equipServers makes what servers that run need: a Secret to copy each other's data with, rights to say who is the primary,
 // Patroni's configuration, and Services.
 func (c *cluster) equipServers(ctx context.Context, owner *unstructured.Unstructured, wanted *postgresCluster) error {
-	c.notes.add(notRehearsed, "backups of PostgresCluster %s/%s: pgBackRest is played, nothing is archived, and a restore leaves "+
-		"the data as they are", wanted.Namespace, wanted.Name)
+	c.notes.add(notRehearsed, "backups of PostgresCluster %s/%s: pgBackRest is played, nothing is archived, and a restore "+
+		"leaves the data as they are", wanted.Namespace, wanted.Name)
+	if libraries := wanted.Spec.Config.Parameters[preloadParameter]; libraries != nil {
+		c.notes.add(notRehearsed, "libraries that PostgresCluster %s/%s loads at its start: %s",
+			wanted.Namespace, wanted.Name, libraries)
+	}
 	if _, err := c.passwordOf(ctx, owner, wanted, "replication", replicator); err != nil {
 		return err
 	}
@@ -145,7 +149,8 @@ func (c *cluster) equipServers(ctx context.Context, owner *unstructured.Unstruct
 		return err
 	}
 	err = c.make(ctx, owner, configMaps, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: wanted.Name + "-config"}, Data: map[string]string{"patroni.yaml": string(configuration)},
+		ObjectMeta: metav1.ObjectMeta{Name: wanted.Name + "-config"},
+		Data:       map[string]string{"patroni.yaml": string(configuration)},
 	})
 	if err != nil {
 		return err
@@ -235,8 +240,9 @@ func (w *postgresCluster) serve(pod *corev1.PodSpec, image string) {
 	database.Env = w.serverEnvironment()
 	database.Ports = append(database.Ports, corev1.ContainerPort{Name: "patroni", ContainerPort: patroniPort})
 	probe := func(path string) *corev1.Probe {
+		asked := &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(patroniPort)}
 		return &corev1.Probe{
-			ProbeHandler:        corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(patroniPort)}},
+			ProbeHandler:        corev1.ProbeHandler{HTTPGet: asked},
 			InitialDelaySeconds: 3, TimeoutSeconds: 5, PeriodSeconds: 10, FailureThreshold: 3,
 		}
 	}
@@ -251,7 +257,9 @@ func (w *postgresCluster) serve(pod *corev1.PodSpec, image string) {
 		"/etc/patroni": {ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: corev1.LocalObjectReference{Name: w.Name + "-config"},
 		}},
-		"/pgconf/tls": {Secret: &corev1.SecretVolumeSource{SecretName: w.Name + "-cluster-cert", DefaultMode: ptr.To[int32](0o600)}},
+		"/pgconf/tls": {Secret: &corev1.SecretVolumeSource{
+			SecretName: w.Name + "-cluster-cert", DefaultMode: ptr.To[int32](0o600),
+		}},
 	})
 }
 
@@ -261,9 +269,10 @@ func (w *postgresCluster) serverEnvironment() []corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: path}}}
 	}
 	host := "$(PATRONI_NAME)." + w.Name + "-pods"
+	ports := fmt.Sprintf(`[{"name": "postgres", "port": %d, "protocol": "TCP"}]`, w.Spec.Port)
 	env := []corev1.EnvVar{
 		field("PATRONI_NAME", "metadata.name"), field("PATRONI_KUBERNETES_POD_IP", "status.podIP"),
-		{Name: "PATRONI_KUBERNETES_PORTS", Value: fmt.Sprintf(`[{"name": "postgres", "port": %d, "protocol": "TCP"}]`, w.Spec.Port)},
+		{Name: "PATRONI_KUBERNETES_PORTS", Value: ports},
 		{Name: "PATRONI_POSTGRESQL_CONNECT_ADDRESS", Value: fmt.Sprintf("%s:%d", host, w.Spec.Port)},
 		{Name: "PATRONI_RESTAPI_CONNECT_ADDRESS", Value: fmt.Sprintf("%s:%d", host, patroniPort)},
 		{Name: "PATRONICTL_CONFIG_FILE", Value: "/etc/patroni/patroni.yaml"}, {Name: "PGHOST", Value: "/tmp"},
@@ -272,7 +281,8 @@ func (w *postgresCluster) serverEnvironment() []corev1.EnvVar {
 		LocalObjectReference: corev1.LocalObjectReference{Name: w.Name + "-replication"}, Key: "password",
 	}}
 	for _, part := range []string{"PATRONI_REPLICATION_", "PATRONI_REWIND_"} {
-		env = append(env, corev1.EnvVar{Name: part + "USERNAME", Value: replicator}, corev1.EnvVar{Name: part + "PASSWORD", ValueFrom: password})
+		env = append(env, corev1.EnvVar{Name: part + "USERNAME", Value: replicator},
+			corev1.EnvVar{Name: part + "PASSWORD", ValueFrom: password})
 	}
 	return env
 }

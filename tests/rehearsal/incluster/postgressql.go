@@ -18,7 +18,9 @@ import (
 
 // provision has the primary know the roles and databases that are asked for, and run the first SQL, once. It tells whether that
 // has run.
-func (c *cluster) provision(ctx context.Context, object *unstructured.Unstructured, wanted *postgresCluster) (done bool, err error) {
+func (c *cluster) provision(
+	ctx context.Context, object *unstructured.Unstructured, wanted *postgresCluster,
+) (done bool, err error) {
 	_, done, _ = unstructured.NestedString(object.Object, "status", "databaseInitSQL")
 	primary, err := c.primaryOf(ctx, wanted)
 	if err != nil {
@@ -94,8 +96,8 @@ func (c *cluster) rolesAndDatabases(
 		}
 		addRole(&sql, user.Name, string(secret.Data["verifier"]))
 		for _, database := range user.Databases {
-			fmt.Fprintf(&sql, "SELECT 'CREATE DATABASE %s' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = %s) \\gexec\n",
-				strings.ReplaceAll(pq.QuoteIdentifier(database), "'", "''"), pq.QuoteLiteral(database))
+			fmt.Fprintf(&sql, "SELECT %s WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = %s) \\gexec\n",
+				pq.QuoteLiteral("CREATE DATABASE "+pq.QuoteIdentifier(database)), pq.QuoteLiteral(database))
 			fmt.Fprintf(&sql, "GRANT ALL ON DATABASE %s TO %s;\n", pq.QuoteIdentifier(database), pq.QuoteIdentifier(user.Name))
 			if !slices.Contains(databases, database) {
 				databases = append(databases, database)
@@ -119,7 +121,8 @@ func (c *cluster) rolesAndDatabases(
 // addRole adds a role with a password, or with what PostgreSQL keeps of one.
 func addRole(sql *strings.Builder, name, password string) {
 	role := pq.QuoteIdentifier(name)
-	fmt.Fprintf(sql, "SELECT 'CREATE ROLE %s' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) \\gexec\n", role, pq.QuoteLiteral(name))
+	fmt.Fprintf(sql, "SELECT %s WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %s) \\gexec\n",
+		pq.QuoteLiteral("CREATE ROLE "+role), pq.QuoteLiteral(name))
 	fmt.Fprintf(sql, "ALTER ROLE %s LOGIN PASSWORD %s;\n", role, pq.QuoteLiteral(password))
 }
 
@@ -127,7 +130,8 @@ func addRole(sql *strings.Builder, name, password string) {
 const letPoolerAsk = `CREATE SCHEMA IF NOT EXISTS pgbouncer;
 CREATE OR REPLACE FUNCTION pgbouncer.get_auth(asked text) RETURNS TABLE (username text, password text)
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
-  AS 'SELECT rolname::text, rolpassword FROM pg_authid WHERE rolname = asked AND rolcanlogin AND NOT rolsuper AND NOT rolreplication';
+  AS 'SELECT rolname::text, rolpassword FROM pg_authid
+      WHERE rolname = asked AND rolcanlogin AND NOT rolsuper AND NOT rolreplication';
 REVOKE ALL ON SCHEMA pgbouncer FROM PUBLIC;
 REVOKE ALL ON FUNCTION pgbouncer.get_auth(text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA pgbouncer TO ` + poolerRole + `;

@@ -94,7 +94,7 @@ func (c *cluster) make(
 	return err
 }
 
-// remake makes or updates an object, too. Where a field is to change that cannot, the object is made anew, and errNotYet returned.
+// remake makes or updates an object, too. Where a field is to change that cannot, it is made anew, and errNotYet returned.
 func (c *cluster) remake(
 	ctx context.Context, owner *unstructured.Unstructured, resource schema.GroupVersionResource, object metav1.Object,
 ) error {
