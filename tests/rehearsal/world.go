@@ -162,10 +162,14 @@ func (w *world) startClusters(o options, programs map[string]string, log *slog.L
 
 // startLinode serves the simulated Linode, its buckets and its name servers.
 func (w *world) startLinode(o options, log *slog.Logger) (err error) {
-	w.linode, err = linode.New(linode.Options{
+	options := linode.Options{
 		Dir: filepath.Join(o.dir(), "linode"), Token: token, ControlPlanes: w.clusters, Log: log,
 		RateLimits: true, LinodeDelay: time.Second, Troubles: o.live, BackendHealth: w.balancers.Health, Contents: w.contents(o),
-	})
+	}
+	if o.live {
+		options.Disks = w.machines
+	}
+	w.linode, err = linode.New(options)
 	if err != nil {
 		return err
 	}

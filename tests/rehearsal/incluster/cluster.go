@@ -21,6 +21,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/workqueue"
+
+	"lke-platform/tests/rehearsal/blockstorage"
 )
 
 const (
@@ -42,6 +44,7 @@ type cluster struct {
 	client  client.Interface
 	dynamic dynamic.Interface
 	linode  *linodego.Client
+	driver  *blockstorage.Controller // of volumes
 	pods    Pods
 	options *Options
 	notes   *notes
@@ -72,11 +75,13 @@ func connect(id int, kubeconfig []byte, c *Controllers) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{
+	cl := &cluster{
 		id: id, config: config, client: typed, dynamic: untyped, linode: &c.linode, pods: c.options.Pods, options: &c.options,
 		notes: &c.notes, letsEncrypt: &c.letsEncrypt, log: c.options.Log.With("cluster", id),
 		provisioned: map[types.UID]provisioned{},
-	}, nil
+	}
+	cl.driver = &blockstorage.Controller{Linode: cl.linode, Region: cl.region}
+	return cl, nil
 }
 
 // region asks for the region of the cluster.

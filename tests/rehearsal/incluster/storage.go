@@ -2,9 +2,9 @@ package incluster
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
+	"github.com/container-storage-interface/spec/lib/go/csi"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,14 +13,11 @@ import (
 	storagev1apply "k8s.io/client-go/applyconfigurations/storage/v1"
 
 	"lke-platform/tests/rehearsal/linode"
+	"lke-platform/tests/rehearsal/live/spec"
 )
 
-const (
-	// storageDriver is Linode's driver of volumes: https://github.com/linode/linode-blockstorage-csi-driver
-	storageDriver = "linodebs.csi.linode.com"
-	// regionTopology is the label that says where a volume can be used.
-	regionTopology = "topology.linode.com/region"
-)
+// fileSystem is what volumes get that do not say.
+const fileSystem = "ext4"
 
 // apply makes or updates an object; what others set in it stays.
 var apply = metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
@@ -28,7 +25,7 @@ var apply = metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 // installStorage makes what LKE installs in each cluster: the driver and its two storage classes, of which the one that keeps
 // volumes is the default. Classes that are there already are left alone, for an administrator may have changed them.
 func (c *cluster) installStorage(ctx context.Context) error {
-	driver := storagev1apply.CSIDriver(storageDriver).
+	driver := storagev1apply.CSIDriver(spec.StorageDriver).
 		WithSpec(storagev1apply.CSIDriverSpec().WithAttachRequired(true).WithPodInfoOnMount(true))
 	if _, err := c.client.StorageV1().CSIDrivers().Apply(ctx, driver, apply); err != nil {
 		return err
@@ -39,7 +36,7 @@ func (c *cluster) installStorage(ctx context.Context) error {
 	} {
 		expandable := true
 		class := &storagev1.StorageClass{
-			ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: storageDriver, ReclaimPolicy: &policy,
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: spec.StorageDriver, ReclaimPolicy: &policy,
 			AllowVolumeExpansion: &expandable,
 		}
 		if policy == corev1.PersistentVolumeReclaimRetain {
@@ -57,8 +54,8 @@ func (c *cluster) installStorage(ctx context.Context) error {
 func (c *cluster) runNodes(ctx context.Context) {
 	c.follow(ctx, nodes, typed(func(ctx context.Context, node *corev1.Node) error {
 		volumes := linode.Attachable(int(node.Status.Capacity.Memory().Value() >> 20))
-		driver := storagev1apply.CSINodeDriver().WithName(storageDriver).WithNodeID(instanceID(node)).
-			WithTopologyKeys(regionTopology).
+		driver := storagev1apply.CSINodeDriver().WithName(spec.StorageDriver).WithNodeID(instanceID(node)).
+			WithTopologyKeys(spec.RegionTopology).
 			WithAllocatable(storagev1apply.VolumeNodeResources().WithCount(int32(volumes)))
 		owner := metav1apply.OwnerReference().WithAPIVersion("v1").WithKind("Node").WithName(node.Name).WithUID(node.UID)
 		csiNode := storagev1apply.CSINode(node.Name).WithOwnerReferences(owner).
@@ -73,15 +70,21 @@ func instanceID(node *corev1.Node) string {
 	return strings.TrimPrefix(node.Spec.ProviderID, "linode://")
 }
 
-// volumeID is the ID of the Linode volume behind a persistent volume, 0 for one that is none of Linode's.
-func volumeID(volume *corev1.PersistentVolume) int {
-	if volume.Spec.CSI == nil || volume.Spec.CSI.Driver != storageDriver {
-		return 0
+// modes are the ways to use a volume, in the words of CSI.
+var modes = map[corev1.PersistentVolumeAccessMode]csi.VolumeCapability_AccessMode_Mode{
+	corev1.ReadWriteOnce:    csi.VolumeCapability_AccessMode_SINGLE_NODE_MULTI_WRITER,
+	corev1.ReadWriteOncePod: csi.VolumeCapability_AccessMode_SINGLE_NODE_SINGLE_WRITER,
+	corev1.ReadOnlyMany:     csi.VolumeCapability_AccessMode_MULTI_NODE_READER_ONLY,
+	corev1.ReadWriteMany:    csi.VolumeCapability_AccessMode_MULTI_NODE_MULTI_WRITER,
+}
+
+// capabilities are what the storage driver is asked for.
+func capabilities(wanted []corev1.PersistentVolumeAccessMode) (all []*csi.VolumeCapability) {
+	for _, mode := range wanted {
+		all = append(all, &csi.VolumeCapability{
+			AccessType: &csi.VolumeCapability_Mount{Mount: &csi.VolumeCapability_MountVolume{FsType: fileSystem}},
+			AccessMode: &csi.VolumeCapability_AccessMode{Mode: modes[mode]},
+		})
 	}
-	text, _, _ := strings.Cut(volume.Spec.CSI.VolumeHandle, "-") // <ID>-<label>
-	id, err := strconv.Atoi(text)
-	if err != nil {
-		return 0
-	}
-	return id
+	return all
 }

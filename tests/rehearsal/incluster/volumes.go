@@ -2,130 +2,87 @@ package incluster
 
 import (
 	"context"
-	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/linode/linodego"
+	"github.com/container-storage-interface/spec/lib/go/csi"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"lke-platform/tests/rehearsal/blockstorage"
+	"lke-platform/tests/rehearsal/live/spec"
 )
 
-const (
-	// smallestVolume is in GiB. A claim for less is given that much.
-	smallestVolume = 10
-	gibibyte       = 1 << 30
-)
+// smallest is the size of the smallest volume.
+var smallest = quantity(blockstorage.Smallest << 30)
 
 // runProvisioner makes a volume for each claim of a storage class of Linode's, and deletes or keeps it as the class says, with
 // the controller that all storage drivers use.
 func (c *cluster) runProvisioner(ctx context.Context) {
-	controller.NewProvisionController(ctx, c.client, storageDriver, &provisioner{c},
+	controller.NewProvisionController(ctx, c.client, spec.StorageDriver, &provisioner{c},
 		controller.LeaderElection(false), controller.AddFinalizer(true),
 		controller.RateLimiter(workqueue.NewTypedItemExponentialFailureRateLimiter[string](retryDelay, time.Second)),
 		controller.Threadiness(workers), controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0),
 	).Run(ctx)
 }
 
-// provisioner makes and deletes volumes.
+// provisioner makes and deletes volumes, by the driver.
 type provisioner struct{ *cluster }
 
 // Provision makes the volume of a claim, or finds the one that an attempt before has made.
 func (p *provisioner) Provision(
 	ctx context.Context, o controller.ProvisionOptions,
 ) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
-	region, err := p.region(ctx)
-	if err != nil {
-		return nil, controller.ProvisioningNoChange, err
+	asked := o.PVC.Spec.Resources.Requests[corev1.ResourceStorage]
+	if asked.Cmp(smallest) < 0 {
+		p.notes.add(warning, "PersistentVolumeClaim %s/%s asks for %s and is given, and billed as, %d GiB: no volume is smaller",
+			o.PVC.Namespace, o.PVC.Name, &asked, blockstorage.Smallest)
 	}
-	label := strings.ReplaceAll(o.PVName, "-", "")
-	label = label[:min(len(label), 32)] // the longest that the API takes
-	volume, err := p.volume(ctx, label)
-	if volume == nil && err == nil {
-		volume, err = p.linode.CreateVolume(ctx, p.volumeOptions(o, label, region))
-	}
+	made, err := p.driver.CreateVolume(ctx, &csi.CreateVolumeRequest{
+		Name: strings.ReplaceAll(o.PVName, "-", ""), CapacityRange: &csi.CapacityRange{RequiredBytes: asked.Value()},
+		VolumeCapabilities: capabilities(o.PVC.Spec.AccessModes), Parameters: o.StorageClass.Parameters,
+	})
 	if err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	return persistentVolume(o, volume), controller.ProvisioningFinished, nil
+	return persistentVolume(o, made.GetVolume()), controller.ProvisioningFinished, nil
 }
 
-// volume finds a volume by its label; nil where there is none.
-func (p *provisioner) volume(ctx context.Context, label string) (*linodego.Volume, error) {
-	all, err := p.linode.ListVolumes(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, volume := range all {
-		if volume.Label == label {
-			return &volume, nil
+func persistentVolume(o controller.ProvisionOptions, volume *csi.Volume) *corev1.PersistentVolume {
+	var terms []corev1.NodeSelectorTerm
+	for _, place := range volume.GetAccessibleTopology() {
+		var term corev1.NodeSelectorTerm
+		for key, value := range place.GetSegments() {
+			term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{
+				Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value},
+			})
 		}
-	}
-	return nil, nil
-}
-
-func (p *provisioner) volumeOptions(o controller.ProvisionOptions, label, region string) linodego.VolumeCreateOptions {
-	asked := o.PVC.Spec.Resources.Requests[corev1.ResourceStorage]
-	size := gibibytes(asked)
-	if size < smallestVolume {
-		p.notes.add(warning, "PersistentVolumeClaim %s/%s asks for %s and is given, and billed as, %d GiB: no volume is smaller",
-			o.PVC.Namespace, o.PVC.Name, &asked, smallestVolume)
-	}
-	options := linodego.VolumeCreateOptions{Label: label, Region: region, Size: max(size, smallestVolume)}
-	if tags := o.StorageClass.Parameters[storageDriver+"/volumeTags"]; tags != "" {
-		options.Tags = strings.Split(tags, ",")
-	}
-	if encrypted, err := strconv.ParseBool(o.StorageClass.Parameters[storageDriver+"/encrypted"]); err == nil && encrypted {
-		options.Encryption = "enabled"
-	}
-	return options
-}
-
-// gibibytes rounds up: Linode's sizes are whole GiB.
-func gibibytes(size resource.Quantity) int { return int((size.Value() + gibibyte - 1) / gibibyte) }
-
-func gibibyteQuantity(size int) resource.Quantity {
-	return *resource.NewQuantity(int64(size)*gibibyte, resource.BinarySI)
-}
-
-func persistentVolume(o controller.ProvisionOptions, volume *linodego.Volume) *corev1.PersistentVolume {
-	inRegion := corev1.NodeSelectorRequirement{
-		Key: regionTopology, Operator: corev1.NodeSelectorOpIn, Values: []string{volume.Region},
+		terms = append(terms, term)
 	}
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: o.PVName},
 		Spec: corev1.PersistentVolumeSpec{
-			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: gibibyteQuantity(volume.Size)},
+			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: quantity(volume.GetCapacityBytes())},
 			AccessModes:                   o.PVC.Spec.AccessModes,
 			VolumeMode:                    o.PVC.Spec.VolumeMode,
 			MountOptions:                  o.StorageClass.MountOptions,
 			PersistentVolumeReclaimPolicy: *o.StorageClass.ReclaimPolicy,
 			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
-				Driver: storageDriver, VolumeHandle: fmt.Sprintf("%d-%s", volume.ID, volume.Label), FSType: "ext4",
+				Driver: spec.StorageDriver, VolumeHandle: volume.GetVolumeId(), FSType: fileSystem,
+				VolumeAttributes: volume.GetVolumeContext(),
 			}},
-			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{
-				{MatchExpressions: []corev1.NodeSelectorRequirement{inRegion}},
-			}}},
+			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: terms}},
 		},
 	}
 }
 
 // Delete deletes a volume, once it is detached.
 func (p *provisioner) Delete(ctx context.Context, volume *corev1.PersistentVolume) error {
-	found, err := p.linode.GetVolume(ctx, volumeID(volume))
-	switch {
-	case linodego.IsNotFound(err):
-		return nil
-	case err != nil:
-		return err
-	case found.LinodeID != nil:
-		return fmt.Errorf("volume %d is attached to Linode %d", found.ID, *found.LinodeID)
-	}
-	return p.linode.DeleteVolume(ctx, found.ID)
+	_, err := p.driver.DeleteVolume(ctx, &csi.DeleteVolumeRequest{VolumeId: volume.Spec.CSI.VolumeHandle})
+	return err
 }
 
 // runResizer grows the volumes of claims that ask for more than they have.
@@ -139,18 +96,28 @@ func (c *cluster) resize(ctx context.Context, claim *corev1.PersistentVolumeClai
 		return nil
 	}
 	volume, err := c.client.CoreV1().PersistentVolumes().Get(ctx, claim.Spec.VolumeName, metav1.GetOptions{})
-	if err != nil || volumeID(volume) == 0 {
+	if err != nil || !ours(volume) {
 		return err
 	}
-	size := gibibytes(asked)
-	if err := c.linode.ResizeVolume(ctx, volumeID(volume), size); err != nil {
+	grown, err := c.driver.ControllerExpandVolume(ctx, &csi.ControllerExpandVolumeRequest{
+		VolumeId: volume.Spec.CSI.VolumeHandle, CapacityRange: &csi.CapacityRange{RequiredBytes: asked.Value()},
+	})
+	if err != nil {
 		return err
 	}
-	volume.Spec.Capacity[corev1.ResourceStorage] = gibibyteQuantity(size)
+	size := quantity(grown.GetCapacityBytes())
+	volume.Spec.Capacity[corev1.ResourceStorage] = size
 	if _, err := c.client.CoreV1().PersistentVolumes().Update(ctx, volume, metav1.UpdateOptions{}); err != nil {
 		return err
 	}
-	claim.Status.Capacity[corev1.ResourceStorage] = gibibyteQuantity(size)
+	claim.Status.Capacity[corev1.ResourceStorage] = size
 	_, err = c.client.CoreV1().PersistentVolumeClaims(claim.Namespace).UpdateStatus(ctx, claim, metav1.UpdateOptions{})
 	return err
 }
+
+// ours tells whether a volume is one of Linode's.
+func ours(volume *corev1.PersistentVolume) bool {
+	return volume.Spec.CSI != nil && volume.Spec.CSI.Driver == spec.StorageDriver
+}
+
+func quantity(count int64) resource.Quantity { return *resource.NewQuantity(count, resource.BinarySI) }

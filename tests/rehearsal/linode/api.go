@@ -41,6 +41,8 @@ type Options struct {
 	// Publishing is how long the name servers take until they answer with a change; by default as much faster than Linode's
 	// minute as all DNS of a rehearsal is.
 	Publishing time.Duration
+	// Disks takes the disks of volumes; nil where Linodes do not run.
+	Disks Disks
 	// Contents counts what is in a bucket, and its bytes, where somebody else than ObjectStorage serves it.
 	Contents func(endpoint, label string) (objects, size int)
 	// Log takes failures of the background work and requests for what is not simulated; slog.Default() when nil.
@@ -84,6 +86,9 @@ func New(options Options) (*API, error) {
 	a.rationing.windows = map[string]*window{}
 	if a.log == nil {
 		a.log = slog.Default()
+	}
+	if a.options.Disks == nil {
+		a.options.Disks = noDisks{}
 	}
 	store.View(func(s *state) { a.publish(s.publication()) })
 	a.ctx, a.cancel = context.WithCancel(context.Background())

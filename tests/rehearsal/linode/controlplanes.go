@@ -17,6 +17,23 @@ type ControlPlanes interface {
 	Delete(ctx context.Context, clusterID int) error
 }
 
+// Disks are those of volumes, where Linodes are machines that run. Package live implements it.
+type Disks interface {
+	// Plug has a Linode find the disk of a volume.
+	Plug(linode, volume int) error
+	// Unplug takes the disk from a Linode, whatever state that is in, and from programs that still use it.
+	Unplug(linode, volume int) error
+	// Destroy deletes what is on a disk that is plugged in nowhere.
+	Destroy(volume int) error
+}
+
+// noDisks are the disks of Linodes that do not run.
+type noDisks struct{}
+
+func (noDisks) Plug(int, int) error   { return nil }
+func (noDisks) Unplug(int, int) error { return nil }
+func (noDisks) Destroy(int) error     { return nil }
+
 // Access is how a client reaches a control plane.
 type Access struct {
 	Kubeconfig []byte // YAML, as the LKE API hands it out (there in base64)

@@ -1,6 +1,7 @@
 package linode_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"regexp"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/linode/linodego"
 	"github.com/stretchr/testify/require"
+
+	"lke-platform/tests/rehearsal/linode"
 )
 
 func TestBuckets(t *testing.T) {
@@ -274,4 +277,44 @@ func TestVolumes(t *testing.T) {
 		_, err := r.CreateVolume(ctx, options)
 		require.ErrorContains(t, err, reason)
 	}
+}
+
+// plugs are disks that note what was done to them.
+type plugs struct {
+	done []string
+	fail error // of Unplug
+}
+
+func (p *plugs) note(format string, arguments ...any) error {
+	p.done = append(p.done, fmt.Sprintf(format, arguments...))
+	return nil
+}
+
+func (p *plugs) Plug(instance, volume int) error { return p.note("plug %d into %d", volume, instance) }
+func (p *plugs) Destroy(volume int) error        { return p.note("destroy %d", volume) }
+func (p *plugs) Unplug(instance, volume int) error {
+	return errors.Join(p.note("unplug %d from %d", volume, instance), p.fail)
+}
+
+func TestDisksAreWhereTheirVolumesAre(t *testing.T) {
+	t.Parallel()
+	disks := &plugs{fail: errors.New("it is in use")}
+	r := newRig(t, func(o *linode.Options) { o.Disks = disks })
+	ctx := t.Context()
+	instance, err := r.CreateInstance(ctx, linodego.InstanceCreateOptions{Region: "us-ord", Type: "g6-standard-2"})
+	require.NoError(t, err)
+	volume := r.volume("data", 10)
+	_, err = r.AttachVolume(ctx, volume.ID, &linodego.VolumeAttachOptions{LinodeID: instance.ID})
+	require.NoError(t, err)
+	require.Error(t, r.DetachVolume(ctx, volume.ID))
+	volume, err = r.GetVolume(ctx, volume.ID)
+	require.NoError(t, err)
+	require.Equal(t, instance.ID, *volume.LinodeID, "what cannot be unplugged stays attached")
+	disks.fail, disks.done = nil, disks.done[:1]
+	require.NoError(t, r.DetachVolume(ctx, volume.ID))
+	require.NoError(t, r.DeleteVolume(ctx, volume.ID))
+	require.Equal(t, []string{
+		fmt.Sprintf("plug %d into %d", volume.ID, instance.ID), fmt.Sprintf("unplug %d from %d", volume.ID, instance.ID),
+		fmt.Sprintf("destroy %d", volume.ID),
+	}, disks.done)
 }

@@ -39,15 +39,15 @@ func (a *API) volumeRoutes() routes {
 		id:     func(v *volume) string { return strconv.Itoa(v.ID) },
 		create: a.createVolume,
 		update: updateVolume,
-		delete: deleteVolume,
+		delete: a.deleteVolume,
 	}
 	attached := collection[*volume]{items: func(c *call) ([]*volume, error) {
 		i, err := through(c, "linode", c.state.Instances, func(i *instance) int { return i.ID })
 		return c.state.volumesOf(i), err
 	}}
 	r := volumes.routes()
-	r["POST /volumes/{id}/attach"] = volumes.on(attachVolume)
-	r["POST /volumes/{id}/detach"] = volumes.action(func(_ *call, v *volume) error { v.detach(); return nil })
+	r["POST /volumes/{id}/attach"] = volumes.on(a.attachVolume)
+	r["POST /volumes/{id}/detach"] = volumes.action(a.detachVolume)
 	r["POST /volumes/{id}/resize"] = volumes.on(resizeVolume)
 	r["GET /linode/instances/{linode}/volumes"] = attached.list
 	return r
@@ -88,7 +88,9 @@ func (a *API) createVolume(c *call) (any, error) {
 	}
 	v.ID = c.state.newID()
 	if i != nil {
-		v.attach(i)
+		if err := a.attach(v, i); err != nil {
+			return nil, err
+		}
 	}
 	c.state.Volumes = append(c.state.Volumes, v)
 	return v.still("creating"), nil
@@ -126,18 +128,21 @@ func updateVolume(c *call, v *volume) error {
 }
 
 // deleteVolume takes a volume from a Linode only if that was never switched on.
-func deleteVolume(c *call, v *volume) error {
+func (a *API) deleteVolume(c *call, v *volume) error {
 	var check checks
 	used := v.LinodeID != nil && c.state.instance(*v.LinodeID).EverBooted
 	check.that(!used, "", "The volume must be detached before it can be deleted")
 	if err := check.err(); err != nil {
 		return err
 	}
+	if err := a.options.Disks.Destroy(v.ID); err != nil {
+		return err
+	}
 	c.state.Volumes = without(c.state.Volumes, v)
 	return nil
 }
 
-func attachVolume(c *call, v *volume) (any, error) {
+func (a *API) attachVolume(c *call, v *volume) (any, error) {
 	var in struct {
 		LinodeID int `json:"linode_id"`
 	}
@@ -150,8 +155,20 @@ func attachVolume(c *call, v *volume) (any, error) {
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	v.attach(i)
+	if err := a.attach(v, i); err != nil {
+		return nil, err
+	}
 	return v.still(v.Status), nil
+}
+
+func (a *API) detachVolume(_ *call, v *volume) error {
+	if v.LinodeID != nil {
+		if err := a.options.Disks.Unplug(*v.LinodeID, v.ID); err != nil {
+			return err
+		}
+	}
+	v.detach()
+	return nil
 }
 
 func resizeVolume(c *call, v *volume) (any, error) {
@@ -200,8 +217,12 @@ func (i *instance) maxVolumes() int {
 	return min(max(i.Specs.Memory/1024, 8), 64) - ownDisks
 }
 
-func (v *volume) attach(i *instance) {
+func (a *API) attach(v *volume, i *instance) error {
+	if err := a.options.Disks.Plug(i.ID, v.ID); err != nil {
+		return err
+	}
 	v.LinodeID, v.LinodeLabel, v.IOReady, v.Updated = &i.ID, &i.Label, true, now()
+	return nil
 }
 
 func (v *volume) detach() {

@@ -197,3 +197,29 @@ func removeTree(path string) error {
 	}
 	return err
 }
+
+// processes lists those in a group, and in groups in it.
+func processes(name string) (all []int, err error) {
+	found, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range found {
+		if !h.unified && !slices.Contains(h.controllers, "memory") { // one hierarchy has all of them
+			continue
+		}
+		err = filepath.WalkDir(filepath.Join(h.path, name), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.Name() != "cgroup.procs" {
+				return nil // a group that went meanwhile
+			}
+			content, _ := os.ReadFile(path)
+			for _, line := range strings.Fields(string(content)) {
+				if process, err := strconv.Atoi(line); err == nil && process > 0 {
+					all = append(all, process)
+				}
+			}
+			return nil
+		})
+	}
+	return all, err
+}

@@ -248,7 +248,7 @@ func (m *Machines) describe(wanted kubernetes.Machine) (spec.Machine, error) {
 		Attachable: int64(linode.Attachable(wanted.Type.Memory)),
 		Address:    wanted.PrivateIP, PodRange: fmt.Sprintf("10.2.%d.0/24", m.ranges[wanted.Name]),
 		PodNetwork: wanted.PodNetwork, ServiceNetwork: wanted.ServiceNetwork, NameServer: gateway,
-		Dir: dir, Bin: m.options.Bin, Images: m.images.list(), Volumes: filepath.Join(m.options.Dir, "volumes"),
+		Dir: dir, Bin: m.options.Bin, Images: m.images.list(), Devices: m.devices(wanted.InstanceID),
 		Kubeconfig:   kubeconfig,
 		ControlGroup: "/" + filepath.Join(groupName, wanted.Name), Environment: m.environment, Roots: m.roots,
 	}

@@ -148,7 +148,7 @@ func TestNodesRunContainers(t *testing.T) {
 	two.Taints = nil // the name server of the cluster tolerates none
 	f.sync(one, two)
 	f.nodesAreAsTheirLinodesSay(one)
-	f.volumeIsMounted()
+	f.volumeGoesFromNodeToNode(one, two)
 	f.deployed()
 	f.podsAnswerOnEachNode()
 	f.jobsEnd()
@@ -271,8 +271,42 @@ func (f *fixture) deployed() {
 	}, f.machines.Played())
 }
 
-// volumeIsMounted has a pod wait for a volume, which nobody has to attach here.
-func (f *fixture) volumeIsMounted() {
+// volumeGoesFromNodeToNode has a pod wait for a volume that a node loses and another gets. Nobody but the test attaches it here.
+func (f *fixture) volumeGoesFromNodeToNode(one, two linode.Node) {
+	f.createVolume()
+	require.NoError(f, f.machines.Plug(one.InstanceID, 7))
+	f.createDatabase(one)
+	folder := filepath.Join(f.machines.options.Dir, "volumes", "7")
+	owned, err := os.Stat(folder)
+	require.NoError(f, err)
+	require.Equal(f, databaseGroup, owned.Sys().(*syscall.Stat_t).Gid)
+	require.NotEmpty(f, f.usersOf(one, folder))
+	require.NoError(f, f.machines.Unplug(one.InstanceID, 7))
+	require.Empty(f, f.usersOf(one, folder), "nothing on the node can write to it")
+	f.eventually("what runs anew has no volume", func() bool {
+		found, err := f.client.CoreV1().Pods("default").Get(f.Context(), "db", metav1.GetOptions{})
+		require.NoError(f, err)
+		return found.Status.ContainerStatuses[0].RestartCount > 0 && found.Status.ContainerStatuses[0].State.Running != nil
+	})
+	require.Empty(f, f.usersOf(one, folder))
+	f.deleteDatabase()
+	require.NoError(f, f.machines.Plug(two.InstanceID, 7))
+	f.createDatabase(two)
+	require.NotEmpty(f, f.usersOf(two, folder))
+	f.deleteDatabase()
+	require.NoError(f, f.machines.Unplug(two.InstanceID, 7))
+	require.NoError(f, f.machines.Destroy(7))
+	require.NoDirExists(f, folder)
+}
+
+func (f *fixture) usersOf(node linode.Node, folder string) []int {
+	f.Helper()
+	users, err := f.machines.running[node.Name].users(folder)
+	require.NoError(f, err)
+	return users
+}
+
+func (f *fixture) createVolume() {
 	no := false
 	_, err := f.client.StorageV1().CSIDrivers().Create(f.Context(), &storagev1.CSIDriver{
 		ObjectMeta: metav1.ObjectMeta{Name: spec.StorageDriver}, Spec: storagev1.CSIDriverSpec{AttachRequired: &no},
@@ -296,11 +330,18 @@ func (f *fixture) volumeIsMounted() {
 		},
 	}, metav1.CreateOptions{})
 	require.NoError(f, err)
-	group := int64(2000)
-	_, err = f.client.CoreV1().Pods("default").Create(f.Context(), &corev1.Pod{
+}
+
+const databaseGroup = uint32(2000)
+
+// createDatabase has a pod run on a node, with the volume.
+func (f *fixture) createDatabase(on linode.Node) {
+	group := int64(databaseGroup)
+	_, err := f.client.CoreV1().Pods("default").Create(f.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "db"},
 		Spec: corev1.PodSpec{
-			Tolerations: tolerations, SecurityContext: &corev1.PodSecurityContext{FSGroup: &group},
+			NodeSelector: map[string]string{corev1.LabelHostname: on.Name},
+			Tolerations:  tolerations, SecurityContext: &corev1.PodSecurityContext{FSGroup: &group},
 			Containers: []corev1.Container{{
 				Name: "db", Image: "registry.example/db:1", VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
 			}},
@@ -314,11 +355,10 @@ func (f *fixture) volumeIsMounted() {
 		found, err := f.client.CoreV1().Pods("default").Get(f.Context(), "db", metav1.GetOptions{})
 		return err == nil && found.Status.Phase == corev1.PodRunning
 	})
-	folder, err := os.Stat(filepath.Join(f.machines.options.Dir, "volumes", "7-data"))
-	require.NoError(f, err)
-	require.Equal(f, uint32(group), folder.Sys().(*syscall.Stat_t).Gid)
-	now := metav1.NewDeleteOptions(1)
-	require.NoError(f, f.client.CoreV1().Pods("default").Delete(f.Context(), "db", *now))
+}
+
+func (f *fixture) deleteDatabase() {
+	require.NoError(f, f.client.CoreV1().Pods("default").Delete(f.Context(), "db", *metav1.NewDeleteOptions(1)))
 	f.eventually("db is gone", func() bool {
 		_, err := f.client.CoreV1().Pods("default").Get(f.Context(), "db", metav1.GetOptions{})
 		return apierrors.IsNotFound(err)

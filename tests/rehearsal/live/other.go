@@ -31,11 +31,15 @@ func New(Options) (*Machines, error) {
 // Clean removes nothing, as nothing is there.
 func Clean() error { return nil }
 
-// SetEnvironment, ServePublic, Trust, ForwardNames, Dial, StandIns, AtHand, Played and Close are never called.
+// SetEnvironment, ServePublic, Trust, ForwardNames, Plug, Unplug, Destroy, Dial, StandIns, AtHand, Played and Close are never
+// called.
 func (*Machines) SetEnvironment(map[string]string) error                     { return nil }
 func (*Machines) ServePublic(string, map[int]int) error                      { return nil }
 func (*Machines) Trust([]byte) error                                         { return nil }
 func (*Machines) ForwardNames(string)                                        {}
+func (*Machines) Plug(int, int) error                                        { return nil }
+func (*Machines) Unplug(int, int) error                                      { return nil }
+func (*Machines) Destroy(int) error                                          { return nil }
 func (*Machines) Dial(context.Context, netip.Addr, string) (net.Conn, error) { return nil, nil }
 func (*Machines) StandIns() []string                                         { return nil }
 func (*Machines) AtHand(string) string                                       { return "" }

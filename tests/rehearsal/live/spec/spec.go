@@ -1,6 +1,11 @@
 // Package spec says what a machine of a live rehearsal is. Who starts machines and the program in them have it in common.
 package spec
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Machine is a simulated Linode that runs containers: a process with namespaces and a control group of its own.
 type Machine struct {
 	Name       string
@@ -21,8 +26,8 @@ type Machine struct {
 	NameServer string
 
 	Dir string // keeps all that is the machine's own
-	// Bin has the programs, Images what Images of this package lists, and Volumes a folder for each volume.
-	Bin, Images, Volumes string
+	// Bin has the programs, Images what Images of this package lists, and Devices a link for each volume that is attached.
+	Bin, Images, Devices string
 	Kubeconfig           string
 	ControlGroup         string // below that of the computer
 	// Environment is laid over that of all containers, to point them at the rehearsal.
@@ -38,8 +43,22 @@ const (
 	GoOn  byte = 'g'
 )
 
-// StorageDriver is Linode's driver of volumes.
-const StorageDriver = "linodebs.csi.linode.com"
+const (
+	// StorageDriver is Linode's driver of volumes: https://github.com/linode/linode-blockstorage-csi-driver
+	StorageDriver = "linodebs.csi.linode.com"
+	// RegionTopology is the label that says where a volume can be used.
+	RegionTopology = "topology.linode.com/region"
+)
+
+// VolumeID is the ID in the driver's name for a volume, <ID>-<label>; 0, which no volume has, where it is none.
+func VolumeID(handle string) int {
+	text, _, _ := strings.Cut(handle, "-")
+	id, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return id
+}
 
 // Played is the image that is run in the place of one that cannot be had.
 const Played = "lke-platform.rehearsal/played:latest"
