@@ -84,17 +84,19 @@ func New(options Options) *Clusters {
 
 // Start brings up the control plane of a cluster and returns when it serves the API and makes service accounts, so that
 // pods can be created at once. A running cluster is left alone, unless the version changed or one of its programs has ended:
-// then it is restarted. The version is as the LKE API spells it, "1.36" or "v1.36.1+lke2"; the programs can take the part of
-// the three minor versions before their own. What Start did not see through, because of ctx or an error, is stopped again.
+// then it is restarted, and what runs on its nodes goes on. The version is as the LKE API spells it, "1.36" or
+// "v1.36.1+lke2"; the programs can take the part of the three minor versions before their own. What Start did not see through,
+// because of ctx or an error, is stopped again.
 func (c *Clusters) Start(ctx context.Context, clusterID int, version string) (linode.Access, error) {
 	cluster := c.cluster(clusterID)
 	cluster.mu.Lock()
 	defer cluster.mu.Unlock()
 
 	if cluster.running != nil && (cluster.running.version != version || cluster.running.programs.ended() != nil) {
-		if err := cluster.stop(); err != nil {
+		if err := cluster.running.leave(); err != nil {
 			return linode.Access{}, fmt.Errorf("restarting Kubernetes of LKE cluster %d: %w", clusterID, err)
 		}
+		cluster.running = nil
 	}
 	if cluster.running == nil {
 		plane, err := startControlPlane(ctx, c.options, c.folder(clusterID), clusterID, version)

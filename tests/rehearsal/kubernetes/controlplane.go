@@ -255,11 +255,16 @@ func (p *controlPlane) controllersReady(ctx context.Context) error {
 	return err
 }
 
-// stop ends the controllers and the programs.
+// stop ends the machines of the nodes, and the control plane.
 func (p *controlPlane) stop() error {
+	return errors.Join(p.nodes.stop(p.machines.Stop), p.leave())
+}
+
+// leave ends the controllers and the programs. What runs on the nodes goes on.
+func (p *controlPlane) leave() error {
 	p.stopControllers()
 	p.nodes.close()
-	return errors.Join(p.nodes.stop(p.machines.Stop), p.programs.stop())
+	return p.programs.stop()
 }
 
 // emulatedVersion returns the flag that makes a component take the part of a minor version of Kubernetes.
