@@ -73,7 +73,7 @@ var faults = map[string]struct{ old, new, fault string }{
 	// certificates, ingress, storage
 	"nobody to write to":   {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services", `certificates.email: Invalid value: "services"`},
 	"issuer nobody trusts": {"certificates:\n    email: services@changelog.com", "certificates:\n    email: services@changelog.com\n    issuer: staging", `certificates.issuer: Invalid value: "staging": neither browsers nor Fastly trust its certificates`},
-	"how many ways in":           {"lke-platform:storage:", "lke-platform:ingress: {replicas: 3}\n  lke-platform:storage:", "ingress.replicas: Forbidden: unknown key"},
+	"how many ways in":     {"lke-platform:storage:", "lke-platform:ingress: {replicas: 3}\n  lke-platform:storage:", "ingress.replicas: Forbidden: unknown key"},
 	"another controller":   {"lke-platform:storage:", "lke-platform:ingress: {controller: haproxy}\n  lke-platform:storage:", `ingress.controller: Unsupported value: "haproxy"`},
 	"open, with a list":    {"lke-platform:storage:", "lke-platform:ingress: {open: true, allow: [192.0.2.0/24]}\n  lke-platform:storage:", "ingress.allow: Forbidden: has no effect"},
 	"no place to store":    {"storage:\n    region: us-east", "storage: {}", "storage.region: Required value"},

@@ -18,8 +18,8 @@ type Args struct {
 	Label string `json:"-"`
 	// Region is the Linode region, for instance us-east. A cluster never moves: another region replaces it.
 	Region string `json:"region"`
-	// KubernetesVersion is the minor version, for instance "1.36", at least 1.34. Changing it recycles every node, one at a time. It goes up
-	// by one minor version at a time, and never back.
+	// KubernetesVersion is the minor version, for instance "1.36", at least 1.34. Changing it recycles every node, one at a time.
+	// It goes up by one minor version at a time, and never back.
 	KubernetesVersion string `json:"kubernetesVersion"`
 	// HighAvailability runs the control plane three times. It costs more and cannot be taken back. Default false.
 	HighAvailability bool `json:"highAvailability"`
