@@ -92,4 +92,5 @@ func TestAServerHasItsVolumesItsKeyAndRoomInMemory(t *testing.T) {
 		"/pgdata": "pgdata", "/tmp": "tmp", "/dev/shm": "dev-shm", "/etc/patroni": "etc-patroni", "/pgconf/tls": "pgconf-tls",
 	}, mounted)
 	require.EqualValues(t, postgresGID, *pod.SecurityContext.FSGroup)
+	require.Equal(t, corev1.FSGroupChangeOnRootMismatch, *pod.SecurityContext.FSGroupChangePolicy, "else no server starts again")
 }
