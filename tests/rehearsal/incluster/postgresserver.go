@@ -234,6 +234,8 @@ func (c *cluster) serveServers(ctx context.Context, owner *unstructured.Unstruct
 func (w *postgresCluster) serve(pod *corev1.PodSpec, image string) {
 	pod.ServiceAccountName = w.Name + "-instance"
 	pod.SecurityContext.FSGroup = ptr.To[int64](postgresGID)
+	// Once: the group may not write to data, and servers would not start again.
+	pod.SecurityContext.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
 	database := &pod.Containers[0]
 	database.Image, database.ImagePullPolicy = image, corev1.PullIfNotPresent
 	database.Command = []string{"patroni", "/etc/patroni/patroni.yaml"}

@@ -92,4 +92,13 @@ func TestAServerHasItsVolumesItsKeyAndRoomInMemory(t *testing.T) {
 		"/pgdata": "pgdata", "/tmp": "tmp", "/dev/shm": "dev-shm", "/etc/patroni": "etc-patroni", "/pgconf/tls": "pgconf-tls",
 	}, mounted)
 	require.EqualValues(t, postgresGID, *pod.SecurityContext.FSGroup)
+	require.Equal(t, corev1.FSGroupChangeOnRootMismatch, *pod.SecurityContext.FSGroupChangePolicy, "else no server starts again")
+}
+
+func TestTheFirstSQLGoesWithoutExtensionsThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	const other = "\\connect \"app\"\nALTER DATABASE \"app\" OWNER TO \"app\";\nCREATE EXTENSION IF NOT EXISTS \"pg_trgm\" CASCADE;\n"
+	sql, lacking := withoutExtensions(other+"CREATE EXTENSION IF NOT EXISTS \"vector\" CASCADE;\n", []string{"pg_trgm", "citext"})
+	require.Equal(t, other, sql)
+	require.Equal(t, []string{"vector"}, lacking)
 }

@@ -138,9 +138,6 @@ GRANT USAGE ON SCHEMA pgbouncer TO ` + poolerRole + `;
 GRANT EXECUTE ON FUNCTION pgbouncer.get_auth(text) TO ` + poolerRole + `;
 `
 
-// extension is what a line of SQL creates.
-var extension = regexp.MustCompile(`^CREATE EXTENSION IF NOT EXISTS "?([^" ;]+)`)
-
 // initialize runs the first SQL, without the extensions that the image lacks.
 func (c *cluster) initialize(
 	ctx context.Context, wanted *postgresCluster, primary string, source *corev1.ConfigMapKeySelector,
@@ -153,18 +150,28 @@ func (c *cluster) initialize(
 	if err != nil {
 		return err
 	}
-	names := strings.Fields(available)
-	var sql strings.Builder
-	for line := range strings.Lines(script.Data[source.Key]) {
-		if created := extension.FindStringSubmatch(line); created != nil && !slices.Contains(names, created[1]) {
-			c.notes.add(notRehearsed, "extension %s of PostgresCluster %s/%s: the image that is at hand lacks it",
-				created[1], wanted.Namespace, wanted.Name)
+	sql, lacking := withoutExtensions(script.Data[source.Key], strings.Fields(available))
+	for _, name := range lacking {
+		c.notes.add(notRehearsed, "extension %s of PostgresCluster %s/%s: the image that is at hand lacks it",
+			name, wanted.Namespace, wanted.Name)
+	}
+	_, err = c.psql(ctx, wanted.Namespace, primary, sql)
+	return err
+}
+
+// extension is what a line of SQL creates.
+var extension = regexp.MustCompile(`^CREATE EXTENSION IF NOT EXISTS "?([^" ;]+)`)
+
+// withoutExtensions leaves out of a script those that are not available, and tells which these are.
+func withoutExtensions(script string, available []string) (sql string, lacking []string) {
+	for line := range strings.Lines(script) {
+		if created := extension.FindStringSubmatch(line); created != nil && !slices.Contains(available, created[1]) {
+			lacking = append(lacking, created[1])
 			continue
 		}
-		sql.WriteString(line)
+		sql += line
 	}
-	_, err = c.psql(ctx, wanted.Namespace, primary, sql.String())
-	return err
+	return sql, lacking
 }
 
 // psql runs SQL in a server, as its superuser, and returns what that prints.
