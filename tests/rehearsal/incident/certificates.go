@@ -11,8 +11,11 @@ import (
 
 // certificate is what counts of one.
 type certificate struct {
-	Metadata metadata
-	Status   struct {
+	Metadata struct {
+		metadata
+		Generation int
+	}
+	Status struct {
 		Revision   int
 		Conditions []condition
 	}
@@ -33,7 +36,7 @@ func (p *platform) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.await(ctx, func(c *certificate) bool { return c.Status.Revision > before[c.Metadata] }); err != nil {
+	if err := p.await(ctx, func(c *certificate) bool { return c.Status.Revision > before[c.Metadata.metadata] }); err != nil {
 		return err
 	}
 	return p.copyCertificates(ctx)
@@ -41,7 +44,8 @@ func (p *platform) renew(ctx context.Context) error {
 
 // renewing is what `cmctl renew` writes into the status of a Certificate.
 const renewing = `[{"op": "add", "path": "/status/conditions/-", "value": {"type": "Issuing", "status": "True",
-	"reason": "ManuallyTriggered", "message": "Certificate re-issuance manually triggered", "lastTransitionTime": %q}}]`
+	"reason": "ManuallyTriggered", "message": "Certificate re-issuance manually triggered", "lastTransitionTime": %q,
+	"observedGeneration": %d}}]`
 
 // askForRenewal asks for all certificates anew, and tells how often each was issued.
 func (p *platform) askForRenewal(ctx context.Context) (issued map[metadata]int, err error) {
@@ -51,9 +55,10 @@ func (p *platform) askForRenewal(ctx context.Context) (issued map[metadata]int, 
 	}
 	issued = map[metadata]int{}
 	for _, c := range all {
-		issued[c.Metadata] = c.Status.Revision
+		issued[c.Metadata.metadata] = c.Status.Revision
+		patch := fmt.Sprintf(renewing, time.Now().UTC().Format(time.RFC3339), c.Metadata.Generation)
 		_, err := p.kubectl(ctx, "patch", "certificates.cert-manager.io", c.Metadata.Name, "--namespace", c.Metadata.Namespace,
-			"--subresource", "status", "--type", "json", "--patch", fmt.Sprintf(renewing, time.Now().UTC().Format(time.RFC3339)))
+			"--subresource", "status", "--type", "json", "--patch", patch)
 		if err != nil {
 			return nil, err
 		}

@@ -172,7 +172,7 @@ func unanswered(ctx context.Context) (string, error) { return "the API server", 
 
 // get decodes a list of all namespaces.
 func (p *platform) get(ctx context.Context, list any, kinds string, arguments ...string) error {
-	asked := []string{"get", kinds, "--all-namespaces", "--output", "json", "--request-timeout", "5s"}
+	asked := []string{"get", kinds, "--all-namespaces", "--output", "json", "--request-timeout", "3s"}
 	text, err := p.kubectl(ctx, append(asked, arguments...)...)
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func (p *platform) watch(ctx context.Context, name string, end func() error) (*o
 			if err := end(); err != nil {
 				return nil, err
 			}
-			ended, quiet = true, time.Now()
+			ended, quiet, got.Strong = true, time.Now(), since() // a way back takes its time
 		}
 		lacks, err := p.lacks(ctx)
 		if err != nil {
