@@ -272,7 +272,7 @@ func TestEachNodeHasAWayInOfItsOwn(t *testing.T) {
 		require.Equal(t, "Cluster", at(service, "externalTrafficPolicy"), "%s: while its own starts, a node passes on to others", kind)
 		pods := at(values, path.pods...)
 		require.Equal(t, []any{map[string]any{"operator": "Exists"}}, at(pods, "tolerations"), "%s: whatever a pool keeps away", kind)
-		require.Equal(t, map[string]any{"maxSurge": 1., "maxUnavailable": 0.}, at(pods, "updateStrategy", "rollingUpdate"), kind)
+		require.Equal(t, map[string]any{"maxSurge": "100%", "maxUnavailable": 0.}, at(pods, "updateStrategy", "rollingUpdate"), kind)
 		require.Equal(t, "platform-app", at(pods, "priorityClassName"), kind)
 		require.NotEmpty(t, at(pods, "resources", "requests", "cpu"), kind)
 		require.NotEmpty(t, at(pods, "resources", "limits", "memory"), kind)

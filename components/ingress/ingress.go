@@ -154,11 +154,11 @@ func (a *Args) IsThere(ctx *pulumi.Context) (bool, error) {
 // Upstream: https://kubernetes.io/docs/reference/networking/virtual-ips/#traffic-distribution
 const onEveryNode, sameNode = "DaemonSet", "PreferSameNode"
 
-// updateStrategy has the new controller of a node answer before the old one goes.
+// updateStrategy has the new controller of a node answer before the old one goes, on all nodes at once: a bypass waits for it.
 func updateStrategy() pulumi.Map {
 	return pulumi.Map{
 		"type":          pulumi.String("RollingUpdate"),
-		"rollingUpdate": pulumi.Map{"maxSurge": pulumi.Int(1), "maxUnavailable": pulumi.Int(0)},
+		"rollingUpdate": pulumi.Map{"maxSurge": pulumi.String("100%"), "maxUnavailable": pulumi.Int(0)},
 	}
 }
 
