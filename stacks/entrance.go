@@ -30,6 +30,7 @@ func (p *platform) declareEntrance() (err error) {
 	}
 	config.Ingress.DefaultCertificate = pulumi.Sprintf("%s/%s", p.appNamespace.Name, p.siteTLS.SecretNames[certificate])
 	config.Ingress.Label, config.Ingress.Kubeconfig = p.account, p.cluster.Kubeconfig
+	config.Ingress.Taints = config.Cluster.Taints()
 	if config.Monitoring.Objectives.AreThere() {
 		config.Ingress.LatencyBuckets = monitoring.LatencyBuckets()
 	}

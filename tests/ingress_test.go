@@ -11,6 +11,7 @@ import (
 
 	"lke-platform/components/charts"
 	"lke-platform/components/ingress"
+	"lke-platform/components/lke"
 )
 
 const (
@@ -265,13 +266,16 @@ func TestEachNodeHasAWayInOfItsOwn(t *testing.T) {
 		ingress.Traefik: {nil, []string{"deployment", "kind"}, []string{"service", "spec"}},
 		ingress.NGINX:   {[]string{"controller"}, []string{"controller", "kind"}, []string{"controller", "service"}},
 	} {
-		values, annotations := ingressValues(t, kind, nil)
+		values, annotations := ingressValues(t, kind, func(args *ingress.Args) {
+			args.Taints = []lke.Taint{{Key: "for", Value: "databases", Effect: "NoSchedule"}}
+		})
 		require.Equal(t, "DaemonSet", at(values, path.kind...), kind)
 		service := at(values, path.service...)
 		require.Equal(t, "PreferSameNode", at(service, "trafficDistribution"), kind)
 		require.Equal(t, "Cluster", at(service, "externalTrafficPolicy"), "%s: while its own starts, a node passes on to others", kind)
 		pods := at(values, path.pods...)
-		require.Equal(t, []any{map[string]any{"operator": "Exists"}}, at(pods, "tolerations"), "%s: whatever a pool keeps away", kind)
+		require.Equal(t, []any{map[string]any{"key": "for", "operator": "Equal", "value": "databases", "effect": "NoSchedule"}},
+			at(pods, "tolerations"), "%s: what a pool keeps away, and no lost node, which a release would wait for", kind)
 		require.Equal(t, map[string]any{"maxSurge": "100%", "maxUnavailable": 0.}, at(pods, "updateStrategy", "rollingUpdate"), kind)
 		require.Equal(t, "platform-app", at(pods, "priorityClassName"), kind)
 		require.NotEmpty(t, at(pods, "resources", "requests", "cpu"), kind)

@@ -6,6 +6,7 @@ import (
 
 	"lke-platform/components/internal/check"
 	"lke-platform/components/internal/network"
+	"lke-platform/components/lke"
 )
 
 // The controllers. Both serve the same plain Ingress objects.
@@ -35,6 +36,8 @@ type Args struct {
 	// Values are merged over the values of the controller's chart, whatever they say.
 	Values map[string]any `json:"values"`
 
+	// Taints are those of the cluster's nodes, all of which the NodeBalancer sends to.
+	Taints []lke.Taint `json:"-"`
 	// Bypass is the stack's cdn.bypass.
 	Bypass *bool `json:"-"`
 	// FastlyRanges are the networks that Fastly connects from. They may connect, and are believed about who the visitor is.

@@ -163,12 +163,24 @@ func updateStrategy() pulumi.Map {
 }
 
 // pods are the values that both charts know by the same name.
-func pods(cpu, memory string) pulumi.Map {
+func (a *Args) pods(cpu, memory string) pulumi.Map {
 	return pulumi.Map{
-		"resources": kube.Requests(cpu, memory),
-		// Whatever a pool keeps away, the NodeBalancer sends connections to its nodes.
-		"tolerations": pulumi.Array{pulumi.Map{"operator": pulumi.String("Exists")}},
+		"resources":   kube.Requests(cpu, memory),
+		"tolerations": a.tolerations(),
 		// The application cannot be reached without them.
 		"priorityClassName": pulumi.String(kube.PriorityApp),
 	}
+}
+
+// tolerations are of what pools keep away, as the NodeBalancer sends connections to their nodes too. A node that is lost is not
+// tolerated: Helm would wait for a controller there until it gives up, and undo the release, that of a bypass above all.
+func (a *Args) tolerations() pulumi.Array {
+	tolerations := pulumi.Array{}
+	for _, taint := range a.Taints {
+		tolerations = append(tolerations, pulumi.Map{
+			"key": pulumi.String(taint.Key), "operator": pulumi.String("Equal"), "value": pulumi.String(taint.Value),
+			"effect": pulumi.String(taint.Effect),
+		})
+	}
+	return tolerations
 }

@@ -54,7 +54,7 @@ func nginxValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 		// For all names: the annotations of an Ingress would hold for its own only.
 		config["http-snippet"] = pulumi.String("ssl_client_certificate " + authorityFile + ";\nssl_verify_client on;")
 	}
-	maps.Copy(controller, pods("100m", "512Mi"))
+	maps.Copy(controller, args.pods("100m", "512Mi"))
 	return pulumi.Map{"controller": controller}
 }
 

@@ -80,7 +80,7 @@ func traefikValues(args *Args, b *balancer, identity *Identity) pulumi.Map {
 			"notAppendXForwardedFor": pulumi.Bool(!args.IsOpen()),
 		},
 	}
-	maps.Copy(values, pods("100m", "256Mi"))
+	maps.Copy(values, args.pods("100m", "256Mi"))
 	if identity != nil {
 		deployment["additionalVolumes"], values["additionalVolumeMounts"] = identity.authorityVolume()
 	}

@@ -74,6 +74,14 @@ type Taint struct {
 	Effect string `json:"effect"`
 }
 
+// Taints are those of all pools.
+func (a *Args) Taints() (taints []Taint) {
+	for _, pool := range a.NodePools {
+		taints = append(taints, pool.Taints...)
+	}
+	return taints
+}
+
 // The most nodes that LKE puts in one pool.
 const maxNodes = 100
 
