@@ -145,7 +145,7 @@ func anotherType(present string) (string, error) {
 	return usual, nil
 }
 
-// nextMinor is the version of Kubernetes after one, of those that a rehearsal can run.
+// nextMinor is the version of Kubernetes after one.
 func nextMinor(present string) (string, error) {
 	major, minor, _ := strings.Cut(present, ".")
 	number, err := strconv.Atoi(minor)
@@ -167,7 +167,7 @@ func (p *platform) rotateSecret(ctx context.Context) error {
 		return fmt.Errorf("reading %s: %w", p.stackFile, err)
 	}
 	secrets := at(&document, "lke-platform:app", "secrets")
-	if secrets == nil || secrets.Kind != yaml.MappingNode {
+	if secrets == nil || secrets.Kind != yaml.MappingNode || len(secrets.Content) == 0 {
 		return errors.New("the app has no secrets")
 	}
 	stack, err := p.stack(ctx)

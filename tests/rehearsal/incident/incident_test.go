@@ -38,9 +38,11 @@ annotate*|patch*|set*|delete*) echo "$1 $2 $3 $4 $5" >>done ;;
 		"status": {"conditions": [{"type": "Ready", "status": "True"}]}}]}' ;;
 "get deployments"*)
 	ready=2; [ -e lacks ] && ready=1
-	echo '{"items": [{"metadata": {"namespace": "site", "name": "site"}, "spec": {"replicas": 2},
+	echo '{"items": [{"kind": "Deployment", "metadata": {"namespace": "site", "name": "site"}, "spec": {"replicas": 2},
 		"status": {"replicas": 2, "updatedReplicas": 2, "readyReplicas": '$ready'}},
-		{"metadata": {"namespace": "kube-system", "name": "coredns"}, "spec": {"replicas": 2}, "status": {}}]}' ;;
+		{"kind": "DaemonSet", "metadata": {"namespace": "ingress", "name": "traefik"},
+			"status": {"desiredNumberScheduled": 2, "numberReady": '$([ -e unplaced ] && echo 0 || echo 2)'}},
+		{"kind": "Deployment", "metadata": {"namespace": "kube-system", "name": "coredns"}, "spec": {"replicas": 2}, "status": {}}]}' ;;
 esac
 `
 
@@ -288,6 +290,11 @@ func TestWhatElseIsMissing(t *testing.T) {
 	lacks, err := p.lacks(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "certificate site/zone", lacks)
+	require.NoError(t, os.Remove("refused"))
+	require.NoError(t, os.WriteFile("unplaced", nil, 0o600))
+	lacks, err = p.lacks(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ingress/traefik", lacks)
 	require.NoError(t, os.WriteFile("kubectl", []byte("#!/bin/sh\nexit 1\n"), 0o700))
 	lacks, err = p.lacks(t.Context())
 	require.NoError(t, err)

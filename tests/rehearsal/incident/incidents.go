@@ -51,7 +51,7 @@ var incidents = map[string]*incident{
 		return p.loseAPod(ctx, ingressNamespace, "traefik")
 	}},
 	"database-primary-lost": {begin: (*platform).losePrimary},
-	"health-broken":         {begin: (*platform).breakHealth},
+	"health-broken":         {begin: (*platform).breakHealth, end: (*platform).mendHealth, lasts: time.Minute},
 
 	"node-lost": {begin: troubled("lose"), end: troubled("mend")},
 	"node-hung": {begin: troubled("hang"), end: troubled("mend")},
@@ -235,11 +235,14 @@ func (p *platform) losePrimary(ctx context.Context) error {
 	return p.kill(ctx, found.Items[0])
 }
 
-// breakHealth has the health of one of the app's replicas answer 503 for a minute.
+// breakHealth has the health of one of the app's replicas answer 503.
 func (p *platform) breakHealth(ctx context.Context) error {
 	pods, err := p.podsOf(ctx, p.namespace, p.app)
 	if err != nil {
 		return err
 	}
-	return p.ask(ctx, pods[0], "/break?for=1m&path="+pods[0].health())
+	p.pod = pods[0]
+	return p.ask(ctx, p.pod, "/break?path="+p.pod.health())
 }
+
+func (p *platform) mendHealth(ctx context.Context) error { return p.ask(ctx, p.pod, "/mend") }

@@ -26,8 +26,9 @@ type platform struct {
 	linode   string // the simulated API
 	// namespace and app are those of the first app.
 	namespace, app string
-	// node is the one that is in trouble.
+	// node and pod are those that are in trouble.
 	node string
+	pod  pod
 	// stackFile is the sandbox's copy of one, and before what it said before it was changed.
 	stackFile string
 	before    []byte
@@ -56,11 +57,27 @@ func (p *platform) find(ctx context.Context) error {
 
 type metadata struct{ Namespace, Name string }
 
-// workload is what counts of a Deployment.
+// workload is what counts of one.
 type workload struct {
+	Kind     string
 	Metadata metadata
 	Spec     struct{ Replicas *int }
-	Status   struct{ ReadyReplicas, UpdatedReplicas, Replicas int }
+	Status   struct{ ReadyReplicas, UpdatedReplicas, Replicas, NumberReady, DesiredNumberScheduled int }
+}
+
+// lacksPods says whether some are missing. What is Linode's waits five minutes for a node that is lost, and of what runs on every
+// node the ingress controller counts.
+func (w *workload) lacksPods() bool {
+	switch {
+	case w.Metadata.Namespace == "kube-system":
+		return false
+	case w.Kind == "DaemonSet":
+		return w.Metadata.Namespace == ingressNamespace && w.Status.NumberReady < max(1, w.Status.DesiredNumberScheduled)
+	case w.Kind == "StatefulSet": // which replaces its pods when it likes
+		return *w.Spec.Replicas > w.Status.ReadyReplicas
+	default:
+		return *w.Spec.Replicas > w.Status.ReadyReplicas || w.Status.UpdatedReplicas < w.Status.Replicas
+	}
 }
 
 type condition struct{ Type, Status string }
@@ -132,11 +149,11 @@ func (p *platform) lacks(ctx context.Context) (string, error) {
 			return "node " + node.Metadata.Name, nil
 		}
 	}
-	return p.lacksMore(ctx)
+	return p.lacksMore(ctx, replaced+",statefulsets")
 }
 
-// lacksMore says which certificate cannot be had anew, or which Deployment lacks pods.
-func (p *platform) lacksMore(ctx context.Context) (string, error) {
+// lacksMore says which certificate cannot be had anew, or which workload of some kinds lacks pods.
+func (p *platform) lacksMore(ctx context.Context, kinds string) (string, error) {
 	certificates, err := p.certificates(ctx)
 	if err != nil {
 		return unanswered(ctx)
@@ -146,21 +163,21 @@ func (p *platform) lacksMore(ctx context.Context) (string, error) {
 			return "certificate " + c.Metadata.Namespace + "/" + c.Metadata.Name, nil
 		}
 	}
-	return p.lacksPods(ctx)
+	return p.lacksPods(ctx, kinds)
 }
 
-// lacksPods says which Deployment lacks pods: a node that is lost may stay so, when its pods are elsewhere, and a StatefulSet's
-// wait for somebody who says that it is.
-func (p *platform) lacksPods(ctx context.Context) (string, error) {
+// replaced are the kinds of what is at full strength again when a node that is lost stays so: a StatefulSet's pods wait for somebody
+// who says that it is.
+const replaced = "deployments,daemonsets"
+
+// lacksPods says which workload of some kinds lacks pods.
+func (p *platform) lacksPods(ctx context.Context, kinds string) (string, error) {
 	var found struct{ Items []workload }
-	if err := p.get(ctx, &found, "deployments"); err != nil {
+	if err := p.get(ctx, &found, kinds); err != nil {
 		return unanswered(ctx)
 	}
 	for _, w := range found.Items {
-		if w.Metadata.Namespace == "kube-system" { // what is Linode's waits five minutes for a node that is lost
-			continue
-		}
-		if *w.Spec.Replicas > w.Status.ReadyReplicas || w.Status.UpdatedReplicas < w.Status.Replicas {
+		if w.lacksPods() {
 			return w.Metadata.Namespace + "/" + w.Metadata.Name, nil
 		}
 	}

@@ -24,7 +24,7 @@ type outcome struct {
 	// Detected is when the cluster knew, and Lacked what it knew first; never, where nothing was missing.
 	Detected float64 `json:"detected"`
 	Lacked   string  `json:"lacked"`
-	// Strong is when all Deployments had all of their pods again.
+	// Strong is when all Deployments and the ingress controller had all of their pods again.
 	Strong float64          `json:"strong"`
 	Report *visitors.Report `json:"report"`
 }
@@ -100,7 +100,7 @@ func (p *platform) watch(ctx context.Context, name string, end func() error) (*o
 		if lacks != "" && got.Lacked == "" {
 			got.Detected, got.Lacked = since(), lacks
 		}
-		if lacks, err = p.lacksMore(ctx); err != nil {
+		if lacks, err = p.lacksMore(ctx, replaced); err != nil {
 			return nil, err
 		}
 		if lacks != "" || underWay || !ended {

@@ -100,10 +100,11 @@ func (c *cluster) remake(
 ) error {
 	all := c.dynamic.Resource(resource).Namespace(owner.GetNamespace())
 	existing, err := all.Get(ctx, object.GetName(), metav1.GetOptions{})
+	isThere := err == nil
 	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
-	if err := c.make(ctx, owner, resource, object); !apierrors.IsInvalid(err) {
+	if err := c.make(ctx, owner, resource, object); !isThere || !apierrors.IsInvalid(err) {
 		return err
 	}
 	this := foreground // not one that was made meanwhile: another worker may look at the same object
