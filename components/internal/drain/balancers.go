@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,7 +52,7 @@ func (c *Cluster) exclude(ctx context.Context, label string) {
 // with the node in the middle of a request. The pods come back, and hear from nobody.
 func (c *Cluster) hangUp(ctx context.Context, label string) {
 	var connected sets.Set[types.UID]
-	left, _ := c.await(ctx, balancerTime, func(ctx context.Context) (left []string, err error) {
+	left, err := c.await(ctx, balancerTime, func(ctx context.Context) (left []string, err error) {
 		serving, err := c.serving(ctx, label)
 		if err != nil {
 			return nil, err
@@ -59,7 +60,9 @@ func (c *Cluster) hangUp(ctx context.Context, label string) {
 		if connected == nil {
 			connected = sets.New[types.UID]()
 			for _, pod := range serving {
-				connected.Insert(pod.GetUID())
+				if !isLost(&pod) {
+					connected.Insert(pod.GetUID())
+				}
 			}
 		}
 		for _, pod := range serving {
@@ -69,9 +72,21 @@ func (c *Cluster) hangUp(ctx context.Context, label string) {
 		}
 		return left, nil
 	})
-	if len(left) > 0 {
+	switch {
+	case len(left) > 0:
 		c.say(fmt.Sprintf("%s may still have connections; the nodes are emptied all the same", list(left)))
+	case err != nil:
+		c.say(fmt.Sprintf("the nodes may still have connections (%s); they are emptied all the same", err))
 	}
+}
+
+// isLost tells whether a pod gets no connections, as its node is not heard of or it is not well.
+func isLost(pod *unstructured.Unstructured) bool {
+	conditions, _, _ := unstructured.NestedSlice(pod.Object, "status", "conditions")
+	return slices.ContainsFunc(conditions, func(condition any) bool {
+		fields, _ := condition.(map[string]any)
+		return fields["type"] == "Ready" && fields["status"] == "False"
+	})
 }
 
 // serving returns the pods of DaemonSets, on the nodes with a label, that load balancers send to.

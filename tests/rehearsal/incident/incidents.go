@@ -94,7 +94,7 @@ func placed(where string) func(*platform, context.Context) error {
 	}
 }
 
-// drain empties the node of an app's replica, as `up` does before it deletes one.
+// drain empties the node of an app's replica.
 func (p *platform) drain(ctx context.Context) (err error) {
 	if p.node, err = p.nodeOf(ctx); err != nil {
 		return err
