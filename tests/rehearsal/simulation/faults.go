@@ -128,11 +128,16 @@ func lose(what Lost, next http.Handler, w http.ResponseWriter, r *http.Request) 
 	panic(http.ErrAbortHandler)
 }
 
-// call is what a request asks for. One that repeats another is the same call.
+// fastlyVersion is the part of a path that names a version of a Fastly service.
+var fastlyVersion = regexp.MustCompile(`/version/[0-9]+`)
+
+// call is what a request asks for. One that repeats another is the same call, also in another version of a Fastly service: who
+// fails with one begins the next.
 func call(r *http.Request) string {
 	body, _ := io.ReadAll(r.Body) // whoever reads on finds the body cut off too
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return fmt.Sprintf("%s %s %s %x", r.Method, r.URL, r.Header.Get("X-Filter"), sha256.Sum256(body))
+	url := fastlyVersion.ReplaceAllString(r.URL.String(), "/version/*")
+	return fmt.Sprintf("%s %s %s %x", r.Method, url, r.Header.Get("X-Filter"), sha256.Sum256(body))
 }
 
 // take returns the first fault that matches the request, and counts it down.
