@@ -118,7 +118,8 @@ func TestConnectionsFromLoadBalancersEndBeforeNodesAreEmptied(t *testing.T) {
 			return `{apiVersion: v1, kind: Pod, metadata: {name: ` + name + `, namespace: ingress, uid: ` + name + `, labels: {app: web},
 				ownerReferences: [{kind: DaemonSet, controller: true}]}, spec: {nodeName: ` + node + `}}`
 		}
-		cluster, client := newCluster(t, nil, node, app, agent, web, controller("before", "old"), controller("elsewhere", "new"))
+		lost := strings.Replace(controller("lost", "old"), "spec:", "status: {conditions: [{type: Ready, status: 'False'}]}, spec:", 1)
+		cluster, client := newCluster(t, nil, node, app, agent, web, controller("before", "old"), controller("elsewhere", "new"), lost)
 		begin := time.Now()
 		asked := map[string]time.Duration{}
 		client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -139,7 +140,7 @@ func TestConnectionsFromLoadBalancersEndBeforeNodesAreEmptied(t *testing.T) {
 			return true, evicted, nil
 		})
 		require.NoError(t, cluster.EmptyNodes(t.Context(), "pool=7"))
-		require.Len(t, asked, 2, "neither its successor, nor those of other nodes, nor what nobody connects to")
+		require.Len(t, asked, 2, "neither its successor, nor those of other nodes, nor who is lost, nor what nobody connects to")
 		require.GreaterOrEqual(t, asked["before"], balancerTime-pollTime, "the load balancer was not heard of")
 		require.GreaterOrEqual(t, asked["app"], asked["before"]+leaving)
 	})
