@@ -145,12 +145,6 @@ func (o *order) show(ctx context.Context, one *challenge) error {
 	if o.client == nil {
 		return nil
 	}
-	if one.reply != nil {
-		if _, err := o.client.Accept(ctx, one.reply); err != nil {
-			return refused("complete", err)
-		}
-		one.reply = nil
-	}
 	authorization, err := o.client.GetAuthorization(ctx, one.authorizes)
 	if err != nil {
 		return err
@@ -167,6 +161,14 @@ func (o *order) show(ctx context.Context, one *challenge) error {
 		}
 		// cert-manager writes this into the Challenge, which nobody makes here.
 		return &refusal{"invalid", fault.Error()}
+	}
+	waits := slices.ContainsFunc(authorization.Challenges, func(tried *acme.Challenge) bool {
+		return tried.URI == one.reply.URI && tried.Status == acme.StatusPending
+	})
+	if waits { // an attempt before this one may have got there, and not heard so
+		if _, err := o.client.Accept(ctx, one.reply); err != nil {
+			return refused("complete", err)
+		}
 	}
 	return errNotYet
 }

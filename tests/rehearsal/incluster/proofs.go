@@ -79,7 +79,7 @@ type challenge struct {
 	account      *linodego.Client // that writes it
 	at           string           // where it was written; "" until then
 	seen         time.Time        // by cert-manager
-	reply        *acme.Challenge  // to the server; nil once that knows that the proof is there, and where no server is asked
+	reply        *acme.Challenge  // to the server; nil where no server is asked
 	authorizes   string           // where the server says whether it has found it
 }
 
