@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lib/pq"
 	corev1 "k8s.io/api/core/v1"
@@ -174,6 +175,9 @@ func withoutExtensions(script string, available []string) (sql string, lacking [
 	return sql, lacking
 }
 
+// sqlTime is how long SQL may take.
+const sqlTime = 30 * time.Second
+
 // psql runs SQL in a server, as its superuser, and returns what that prints.
 func (c *cluster) psql(ctx context.Context, namespace, pod, sql string) (string, error) {
 	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("exec").
@@ -185,6 +189,8 @@ func (c *cluster) psql(ctx context.Context, namespace, pod, sql string) (string,
 	if err != nil {
 		return "", err
 	}
+	ctx, stop := context.WithTimeout(ctx, sqlTime) // a server that hangs is not to keep the others waiting
+	defer stop()
 	var printed, complaints bytes.Buffer
 	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{
 		Stdin: strings.NewReader(sql), Stdout: &printed, Stderr: &complaints,

@@ -235,7 +235,10 @@ func mount(folder, target string, readOnly bool) error {
 	if err := unix.Mount(folder, target, "", unix.MS_BIND, ""); err != nil || !readOnly {
 		return err
 	}
-	return unix.Mount("", target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	if err := unix.Mount("", target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		return errors.Join(err, unmount(target)) // the next attempt would take it for done
+	}
+	return nil
 }
 
 // unmount takes away all that is mounted on a target.
