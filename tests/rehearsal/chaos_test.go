@@ -272,7 +272,11 @@ func (e *estate) leaveHalfInstalled(t *testing.T) {
 	held := driver.NewSecrets(e.cluster.CoreV1().Secrets(monitoring))
 	err := held.Create(key, cut)
 	if errors.Is(err, driver.ErrReleaseExists) { // Helm has begun
-		err = held.Update(key, cut)
+		begun, err := held.Get(key)
+		require.NoError(t, err)
+		begun.Info.Status = release.StatusPendingInstall
+		require.NoError(t, held.Update(key, begun))
+		return
 	}
 	require.NoError(t, err)
 }
