@@ -166,8 +166,8 @@ func (p *platform) lacksMore(ctx context.Context, kinds string) (string, error) 
 	return p.lacksPods(ctx, kinds)
 }
 
-// replaced are the kinds of what is at full strength again when a node that is lost stays so: a StatefulSet's pods wait for somebody
-// who says that it is.
+// replaced are the kinds of what is at full strength again when a node that is lost stays so: a StatefulSet's pods wait for
+// somebody who says that it is.
 const replaced = "deployments,daemonsets"
 
 // lacksPods says which workload of some kinds lacks pods.

@@ -115,8 +115,8 @@ func (b *loadBalancers) detach(ctx context.Context, firewall, nodeBalancer int, 
 	return nil
 }
 
-// deleteFirewall deletes the firewall of a NodeBalancer unless somebody else uses it too. It stays attached until then: one that is
-// not would be found by nobody, should this end in between.
+// deleteFirewall deletes the firewall of a NodeBalancer unless somebody else uses it too. It stays attached until then: one that
+// is not would be found by nobody, should this end in between.
 func (b *loadBalancers) deleteFirewall(ctx context.Context, nodeBalancer int) error {
 	attached, err := b.linode.ListNodeBalancerFirewalls(ctx, nodeBalancer, nil)
 	if err != nil || len(attached) == 0 {
