@@ -52,8 +52,12 @@ func write(folder, called, program string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	temporary, err := os.MkdirTemp(filepath.Dir(folder), "image-")
-	if err != nil {
+	name := filepath.Base(reference.Path(named))
+	temporary := filepath.Join(filepath.Dir(folder), "image-"+name)
+	if err := os.RemoveAll(temporary); err != nil { // what a run left that was broken off
+		return err
+	}
+	if err := os.Mkdir(temporary, 0o700); err != nil {
 		return err
 	}
 	defer os.RemoveAll(temporary)
@@ -69,7 +73,7 @@ func write(folder, called, program string) error {
 	if err := path.AppendImage(made, layout.WithAnnotations(annotations)); err != nil {
 		return err
 	}
-	dir := filepath.Join(folder, filepath.Base(reference.Path(named)))
+	dir := filepath.Join(folder, name)
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
