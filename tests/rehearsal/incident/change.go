@@ -19,7 +19,7 @@ import (
 )
 
 // planned is work on the platform: its stack file is changed, and `up` does the rest. What fails leaves the file as it was.
-func planned(change func(*platform, context.Context) error, options ...optup.Option) func(*platform, context.Context) error {
+func planned(change step, options ...optup.Option) step {
 	return func(p *platform, ctx context.Context) (err error) {
 		if p.before, err = os.ReadFile(p.stackFile); err != nil {
 			return fmt.Errorf("reading the sandbox's stack file: %w", err)
@@ -84,26 +84,34 @@ func (p *platform) stack(ctx context.Context) (auto.Stack, error) {
 }
 
 // edited gives a key of the stack file another value, which to makes of the present one.
-func edited(to func(present string) (string, error), path ...string) func(*platform, context.Context) error {
+func edited(to func(present string) (string, error), path ...string) step {
 	return func(p *platform, _ context.Context) error {
-		var document yaml.Node
-		if err := yaml.Unmarshal(p.before, &document); err != nil {
-			return fmt.Errorf("reading %s: %w", p.stackFile, err)
+		document, err := p.document()
+		if err != nil {
+			return err
 		}
-		value := at(&document, path...)
+		value := at(document, path...)
 		if value == nil {
 			return fmt.Errorf("%s has no place for %s", filepath.Base(p.stackFile), strings.Join(path, "."))
 		}
-		var err error
 		if value.Value, err = to(value.Value); err != nil {
 			return err
 		}
-		after, err := yaml.Marshal(&document)
+		after, err := yaml.Marshal(document)
 		if err != nil {
 			return fmt.Errorf("changing %s: %w", p.stackFile, err)
 		}
 		return os.WriteFile(p.stackFile, after, 0o600)
 	}
+}
+
+// document is what the stack file said before it was changed.
+func (p *platform) document() (*yaml.Node, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(p.before, &document); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", p.stackFile, err)
+	}
+	return &document, nil
 }
 
 // at is what the configuration has at a path, nil where it ends before. A key that is new is at the end of its section.
@@ -162,11 +170,11 @@ func always(value string) func(string) (string, error) {
 
 // rotateSecret gives the first secret of the app another value.
 func (p *platform) rotateSecret(ctx context.Context) error {
-	var document yaml.Node
-	if err := yaml.Unmarshal(p.before, &document); err != nil {
-		return fmt.Errorf("reading %s: %w", p.stackFile, err)
+	document, err := p.document()
+	if err != nil {
+		return err
 	}
-	secrets := at(&document, "lke-platform:app", "secrets")
+	secrets := at(document, "lke-platform:app", "secrets")
 	if secrets == nil || secrets.Kind != yaml.MappingNode || len(secrets.Content) == 0 {
 		return errors.New("the app has no secrets")
 	}

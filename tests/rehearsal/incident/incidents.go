@@ -15,10 +15,13 @@ import (
 	"lke-platform/tests/rehearsal/simulation"
 )
 
+// step is something that is done to a platform.
+type step func(*platform, context.Context) error
+
 // incident is what happens to a platform.
 type incident struct {
 	// begin brings the trouble, and end takes it away; nil where it goes away by itself, or stays.
-	begin, end func(*platform, context.Context) error
+	begin, end step
 	// once says that it stays: a sandbox goes through it once, and not with all others.
 	once bool
 	// lasts is when it ends; where this is zero, the platform is to help itself, and it ends when all is measured.
@@ -72,7 +75,7 @@ var incidents = map[string]*incident{
 const ingressNamespace = "ingress"
 
 // troubled brings the node of an app's replica into trouble of which Linode knows nothing, or out of it.
-func troubled(verb string) func(*platform, context.Context) error {
+func troubled(verb string) step {
 	return func(p *platform, ctx context.Context) error {
 		if verb != "mend" {
 			node, err := p.nodeOf(ctx)
@@ -86,7 +89,7 @@ func troubled(verb string) func(*platform, context.Context) error {
 }
 
 // placed has the ingress controller run on nodes with a label, of which there are none, or on all nodes again.
-func placed(where string) func(*platform, context.Context) error {
+func placed(where string) step {
 	return func(p *platform, ctx context.Context) error {
 		patch := fmt.Sprintf(`{"spec": {"template": {"spec": {"nodeSelector": {"lke-platform.rehearsal/placed": %s}}}}}`, where)
 		_, err := p.kubectl(ctx, "patch", "--namespace", ingressNamespace, "daemonset/traefik", "--type", "merge", "-p", patch)
@@ -122,7 +125,7 @@ const (
 )
 
 // faulty has requests to services fail.
-func faulty(how string, services ...string) func(*platform, context.Context) error {
+func faulty(how string, services ...string) step {
 	return func(p *platform, ctx context.Context) error {
 		for _, service := range services {
 			if err := p.post(ctx, os.Getenv(service)+simulation.FaultsPath, how); err != nil {
@@ -134,7 +137,7 @@ func faulty(how string, services ...string) func(*platform, context.Context) err
 }
 
 // well ends what faulty began.
-func well(services ...string) func(*platform, context.Context) error {
+func well(services ...string) step {
 	return func(p *platform, ctx context.Context) error {
 		var faults []error
 		for _, service := range services {
@@ -159,7 +162,7 @@ func (p *platform) leadBack(ctx context.Context) error {
 }
 
 // apiServers has those of the clusters hang, or answer again.
-func apiServers(verb string) func(*platform, context.Context) error {
+func apiServers(verb string) step {
 	return func(p *platform, ctx context.Context) error {
 		return p.post(ctx, p.linode+"/_simulation/api-servers/"+verb, "")
 	}

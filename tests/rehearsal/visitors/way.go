@@ -15,7 +15,12 @@ import (
 // answered. It returns why the others stay away.
 func (o *Options) Choose(ctx context.Context, text string) (left []Failure, err error) {
 	if text == "" {
-		if o.Sorts, left, err = answered(ctx, *o); err == nil && len(o.Sorts) == 0 {
+		o.Sorts, left, err = answered(ctx, *o)
+		switch {
+		case err != nil || len(o.Sorts) > 0:
+		case len(left) == 0:
+			err = errors.New("visitors: nobody came to ask, on a busy machine; try again")
+		default:
 			err = fmt.Errorf("visitors: nobody is answered at %s: %s", left[0].Station, left[0].Says)
 		}
 		return left, err
